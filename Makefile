@@ -1,0 +1,30 @@
+# make demo | make test | make lint: each sets up .venv by itself; running one twice installs nothing again.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("mtl needs Python 3.11 or newer: make PYTHON=python3.11 ..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp per extra: made when the extra is installed, made again when setup.py changes.
+$(VENV)/installed-%: setup.py | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[$*]'
+	touch $@
+
+$(VENV)/installed: setup.py | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/python launch.py --config=configs/default.py --workdir=artifacts/demo
+
+test: $(VENV)/installed-test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-lint $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy

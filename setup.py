@@ -1,0 +1,29 @@
+"""Packaging of `mtl`. Every version bound carries its reason."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="mtl",
+    version="0.1.0",
+    description="Multi-task learning of face attributes with Dropped Scheduled Task, as pure functions in PyTorch",
+    python_requires=">=3.11",  # what the committed results were made with
+    packages=find_packages(include=["mtl", "mtl.*"]),
+    package_data={"mtl.data": ["*.json"]},
+    install_requires=[
+        "torch>=2.11,<2.15",  # 2.11: oldest with what compile.py needs; 2.14: newest that the tests ran on
+        "torchvision>=0.26,<0.30",  # 0.26 goes with torch 2.11; decode_jpeg is deprecated since 0.29, removal announced
+        "einops>=0.8",  # 0.8: its layers and functions compile without registration
+        "numpy>=2.0",  # 2.0: NumPy scalars print and promote as in the committed artifacts
+        "absl-py>=2.1",
+        "ml-collections>=1.0",  # 1.0: config_flags understands tuples on the command line
+        "pillow>=11",  # torchvision needs it anyway; data/faces.py draws with it
+    ],
+    extras_require={
+        "test": [
+            "pytest>=8.4",  # 8.4: reports warnings raised in threads as errors
+            "hypothesis>=6.100",
+            "scipy>=1.13",  # binomial test of the gates
+        ],
+        "lint": ["ruff>=0.14", "mypy>=1.18"],
+    },
+)
