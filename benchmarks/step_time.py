@@ -1,0 +1,152 @@
+"""Time per training step: joint and DST in our step against a hand-written eager loop.
+
+The loop is what one writes first: an nn.Module with a list of heads, torch.optim, loss.backward(). Same network, batch,
+augmentation and optimizer. The three take turns in one process, so that a slow second of the machine hits all of them;
+what is reported are ratios of neighbouring steps: their median and quartiles.
+
+Command: python benchmarks/step_time.py [--num_rounds=30]    writes artifacts/benchmarks/step_time_<device>.json
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision
+from absl import app, flags
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from mtl import provenance
+from mtl.checkpoint import write_json
+from mtl.compile import maybe_compile
+from mtl.data.batches import Batch
+from mtl.models.model import augment, make_model, normalize
+from mtl.optim import adamw, make_schedule
+from mtl.step import init_state, make_train_step
+
+NUM_ROUNDS = flags.DEFINE_integer("num_rounds", 30, "turns that each contestant takes")
+NUM_TASKS = flags.DEFINE_integer("num_tasks", 8, "K")
+BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "images per step")
+IMAGE_SIZE = flags.DEFINE_integer("image_size", 64, "pixels")
+COMPILE = flags.DEFINE_string("compile", "auto", "how our step runs: auto, on, off")
+NUM_WARMUP = 3
+
+
+def make_batch(num_tasks: int, batch_size: int, image_size: int, device: torch.device) -> Batch:
+    """Random pixels and labels; their values do not matter to the time."""
+    generator = np.random.default_rng(0)
+    shape = (batch_size, num_tasks)
+    batch = Batch(
+        torch.from_numpy(generator.integers(0, 256, (batch_size, 3, image_size, image_size), dtype=np.uint8)),
+        torch.from_numpy(generator.integers(0, 2, shape).astype(np.float32)),
+        torch.ones(shape),
+        torch.from_numpy(generator.random(batch_size) < 0.5),
+        torch.from_numpy(generator.integers(-4, 5, (batch_size, 2))),
+    )
+    return Batch(*(tensor.to(device) for tensor in batch))
+
+
+def make_loop(batch: Batch, num_tasks: int, device: torch.device) -> Callable[[], object]:
+    """The hand-written loop."""
+    trunk = torchvision.models.resnet18()
+    trunk.fc = nn.Identity()
+    heads = nn.ModuleList(nn.Linear(512, 1) for _ in range(num_tasks))
+    network = nn.ModuleList([trunk, heads]).to(device).train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.01)
+
+    def step() -> object:
+        optimizer.zero_grad()
+        features = trunk(normalize(augment(batch.images_BCHW, batch.flip_B, batch.shift_B2)))
+        losses = [
+            binary_cross_entropy_with_logits(head(features)[:, 0], batch.labels_BK[:, k])
+            for k, head in enumerate(heads)
+        ]
+        total = torch.stack(losses).sum()
+        total.backward()
+        optimizer.step()
+        return total
+
+    return step
+
+
+def make_ours(batch: Batch, gates: list[bool], device: torch.device) -> Callable[[], object]:
+    """Our step with the given gates, its state carried along."""
+    tasks = tuple(f"task_{k}" for k in range(len(gates)))
+    model, params, buffers = make_model(tasks, "resnet18", "", (), "linear", 0, seed=0)
+    params, buffers = torch.utils._pytree.tree_map(lambda tensor: tensor.to(device), (params, buffers))
+    optimizer = adamw(weight_decay=0.01)
+    state = init_state(params, buffers, optimizer)
+    train_step = maybe_compile(
+        make_train_step(model, optimizer, make_schedule("constant", 1e-3, 1, 0)), COMPILE.value, device
+    )
+    gate_tensors = {task: torch.tensor(gate, device=device) for task, gate in zip(tasks, gates, strict=True)}
+
+    def step() -> object:
+        nonlocal state
+        state, metrics = train_step(state, batch, gate_tensors)
+        return metrics
+
+    return step
+
+
+def seconds(step: Callable[[], object], device: torch.device) -> float:
+    """Wall time of one step."""
+    began = time.perf_counter()
+    step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - began
+
+
+def quartiles(values: np.ndarray) -> dict[str, float]:
+    """Median and quartiles."""
+    low, median, high = np.percentile(values, [25, 50, 75])
+    return {"median": float(median), "quartile_1": float(low), "quartile_3": float(high)}
+
+
+def main(_: list[str]) -> None:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    num_tasks = NUM_TASKS.value
+    batch = make_batch(num_tasks, BATCH_SIZE.value, IMAGE_SIZE.value, device)
+    contestants = {
+        "loop": make_loop(batch, num_tasks, device),
+        "joint": make_ours(batch, [True] * num_tasks, device),
+        "dst": make_ours(batch, [k % 2 == 0 for k in range(num_tasks)], device),
+    }
+    for step in contestants.values():
+        for _ in range(NUM_WARMUP):
+            seconds(step, device)
+    rounds = np.array([[seconds(step, device) for step in contestants.values()] for _ in range(NUM_ROUNDS.value)])
+    times = dict(zip(contestants, rounds.T, strict=True))
+    result = {
+        "seconds_per_step": {name: quartiles(values) for name, values in times.items()},
+        "ratio": {
+            "joint / loop": quartiles(times["joint"] / times["loop"]),
+            "dst / loop": quartiles(times["dst"] / times["loop"]),
+            "dst / joint": quartiles(times["dst"] / times["joint"]),
+        },
+        "setting": {
+            "backbone": "resnet18",
+            "num_tasks": num_tasks,
+            "batch_size": BATCH_SIZE.value,
+            "image_size": IMAGE_SIZE.value,
+            "optimizer": "adamw",
+            "compile": COMPILE.value,
+            "num_rounds": NUM_ROUNDS.value,
+        },
+        "device": provenance.device_name(device),
+        "versions": provenance.versions(),
+        "command": provenance.command(),
+        "revision": provenance.revision(),
+    }
+    folder = Path(__file__).parent.parent / "artifacts" / "benchmarks"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / f"step_time_{device.type}.json", result)
+    for name, ratio in result["ratio"].items():
+        print(f"{name}: {ratio['median']:.3f} ({ratio['quartile_1']:.3f} to {ratio['quartile_3']:.3f})")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,75 @@
+"""The demo: 8 attributes of drawn faces, trained jointly, with DST and with random dropping.
+
+Command:  make demo     (python launch.py --config=configs/default.py --workdir=artifacts/demo)
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """Every field there is, with the values of the demo."""
+    config = ConfigDict()
+    config.method = "joint"  # what --job=train trains: joint, dst or random_drop
+    config.seed = 0  # what --job=train trains it with
+
+    config.study = study = ConfigDict()
+    study.methods = ("joint", "dst", "random_drop")  # what is compared; random_drop needs dst before it
+    study.seeds = (0,)  # each method is trained once with each
+
+    config.data = data = ConfigDict()
+    data.name = "faces"  # faces: drawn here and now; celeba: the real files under data.root
+    data.root = "artifacts/faces"  # folder of the files; drawn faces are written there
+    data.attributes = (
+        "Eyeglasses",
+        "Wearing_Hat",
+        "Bangs",
+        "Smiling",
+        "Male",
+        "Wavy_Hair",
+        "Big_Nose",
+        "Young",
+    )  # the tasks, or ("all",)
+    data.image_size = 48  # height and width that the network sees, pixels
+    data.crop = "full"  # full: squeeze the whole image, as published protocols do; square: the largest centred square
+    data.flip = True  # mirror half of the training images, drawn at random
+    data.max_shift = 3  # shift training images by up to this, each way, pixels
+    data.on_bad_image = "fail"  # fail or skip: what a file that cannot be decoded does to the run
+    data.cache = "artifacts/cache"  # where decoded pixels are kept
+    data.num_workers = 0  # processes that draw and decode; 0: one per core
+    data.num_faces = 5000  # drawn faces, all splits together
+    data.faces_seed = 0  # of the drawn faces
+    data.label_noise = 0.0  # share of the drawn faces' labels that are flipped
+
+    config.model = model = ConfigDict()
+    model.backbone = "resnet18"  # resnet18 or vgg16
+    model.weights = ""  # "": random; a torchvision name such as IMAGENET1K_V1; or a file with a state dict
+    model.taps = ()  # where tasks leave the trunk: ("Eyeglasses=layer2", ...); the others at its end
+    model.head = "linear"  # linear or mlp
+    model.hidden = 64  # width of an mlp head
+
+    config.train = train = ConfigDict()
+    train.epochs = 5
+    train.batch_size = 64  # images per step
+    train.optimizer = "adamw"  # adamw or sgd
+    train.learning_rate = 1e-3  # the highest of the schedule
+    train.momentum = 0.9  # of sgd
+    train.weight_decay = 0.01  # decoupled for adamw, L2 for sgd
+    train.schedule = "cosine"  # cosine or constant
+    train.warmup_epochs = 0.5  # linear rise of the learning rate
+    train.compile = "auto"  # auto: on CUDA only; on; off
+    train.device = "auto"  # auto: CUDA where there is one; or a device such as cpu, cuda:1
+    train.log_every = 20  # steps between lines of metrics.jsonl
+    train.checkpoint_seconds = 60.0  # a killed run loses no more than this
+
+    config.dst = dst = ConfigDict()
+    dst.weights = ConfigDict()  # lambda of each metric; they sum to 1 (our choice: equal)
+    dst.weights.depth = 0.2
+    dst.weights.count = 0.2
+    dst.weights.incompleteness = 0.2
+    dst.weights.stagnancy = 0.2
+    dst.weights.regularization = 0.2
+    dst.beta = 0.5  # weight of the newest rate of change (our choice)
+    dst.measure = "probe"  # probe: V on fixed training images before each epoch; running: the last epoch's mean loss
+    dst.probe_images = 1024  # rounded down to whole batches
+    dst.count = "annotated"  # annotated (the paper) or positives (a variant that departs from it)
+    return config

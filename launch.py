@@ -1,0 +1,75 @@
+"""The only command: python launch.py --config=configs/x.py --config.field=value --workdir=DIR --job=JOB."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from mtl.errors import UserError
+
+CONFIG = config_flags.DEFINE_config_file("config", "configs/default.py", "the configuration; --config.field=value")
+WORKDIR = flags.DEFINE_string("workdir", "runs/study", "where everything is written")
+JOB = flags.DEFINE_enum(
+    "job",
+    "study",
+    ["study", "train", "attributes"],
+    "study: methods x seeds and their table; train: one run of config.method with config.seed; "
+    "attributes: figures of all attributes of the data at hand",
+)
+
+
+def run_study() -> None:
+    from mtl.study import study
+
+    print(study(CONFIG.value, Path(WORKDIR.value)))
+
+
+def run_train() -> None:
+    from mtl.study import run_line
+    from mtl.train import fit
+
+    print(run_line(fit(CONFIG.value, Path(WORKDIR.value))[1]))
+
+
+def run_attributes() -> None:
+    from mtl.attributes import attributes_table
+
+    from mtl.data.load import chosen_attributes, load_table
+
+    table = load_table(CONFIG.value.data)
+    print(attributes_table(table, chosen_attributes(CONFIG.value.data, table)))
+
+
+JOBS: dict[str, Callable[[], None]] = {"study": run_study, "train": run_train, "attributes": run_attributes}
+
+
+def parse(argv: list[str]) -> list[str]:
+    """Parses the flags; absl and ml_collections raise a dozen types for a wrong one, each with a sentence."""
+    try:
+        return flags.FLAGS(argv)
+    except Exception as error:
+        message = " ".join(str(error).split()) or type(error).__name__
+        raise SystemExit(stop(f"{message} (see python launch.py --help)")) from None
+
+
+def stop(message: str) -> int:
+    """Says one sentence and gives the exit code of a user's mistake."""
+    print(f"mtl: {message}", file=sys.stderr)
+    return 2
+
+
+def main(_: list[str]) -> int:
+    try:
+        JOBS[JOB.value]()
+    except UserError as error:
+        return stop(str(error))
+    except KeyboardInterrupt:
+        print("\nmtl: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=parse)

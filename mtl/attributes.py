@@ -1,0 +1,230 @@
+"""Which attributes to learn: the figures of each on the data at hand, a ranking, and a choice by stated criteria.
+
+Left out are attributes whose labels are random, that are a judgement rather than something seen, or that a published
+network predicts hardly better than a guess. The others are worth `H(p_k)`, the entropy of their rate in bits: what
+nearly all or nearly no images have teaches little. Their worth shrinks with redundancy, `|phi|`, the correlation of two
+attributes: what another task predicts adds little.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from math import ceil, nan
+from typing import NamedTuple
+
+import numpy as np
+
+from mtl.data.celeba import SPLITS, Table
+
+HAIR, EYES, MOUTH, NOSE = "hair", "eyes", "mouth", "nose"
+CHIN, WORN, FACE = "chin, cheeks", "worn", "whole face"
+
+
+class Published(NamedTuple):
+    """What is known of an attribute beforehand."""
+
+    region: str  # where in the face it is seen
+    accuracy: float  # %, of LNets+ANet on the official test split (Liu et al. 2015, Table 1)
+    majority: float  # %, of always guessing the more frequent value there
+
+
+PUBLISHED = {
+    "5_o_Clock_Shadow": Published(CHIN, 91, 90.0),
+    "Arched_Eyebrows": Published(EYES, 79, 71.6),
+    "Attractive": Published(FACE, 81, 49.6),
+    "Bags_Under_Eyes": Published(EYES, 79, 79.7),
+    "Bald": Published(HAIR, 98, 97.9),
+    "Bangs": Published(HAIR, 95, 84.4),
+    "Big_Lips": Published(MOUTH, 68, 67.3),
+    "Big_Nose": Published(NOSE, 78, 78.8),
+    "Black_Hair": Published(HAIR, 88, 72.8),
+    "Blond_Hair": Published(HAIR, 95, 86.7),
+    "Blurry": Published(FACE, 84, 94.9),
+    "Brown_Hair": Published(HAIR, 80, 82.0),
+    "Bushy_Eyebrows": Published(EYES, 90, 87.0),
+    "Chubby": Published(CHIN, 91, 94.7),
+    "Double_Chin": Published(CHIN, 92, 95.4),
+    "Eyeglasses": Published(EYES, 99, 93.5),
+    "Goatee": Published(CHIN, 95, 95.4),
+    "Gray_Hair": Published(HAIR, 97, 96.8),
+    "Heavy_Makeup": Published(FACE, 90, 59.5),
+    "High_Cheekbones": Published(CHIN, 87, 51.8),
+    "Male": Published(FACE, 98, 61.4),
+    "Mouth_Slightly_Open": Published(MOUTH, 92, 50.5),
+    "Mustache": Published(MOUTH, 95, 96.1),
+    "Narrow_Eyes": Published(EYES, 81, 85.1),
+    "No_Beard": Published(CHIN, 95, 85.4),
+    "Oval_Face": Published(FACE, 66, 70.4),
+    "Pale_Skin": Published(FACE, 91, 95.8),
+    "Pointy_Nose": Published(NOSE, 72, 71.4),
+    "Receding_Hairline": Published(HAIR, 89, 91.5),
+    "Rosy_Cheeks": Published(CHIN, 90, 92.8),
+    "Sideburns": Published(CHIN, 96, 95.4),
+    "Smiling": Published(MOUTH, 92, 50.0),
+    "Straight_Hair": Published(HAIR, 73, 79.0),
+    "Wavy_Hair": Published(HAIR, 80, 63.6),
+    "Wearing_Earrings": Published(WORN, 82, 79.3),
+    "Wearing_Hat": Published(WORN, 99, 95.8),
+    "Wearing_Lipstick": Published(MOUTH, 93, 47.8),
+    "Wearing_Necklace": Published(WORN, 71, 86.2),
+    "Wearing_Necktie": Published(WORN, 93, 93.0),
+    "Young": Published(FACE, 87, 75.7),
+}
+
+# Wu et al. 2023 (arXiv 2210.07356) let two annotators label anew: 12 of the 40 attributes reach 95% agreement. Its
+# abstract names these five cases; the others' figures are not known here.
+RANDOM, JUDGEMENT = "random", "judgement"
+LABELS = {
+    "Attractive": JUDGEMENT,
+    "High_Cheekbones": RANDOM,
+    "Mouth_Slightly_Open": "20% of 1 and 2% of -1 wrong",
+    "No_Beard": "agreed on; up to 40% of -1 wrong",
+    "Oval_Face": RANDOM,
+    "Pointy_Nose": RANDOM,
+}
+LEAST_GAIN = 0.05
+EASY_GAIN, MEDIUM_GAIN = 0.7, 0.4  # where the gains of the 40 have gaps
+
+
+class AttributeRow(NamedTuple):
+    """The figures of one attribute on the data at hand."""
+
+    name: str
+    rank: int  # 1 has the best score
+    score: float  # H(p) * (1 - largest |phi|), 0 if left out
+    positive_rate: float  # of the training split's known labels
+    majority_accuracy: float  # on the test split, of always guessing the training split's more frequent value
+    correlation: float  # phi with the attribute below, training split
+    correlated_with: str  # the other attribute of the largest |phi|
+
+
+def region(name: str) -> str:
+    """Where in the face an attribute is seen."""
+    return PUBLISHED[name].region if name in PUBLISHED else "unknown"
+
+
+def gain(name: str) -> float:
+    """What a published network gained over the majority guess: (accuracy - majority) / (1 - majority); 1 is perfect."""
+    if name not in PUBLISHED:
+        return nan
+    _, accuracy, majority = PUBLISHED[name]
+    return (accuracy - majority) / (100 - majority)
+
+
+def difficulty(name: str) -> str:
+    """An attribute is easy, medium or hard by its published gain."""
+    if name not in PUBLISHED:
+        return "unknown"
+    return "easy" if gain(name) >= EASY_GAIN else "medium" if gain(name) >= MEDIUM_GAIN else "hard"
+
+
+def worth(names: Sequence[str], rates: np.ndarray) -> np.ndarray:
+    """The entropy H(p) of each rate in bits, 0 for the attributes that are left out: [K] float64."""
+    present = np.clip(rates, 1e-12, 1 - 1e-12)
+    entropy = -present * np.log2(present) - (1 - present) * np.log2(1 - present)
+    is_out = [LABELS.get(name) in (RANDOM, JUDGEMENT) or gain(name) < LEAST_GAIN for name in names]
+    return np.where(is_out, 0.0, entropy)
+
+
+def positive_rates(table: Table, split: str) -> np.ndarray:
+    """The share of positives among the known labels of a split; 0 where none is known: [K] float64."""
+    rows = table.split == SPLITS.index(split)
+    return (table.labels & table.mask)[rows].sum(axis=0) / np.maximum(table.mask[rows].sum(axis=0), 1)
+
+
+def correlations(table: Table) -> np.ndarray:
+    """Phi of every two attributes over the training images that have both labels, 0 if one is constant: [K, K]."""
+    rows = table.split == SPLITS.index("train")
+    known = table.mask[rows].astype(np.float64)
+    present = table.labels[rows] * known
+    num_both = known.T @ known
+    num_present = present.T @ known  # [i, j]: images with attribute i whose label j is known
+    covariance = num_both * (present.T @ present) - num_present * num_present.T
+    variance = num_present * (num_both - num_present)  # of i, over the images that count for (i, j)
+    scale = np.sqrt(variance * variance.T)
+    return np.divide(covariance, scale, out=np.zeros_like(covariance), where=scale > 0)
+
+
+def choose(names: Sequence[str], rates: np.ndarray, phi: np.ndarray, num_tasks: int = 8) -> tuple[str, ...]:
+    """Chooses attributes one after another, each time the one of the largest
+
+      H(p_k) * (1 - max_j |phi_kj|) / (1 + n_k)
+
+    where j runs over the attributes chosen so far and n_k counts those in the region of k. Neither easy nor medium nor
+    hard ones make up more than a third, rounded up.
+
+    Args:
+      names: K attributes.
+      rates: [K] float, their positive rates.
+      phi: [K, K] float, their correlations.
+      num_tasks: how many to choose; fewer if there are not so many that may be chosen.
+
+    Returns:
+      The chosen names, in the order of the choice.
+    """
+    worths = worth(names, rates)
+    chosen: list[int] = []
+    while len(chosen) < num_tasks:
+        num_in_region = Counter(region(names[k]) for k in chosen)
+        num_as_hard = Counter(difficulty(names[k]) for k in chosen)
+        values = {
+            k: worths[k] * (1 - np.abs(phi[k, chosen]).max(initial=0)) / (1 + num_in_region[region(names[k])])
+            for k in range(len(names))
+            if k not in chosen and worths[k] > 0 and num_as_hard[difficulty(names[k])] < ceil(num_tasks / 3)
+        }
+        if not values:
+            break
+        chosen.append(max(values, key=values.__getitem__))
+    return tuple(names[k] for k in chosen)
+
+
+def rank_attributes(table: Table) -> list[AttributeRow]:
+    """The figures of every attribute on the data at hand, best score first."""
+    rates, test_rates = positive_rates(table, "train"), positive_rates(table, "test")
+    majority = np.where(rates > 0.5, test_rates, 1 - test_rates)
+    phi = correlations(table)
+    others = np.abs(phi) - 2 * np.eye(len(phi))  # an attribute is not its own partner
+    partners = others.argmax(axis=1)
+    scores = worth(table.attributes, rates) * (1 - np.clip(others.max(axis=1), 0, 1))
+    return [
+        AttributeRow(
+            name=table.attributes[k],
+            rank=rank,
+            score=float(scores[k]),
+            positive_rate=float(rates[k]),
+            majority_accuracy=float(majority[k]),
+            correlation=float(phi[k, partners[k]]),
+            correlated_with=table.attributes[partners[k]],
+        )
+        for rank, k in enumerate(np.argsort(-scores, kind="stable"), 1)
+    ]
+
+
+def attributes_table(table: Table, chosen: Sequence[str]) -> str:
+    """The figures of every attribute as a Markdown table, best score first, with the chosen ones marked.
+
+    Args:
+      table: the data at hand, with all attributes that are to be ranked.
+      chosen: the attributes that the configuration names.
+    """
+    lines = [
+        "| rank | attribute | chosen | score | positive | majority | gain | region | strongest phi | labels |",
+        "|---:|---|:---:|---:|---:|---:|---:|---|---|---|",
+    ]
+    for row in rank_attributes(table):
+        lines.append(
+            f"| {row.rank} | {row.name} | {'yes' if row.name in chosen else ''} | {row.score:.3f} "
+            f"| {row.positive_rate:.1%} | {row.majority_accuracy:.1%} | {gain(row.name):+.2f} | {region(row.name)} "
+            f"| {row.correlation:+.2f} {row.correlated_with} | {LABELS.get(row.name, '')} |"
+        )
+    by_criteria = choose(table.attributes, positive_rates(table, "train"), correlations(table), len(chosen))
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "score: H(positive) * (1 - |strongest phi|); 0 for random labels, judgements and gains below "
+            f"{LEAST_GAIN}. positive, phi: training split. majority: test accuracy of guessing the training majority.",
+            "gain: what LNets+ANet won over the majority on CelebA's test split, 1 being perfect (Liu et al. 2015).",
+            "labels: Wu et al. 2023, arXiv 2210.07356, which found 12 of 40 attributes agreed on by two annotators.",
+            f"The criteria choose from this data: {', '.join(by_criteria)}.",
+        ]
+    )

@@ -1,0 +1,138 @@
+"""A pack of images becomes batches on the device, in an order that is a pure function of (seed, epoch)."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from mtl.data.pack import Pack
+from mtl.errors import UserError
+
+NUM_PREFETCHED = 2
+ORDER, AUGMENTATION = 1, 2  # what a random stream is for; first in its key, so that two uses never share numbers
+
+
+class Batch(NamedTuple):
+    """What one step reads. B images, K attributes."""
+
+    images_BCHW: torch.Tensor  # uint8
+    labels_BK: torch.Tensor  # float32: 1 where the attribute is present, else 0
+    mask_BK: torch.Tensor  # float32: 1 where the label of a real row is known; 0 for a padding row
+    flip_B: torch.Tensor  # bool: mirror the image
+    shift_B2: torch.Tensor  # int64: rows and columns to move by, pixels, in [-max_shift, max_shift]
+
+
+def epoch_order(num_rows: int, seed: int, epoch: int) -> np.ndarray:
+    """The order in which an epoch visits its rows, a permutation of `range(num_rows)`: [num_rows] int64."""
+    return _generator(ORDER, seed, epoch).permutation(num_rows)
+
+
+def num_train_batches(num_rows: int, batch_size: int) -> int:
+    """How many batches an epoch has. The ragged rest is dropped: it would recompile, and each epoch drops another one.
+
+    Raises:
+      UserError: if the rows do not fill one batch.
+    """
+    if num_rows < batch_size:
+        raise UserError(
+            f"{num_rows} training images do not fill one batch of {batch_size}: "
+            f"choose a train.batch_size of at most {num_rows}."
+        )
+    return num_rows // batch_size
+
+
+def train_batches(
+    pack: Pack,
+    rows: np.ndarray,
+    seed: int,
+    epoch: int,
+    batch_size: int,
+    max_shift: int,
+    device: torch.device,
+    first: int = 0,
+    flip: bool = True,
+) -> Iterator[Batch]:
+    """One epoch of training batches, in random order, with random flips and shifts.
+
+    Batch number n is a pure function of (seed, epoch, n), so a resumed epoch yields the very batches it had left.
+
+    Args:
+      pack: pixels and labels.
+      rows: [num_rows] int, the rows of the pack to train on.
+      seed: of the order and the augmentation; not negative.
+      epoch: which epoch; not negative.
+      batch_size: B.
+      max_shift: the largest shift, pixels; 0 for none.
+      device: where the batches go.
+      first: the number of the batch to begin with.
+      flip: whether half of the images, drawn at random, are mirrored.
+
+    Returns:
+      The batches numbered `first` to `num_train_batches(num_rows, batch_size) - 1`.
+    """
+    num_batches = num_train_batches(len(rows), batch_size)
+    order = rows[epoch_order(len(rows), seed, epoch)]
+
+    def make(number: int) -> Batch:
+        noise = _generator(AUGMENTATION, seed, epoch, number)
+        return _gather(
+            pack,
+            order[number * batch_size : (number + 1) * batch_size],
+            flip_B=(noise.random(batch_size) < 0.5) & flip,
+            shift_B2=noise.integers(-max_shift, max_shift, (batch_size, 2), endpoint=True),
+        )
+
+    return _prefetch(make, range(first, num_batches), device)
+
+
+def evaluation_batches(pack: Pack, rows: np.ndarray, batch_size: int, device: torch.device) -> Iterator[Batch]:
+    """All `rows` in their order, neither flipped nor shifted.
+
+    The last batch is padded to `batch_size` by repeating the last row, with mask 0; so of the joined outputs the first
+    `len(rows)` are the real ones.
+    """
+
+    def make(number: int) -> Batch:
+        real = rows[number * batch_size : (number + 1) * batch_size]
+        padded = np.pad(real, (0, batch_size - len(real)), mode="edge")
+        batch = _gather(pack, padded, np.zeros(batch_size, dtype=bool), np.zeros((batch_size, 2), dtype=np.int64))
+        batch.mask_BK[len(real) :] = 0
+        return batch
+
+    return _prefetch(make, range(-(-len(rows) // batch_size)), device)
+
+
+def _generator(*key: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
+
+
+def _gather(pack: Pack, rows: np.ndarray, flip_B: np.ndarray, shift_B2: np.ndarray) -> Batch:
+    return Batch(
+        images_BCHW=torch.from_numpy(np.asarray(pack.images_NCHW)[rows]),
+        labels_BK=torch.from_numpy(pack.table.labels[rows].astype(np.float32)),
+        mask_BK=torch.from_numpy(pack.table.mask[rows].astype(np.float32)),
+        flip_B=torch.from_numpy(flip_B),
+        shift_B2=torch.from_numpy(shift_B2),
+    )
+
+
+def _prefetch(make: Callable[[int], Batch], numbers: range, device: torch.device) -> Iterator[Batch]:
+    """Yields `make(number)` on the device for every number; a thread makes the next ones meanwhile."""
+    pinned = device.type == "cuda"
+
+    def make_pinned(number: int) -> Batch:
+        batch = make(number)
+        return Batch(*(tensor.pin_memory() for tensor in batch)) if pinned else batch
+
+    # Leaving this block, early or not, waits for the batches under way and ends the thread.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch") as pool:
+        waiting = deque(pool.submit(make_pinned, number) for number in numbers[:NUM_PREFETCHED])
+        for following in [*numbers[NUM_PREFETCHED:], *[None] * len(waiting)]:
+            batch = waiting.popleft().result()
+            if following is not None:
+                waiting.append(pool.submit(make_pinned, following))
+            # Copied by the thread that computes, so that the copy is in order on its CUDA stream.
+            yield Batch(*(tensor.to(device, non_blocking=pinned) for tensor in batch))

@@ -1,0 +1,295 @@
+"""Images are decoded, cropped and resized once, into one memory-mapped array that is keyed by all that made it."""
+
+import fcntl
+import hashlib
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import threading
+import warnings
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+from zipfile import BadZipFile, ZipFile
+
+import numpy as np
+import torch
+from torchvision.io import ImageReadMode, decode_jpeg
+
+from mtl.data.celeba import ImageSource, Table, take_rows
+from mtl.errors import UserError
+from mtl.progress import progress
+
+FORMAT_VERSION = 1  # raise it when the same images would give other pixels
+CHUNK = 256  # images a worker is given at a time
+IMAGES_PER_WORKER = 10_000  # a process takes as long to start as to decode this many
+CROPS = ("full", "square")
+IMAGES, MADE_OF = "images.npy", "made_of.json"
+SOURCE_LINE = re.compile(r"^.*\.cpp:\d+, ")  # torchvision's messages begin with a place in its source
+
+
+class Pack(NamedTuple):
+    """The pixels and the labels of the images that could be decoded."""
+
+    images_NCHW: np.ndarray  # [N, 3, S, S] uint8, memory-mapped, read-only
+    table: Table  # the rows that are in the pack, in its order
+    skipped: tuple[str, ...]  # ids of images that could not be decoded (only with on_bad_image="skip")
+
+
+def open_pack(
+    table: Table, image_size: int, crop: str, cache: Path, on_bad_image: str = "fail", num_workers: int = 0
+) -> Pack:
+    """Opens the pack of a table's images, making it first if it is not in the cache.
+
+    Labels are no part of it, so other attributes of the same images use the same pack. A pack appears in the cache
+    whole or not at all; of two processes that want the same one, the second waits for the first.
+
+    Args:
+      table: which images, and their labels.
+      image_size: S, height and width of the packed images, pixels.
+      crop: "full" squeezes the whole image into the square, as the published 64 x 64 protocols do; "square" takes
+        the largest centred square.
+      cache: folder that keeps the packs.
+      on_bad_image: "fail", or "skip" to leave out images that cannot be decoded.
+      num_workers: processes that decode; 0 for as many as there are cores, or fewer where few images do not pay
+        for the start of more. One is this process itself.
+
+    Returns:
+      The pack; with "skip", its table lacks the skipped rows.
+
+    Raises:
+      UserError: if an image cannot be decoded and `on_bad_image` is "fail", an option has another value than those
+        above, or the disk is too small.
+    """
+    _check_options(image_size, crop, on_bad_image)
+    made_of = {
+        "version": FORMAT_VERSION,
+        "source": str(table.source.path.resolve()),
+        "images": _fingerprint(table),
+        "num_images": len(table.ids),
+        "image_size": image_size,
+        "crop": crop,
+    }
+    folder = cache / hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
+    if not folder.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with _lock(folder.with_suffix(".lock")):
+            if not folder.exists():
+                _make(folder, made_of, table, on_bad_image, num_workers)
+    bad: dict[str, str] = json.loads((folder / MADE_OF).read_text())["skipped"]
+    if bad and on_bad_image == "fail":
+        raise _bad_image_error(table.source, *next(iter(bad.items())))
+    images_NCHW = np.load(folder / IMAGES, mmap_mode="r")[: len(table.ids) - len(bad)]
+    if bad:
+        table = take_rows(table, np.flatnonzero(~np.isin(table.ids, list(bad))))
+    return Pack(images_NCHW, table, tuple(bad))
+
+
+def _check_options(image_size: int, crop: str, on_bad_image: str) -> None:
+    if image_size < 1:
+        raise UserError(f"data.image_size is {image_size}: it must be at least 1 pixel.")
+    if crop not in CROPS:
+        raise UserError(f"data.crop is {crop!r}: it must be one of {', '.join(CROPS)}.")
+    if on_bad_image not in ("fail", "skip"):
+        raise UserError(f"data.on_bad_image is {on_bad_image!r}: it must be fail or skip.")
+
+
+def _bad_image_error(source: ImageSource, image_id: str, reason: str) -> UserError:
+    return UserError(
+        f"{source.path / source.prefix / image_id} cannot be decoded ({reason}): "
+        'put a whole copy in its place, or set data.on_bad_image to "skip" to leave such images out.'
+    )
+
+
+def _fingerprint(table: Table) -> str:
+    """A hash that changes when the images do: names in order, and sizes and times of the files that hold them."""
+    names = table.ids.tolist()
+    path, prefix = table.source
+    digest = hashlib.sha256("\n".join([prefix, *names]).encode())
+    if path.is_dir():
+        with os.scandir(path) as entries:
+            stats = {entry.name: entry.stat() for entry in entries}
+        files = [stats[name] for name in names]
+    else:
+        files = [path.stat()]
+    digest.update(np.array([(file.st_size, file.st_mtime_ns) for file in files], dtype=np.int64).tobytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Lets one process in at a time; the system frees the lock of a process that was killed."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _make(folder: Path, made_of: dict, table: Table, on_bad_image: str, num_workers: int) -> None:
+    """Writes a pack beside `folder`, and renames it when it is whole and on the disk."""
+    num_images, size = len(table.ids), made_of["image_size"]
+    partial = folder.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)  # what a killed run left behind
+    num_bytes, num_free = num_images * 3 * size * size, shutil.disk_usage(folder.parent).free
+    if num_bytes > num_free:
+        raise UserError(
+            f"{folder.parent} has {num_free / 1e9:.1f} GB free, and {num_images} images of {size} x {size} take "
+            f"{num_bytes / 1e9:.1f} GB: make room, or set data.cache to a folder on a larger disk."
+        )
+    partial.mkdir()
+    try:
+        path = partial / IMAGES
+        images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(num_images, 3, size, size))
+        bad = _decode_all(path, table, size, made_of["crop"], on_bad_image, num_workers)
+        if len(bad) == num_images:
+            raise _bad_image_error(table.source, *next(iter(bad.items())))
+        _close_gaps(images, np.flatnonzero(~np.isin(table.ids, list(bad))))
+        (partial / MADE_OF).write_text(json.dumps({**made_of, "skipped": bad}, indent=1))
+        for written in (path, partial / MADE_OF, partial):
+            _to_disk(written)
+        partial.rename(folder)
+        _to_disk(folder.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _close_gaps(images_NCHW: np.ndarray, kept: np.ndarray) -> None:
+    """Moves the kept rows to the front, in place and in order, where some row is not kept."""
+    if len(kept) == len(images_NCHW):
+        return
+    for start in range(0, len(kept), CHUNK):
+        rows = kept[start : start + CHUNK]
+        images_NCHW[start : start + len(rows)] = images_NCHW[rows]
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _decode_all(
+    path: Path, table: Table, image_size: int, crop: str, on_bad_image: str, num_workers: int
+) -> dict[str, str]:
+    """Decodes every image into the array at `path`; returns id -> reason of those that could not be."""
+    num_images = len(table.ids)
+    num_workers = num_workers or max(1, min(os.cpu_count() or 1, num_images // IMAGES_PER_WORKER))
+    starts = range(0, num_images, CHUNK)
+    tasks = [(path, table.source, table.ids[i : i + CHUNK].tolist(), i, image_size, crop) for i in starts]
+    bad: dict[str, str] = {}
+    with (
+        progress("packing images", num_images) as update,
+        _in_processes(_decode_chunk, tasks, num_workers) as results,
+    ):
+        for start, found in zip(starts, results, strict=True):
+            bad |= found
+            if bad and on_bad_image == "fail":
+                raise _bad_image_error(table.source, *next(iter(bad.items())))
+            update(min(start + CHUNK, num_images), f"{len(bad)} skipped" if bad else "")
+    return bad
+
+
+def _decode_chunk(
+    path: Path, source: ImageSource, names: Sequence[str], start: int, image_size: int, crop: str
+) -> dict[str, str]:
+    """Decodes `names` into the rows from `start` on; returns name -> reason of those that could not be."""
+    images_NCHW = np.load(path, mmap_mode="r+")
+    bad = {}
+    for row, name in enumerate(names, start):
+        try:
+            image = _decode(_read(source, name))
+        except (RuntimeError, ValueError, OSError, BadZipFile, zlib.error) as error:
+            bad[name] = SOURCE_LINE.sub("", str(error)).partition("\n")[0]
+        else:
+            images_NCHW[row] = _resize(_crop(image, crop), image_size).numpy()
+    return bad
+
+
+def _read(source: ImageSource, name: str) -> bytes:
+    if source.path.is_dir():
+        return (source.path / name).read_bytes()
+    return _open_zip(source.path).read(source.prefix + name)
+
+
+@cache
+def _open_zip(path: Path) -> ZipFile:
+    return ZipFile(path)  # once per process: listing 202,599 files takes a second
+
+
+def _decode(data: bytes) -> torch.Tensor:
+    """A JPEG, grey or coloured, as a [3, H, W] uint8 image; raises RuntimeError or ValueError if it is not whole."""
+    with warnings.catch_warnings():
+        # torchvision 0.29 announces the end of its decoders; setup.py keeps to versions that have them.
+        warnings.filterwarnings("ignore", "The image decoding", DeprecationWarning)
+        return decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), mode=ImageReadMode.RGB)
+
+
+def _crop(image_CHW: torch.Tensor, crop: str) -> torch.Tensor:
+    if crop == "full":
+        return image_CHW
+    height, width = image_CHW.shape[1:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image_CHW[:, top : top + side, left : left + side]
+
+
+def _resize(image_CHW: torch.Tensor, size: int) -> torch.Tensor:
+    resized = torch.nn.functional.interpolate(image_CHW[None], size=(size, size), mode="bilinear", antialias=True)
+    return resized[0]
+
+
+@contextmanager
+def _in_processes(function: Callable, tasks: Sequence[tuple], num_workers: int) -> Iterator[Iterator]:
+    """Gives `function(*task)` for every task, in order; left early, it drops the tasks that have not begun."""
+    if num_workers == 1:
+        yield (function(*task) for task in tasks)
+        return
+    context = multiprocessing.get_context("spawn")  # a fork of a process with torch's threads may hang
+    pool = ProcessPoolExecutor(num_workers, context, initializer=_start_worker)
+    try:
+        with _interrupt_later():
+            futures = [pool.submit(function, *task) for task in tasks]
+        yield map(_result, futures)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupt_later() -> Iterator[None]:
+    """Holds Ctrl-C back; processes started meanwhile never see it, so that only their parent answers to it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_worker() -> None:
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Ends this worker when its parent was killed, which would else leave it waiting for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _result(future: Future) -> dict[str, str]:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise UserError(
+            "a process that decodes images was killed, most often for want of memory: set data.num_workers lower."
+        ) from error

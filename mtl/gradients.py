@@ -1,0 +1,100 @@
+"""Per-task losses and gradients in one pass.
+
+Every task reads the same features z of the trunk. So the gradients of all tasks at z, and at the heads, come from one
+vmapped pass over the heads; whatever sum of them is wanted costs one pull-back through the trunk.
+
+Two forms carry the same numbers: the dictionary (task -> ...) in which methods are written, and the stacked form (a
+leading task axis) in which heads are stored. `stack` and `unstack` convert.
+Shape legend: B images, D features, G tasks that share a tap, K tasks.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.func import grad_and_value, vmap
+
+from mtl.losses import masked_binary_cross_entropy
+from mtl.models.heads import HeadParams
+from mtl.models.model import Model
+
+
+class TaskGradients(NamedTuple):
+    """Gradients of each task's own loss.
+
+    Attributes:
+      heads: task -> parameter of its head -> gradient, the parameter's shape.
+      features: task -> gradient at the features that the task reads, [B, D].
+    """
+
+    heads: dict[str, dict[str, Tensor]]
+    features: dict[str, Tensor]
+
+
+def unstack(stacked: Mapping[str, Tensor], tasks: Sequence[str]) -> dict[str, dict[str, Tensor]]:
+    """Stacked form to dictionary: name -> [G, ...] becomes task -> name -> [...]."""
+    return {task: {name: value[index] for name, value in stacked.items()} for index, task in enumerate(tasks)}
+
+
+def stack(per_task: Mapping[str, Mapping[str, Tensor]], tasks: Sequence[str]) -> dict[str, Tensor]:
+    """Dictionary to stacked form: task -> name -> [...] becomes name -> [G, ...], in the order of `tasks`."""
+    return {name: torch.stack([per_task[task][name] for task in tasks]) for name in per_task[tasks[0]]}
+
+
+def task_losses_and_gradients(
+    model: Model, heads: HeadParams, features: Mapping[str, Tensor], labels_BK: Tensor, mask_BK: Tensor
+) -> tuple[dict[str, Tensor], TaskGradients]:
+    """Losses of all tasks, and their gradients at the heads and at the features.
+
+    Args:
+      model: which task reads which tap.
+      heads: tap -> name -> [G, ...].
+      features: tap -> [B, D].
+      labels_BK: float 0/1, columns in the order of `model.tasks`.
+      mask_BK: float 0/1, 1 where the label is known.
+
+    Returns:
+      (task -> scalar loss, gradients), in the order of `model.tasks`.
+    """
+
+    def loss(head: dict[str, Tensor], features_BD: Tensor, labels_B: Tensor, mask_B: Tensor) -> Tensor:
+        return masked_binary_cross_entropy(model.head(head, features_BD), labels_B, mask_B)
+
+    losses: dict[str, Tensor] = {}
+    head_gradients: dict[str, dict[str, Tensor]] = {}
+    feature_gradients: dict[str, Tensor] = {}
+    for tap, members in model.groups.items():
+        columns = [model.tasks.index(task) for task in members]
+        (head_grads, features_grads_GBD), losses_G = vmap(
+            grad_and_value(loss, argnums=(0, 1)), in_dims=(0, None, 1, 1)
+        )(heads[tap], features[tap], labels_BK[:, columns], mask_BK[:, columns])
+        losses |= dict(zip(members, losses_G.unbind(), strict=True))
+        head_gradients |= unstack(head_grads, members)
+        feature_gradients |= dict(zip(members, features_grads_GBD.unbind(), strict=True))
+    gradients = TaskGradients(
+        {task: head_gradients[task] for task in model.tasks}, {task: feature_gradients[task] for task in model.tasks}
+    )
+    return {task: losses[task] for task in model.tasks}, gradients
+
+
+def features_gramian(model: Model, feature_gradients: Mapping[str, Tensor]) -> Tensor:
+    """Inner products of the tasks' gradients at the features: M_ij = <g_i, g_j>.
+
+    Tasks that read different taps have no coordinate in common, so their entry is 0.
+
+    Returns:
+      [K, K], in the order of `model.tasks`; its diagonal holds squared norms.
+    """
+    first = feature_gradients[model.tasks[0]]
+    gramian_KK = first.new_zeros(len(model.tasks), len(model.tasks))
+    for members in model.groups.values():
+        flat_GN = torch.stack([feature_gradients[task].flatten() for task in members])
+        rows_G = torch.tensor([model.tasks.index(task) for task in members], device=first.device)
+        gramian_KK[rows_G[:, None], rows_G] = flat_GN @ flat_GN.T
+    return gramian_KK
+
+
+def sum_by_tap(model: Model, feature_gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Sum over tasks of their gradients at each tap, tap -> [B, D]: what is pulled back through the trunk."""
+    return {tap: torch.stack([feature_gradients[t] for t in members]).sum(0) for tap, members in model.groups.items()}

@@ -1,0 +1,1 @@
+"""Stateless models: parameters and buffers in, features and logits out."""

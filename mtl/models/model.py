@@ -1,0 +1,87 @@
+"""The whole network: a trunk with taps and the task heads on top, as values and pure functions."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mtl.models.backbones import Tensors, architecture, make_backbone
+from mtl.models.heads import Head, HeadParams, group_by_tap, make_head, parse_taps
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Params(NamedTuple):
+    """Everything that is learned: `trunk` name -> tensor, `heads` tap -> name -> [tasks of that tap, ...]."""
+
+    trunk: Tensors
+    heads: HeadParams
+
+
+class Model(NamedTuple):
+    """What is fixed of a network; its numbers travel beside it as `Params` and buffers.
+
+    Attributes:
+      groups: tap -> the tasks that read it; the heads' leading axis follows this order.
+      depths: task -> d_t, the layers with weights from the image to the task's output.
+      trunk: (params, buffers, images_BCHW, train) -> (tap -> features [B, C], new buffers).
+      head: (params of one head, features [B, C]) -> logits [B].
+    """
+
+    tasks: tuple[str, ...]
+    groups: dict[str, tuple[str, ...]]
+    depths: dict[str, int]
+    trunk: Callable[[Tensors, Tensors, Tensor, bool], tuple[Tensors, Tensors]]
+    head: Callable[[dict[str, Tensor], Tensor], Tensor]
+
+
+def make_model(
+    tasks: tuple[str, ...], backbone: str, weights: str, taps: tuple[str, ...], head: str, hidden: int, seed: int
+) -> tuple[Model, Params, Tensors]:
+    """Builds a network and its first parameters and buffers.
+
+    Args:
+      tasks: names, in the order of the labels' columns.
+      backbone, weights: see `backbones.make_backbone`.
+      taps: entries `task=stage`; tasks not named tap the deepest stage.
+      head, hidden: see `heads.make_head`.
+      seed: of the random weights; the same seed gives the same network whatever the method that trains it.
+    """
+    stages = architecture(backbone).stages
+    task_taps = parse_taps(taps, tasks, deepest=list(stages)[-1])
+    groups = group_by_tap(task_taps)
+    trunk = make_backbone(backbone, tuple(groups), weights, seed)
+    kind: Head = make_head(head, hidden)
+    heads = {
+        tap: kind.init(trunk.widths[tap], len(members), seed + 1 + index)
+        for index, (tap, members) in enumerate(groups.items())
+    }
+    depths = {task: stages[tap].depth + kind.num_layers for task, tap in task_taps.items()}
+    return Model(tasks, groups, depths, trunk.apply, kind.apply), Params(trunk.params, heads), trunk.buffers
+
+
+def normalize(images_BCHW: Tensor) -> Tensor:
+    """Maps uint8 pixels to float32 with ImageNet's mean and deviation, which torchvision's weights expect."""
+    mean = torch.tensor(IMAGENET_MEAN, device=images_BCHW.device).view(3, 1, 1)
+    scale = 1.0 / torch.tensor(IMAGENET_STD, device=images_BCHW.device).view(3, 1, 1)
+    return images_BCHW.to(torch.float32) * (scale / 255.0) - mean * scale
+
+
+def augment(images_BCHW: Tensor, flip_B: Tensor, shift_B2: Tensor) -> Tensor:
+    """Flips and shifts each image by its own draw; what a shift uncovers repeats the border.
+
+    Args:
+      images_BCHW: uint8.
+      flip_B: bool, True mirrors left and right.
+      shift_B2: int64, rows and columns in pixels; (1, 2) shows the image one row up and two columns to the left.
+    """
+    num_images, num_channels, height, width = images_BCHW.shape
+    device = images_BCHW.device
+    rows_BH = (torch.arange(height, device=device) + shift_B2[:, :1]).clamp(0, height - 1)
+    columns_BW = (torch.arange(width, device=device) + shift_B2[:, 1:]).clamp(0, width - 1)
+    columns_BW = torch.where(flip_B[:, None], width - 1 - columns_BW, columns_BW)
+    image_index = torch.arange(num_images, device=device)[:, None, None, None]
+    channel_index = torch.arange(num_channels, device=device)[None, :, None, None]
+    return images_BCHW[image_index, channel_index, rows_BH[:, None, :, None], columns_BW[:, None, None, :]]

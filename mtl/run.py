@@ -1,0 +1,213 @@
+"""What a run is made of: configuration in, everything that is fixed while it lasts out."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from ml_collections import ConfigDict
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from mtl import checkpoint, dst, gating, provenance
+from mtl.compile import maybe_compile
+from mtl.data.batches import num_train_batches
+from mtl.data.celeba import SPLITS
+from mtl.data.load import load_pack
+from mtl.data.pack import Pack
+from mtl.errors import UserError
+from mtl.models.model import Model, make_model
+from mtl.optim import make_optimizer, make_schedule
+from mtl.step import Metrics, TrainState, init_state, make_loss_step, make_predict_step, make_train_step
+
+METHODS = ("joint", *gating.DROPPING)
+# Fields that change nothing of a run's numbers: a run may go on with others than it began with.
+WITHOUT_EFFECT = ("study", "data.cache", "data.num_workers", "train.log_every", "train.checkpoint_seconds")
+
+
+class Run(NamedTuple):
+    """What is fixed while a run lasts."""
+
+    config: ConfigDict
+    folder: Path
+    device: torch.device
+    pack: Pack
+    rows: dict[str, np.ndarray]  # split -> rows of the pack
+    model: Model
+    static: dst.Static
+    control: list[float] | None  # random_drop's probability per epoch
+    num_batches: int  # per epoch
+    train_step: Callable[..., tuple[TrainState, Metrics]]
+    loss_step: Callable[..., dict[str, Tensor]]
+    predict_step: Callable[..., Tensor]
+
+
+def run_folder(workdir: Path, method: str, seed: int) -> Path:
+    """Where a run of a study leaves its files."""
+    return workdir / method / f"seed_{seed}"
+
+
+def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
+    """Checks the configuration, opens the data and builds the network; writes only config.json, and that last."""
+    _check(config)
+    device = find_device(config.train.device)
+    folder = run_folder(workdir, config.method, config.seed)
+    _check_same_run(config, folder)
+    pack = load_pack(config.data)
+    tasks = pack.table.attributes
+    rows = {name: np.flatnonzero(pack.table.split == index) for index, name in enumerate(SPLITS)}
+    num_batches = num_train_batches(len(rows["train"]), config.train.batch_size)
+    model, params, buffers = make_model(tasks, seed=config.seed, **_model_options(config.model))
+    static = dst.Static(
+        {task: float(model.depths[task]) for task in tasks},
+        count_samples(pack, rows["train"], config.dst.count),
+        dst_weights(config.dst.weights),
+        config.dst.beta,
+    )
+    dst.check(static)
+    _warn_of_single_classes(pack, rows["train"])
+    control = None
+    if config.method == "random_drop":
+        control = gating.read_control(run_folder(workdir, "dst", config.seed), config.train.epochs)
+
+    train = config.train
+    num_steps, num_warmup_steps = train.epochs * num_batches, round(train.warmup_epochs * num_batches)
+    optimizer = make_optimizer(train.optimizer, train.momentum, train.weight_decay)
+    schedule = make_schedule(train.schedule, train.learning_rate, num_steps, num_warmup_steps)
+    run = Run(
+        config,
+        folder,
+        device,
+        pack,
+        rows,
+        model,
+        static,
+        control,
+        num_batches,
+        maybe_compile(make_train_step(model, optimizer, schedule), train.compile, device),
+        maybe_compile(make_loss_step(model), train.compile, device),
+        maybe_compile(make_predict_step(model), train.compile, device),
+    )
+    if not (folder / "config.json").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        checkpoint.write_json(folder / "config.json", _describe(run))
+    params, buffers = tree_map(lambda tensor: tensor.to(device), (params, buffers))
+    return run, init_state(params, buffers, optimizer)
+
+
+def find_device(name: str) -> torch.device:
+    """The device of `train.device`; "auto" is CUDA where there is one.
+
+    Raises:
+      UserError: for a name that torch does not know, or a device that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"train.device is {name!r}, which torch cannot use here; try auto or cpu") from error
+
+
+def majority(pack: Pack, rows: np.ndarray) -> np.ndarray:
+    """Each task's more frequent class among the known labels of `rows`: [K] bool."""
+    labels, mask = pack.table.labels[rows], pack.table.mask[rows]
+    return 2 * (labels & mask).sum(axis=0) > mask.sum(axis=0)
+
+
+def count_samples(pack: Pack, rows: np.ndarray, kind: str) -> dst.PerTask:
+    """c_t: task -> annotated training samples, or with kind "positives" only those that have the attribute."""
+    if kind not in ("annotated", "positives"):
+        raise UserError(f"dst.count is {kind!r}; choose annotated or positives")
+    mask = pack.table.mask[rows]
+    counted = mask if kind == "annotated" else mask & pack.table.labels[rows]
+    return dict(zip(pack.table.attributes, counted.sum(axis=0).astype(float).tolist(), strict=True))
+
+
+def dst_weights(weights: ConfigDict) -> dst.Weights:
+    """The lambdas of `dst.weights` under the paper's letters."""
+    return dst.Weights(
+        d=weights.depth,
+        c=weights.count,
+        u=weights.incompleteness,
+        r=weights.stagnancy,
+        b=weights.regularization,
+    )
+
+
+def _check(config: ConfigDict) -> None:
+    if config.method not in METHODS:
+        raise UserError(f"method is {config.method!r}; choose one of {', '.join(METHODS)}")
+    if config.dst.measure not in ("probe", "running"):
+        raise UserError(f"dst.measure is {config.dst.measure!r}; choose probe or running")
+    for name, value, least in (
+        ("train.epochs", config.train.epochs, 1),
+        ("train.batch_size", config.train.batch_size, 2),
+        ("train.log_every", config.train.log_every, 1),
+        ("data.max_shift", config.data.max_shift, 0),
+        ("seed", config.seed, 0),
+    ):
+        if value < least:
+            raise UserError(f"{name} is {value}; it must be at least {least}")
+
+
+def _check_same_run(config: ConfigDict, folder: Path) -> None:
+    path = folder / "config.json"
+    if not path.is_file():
+        return
+    before, now = (_effective(values) for values in (json.loads(path.read_text())["config"], config.to_dict()))
+    changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    if changed:
+        name = changed[0]
+        raise UserError(
+            f"{folder} holds a run with {name} = {before.get(name)!r}, not {now.get(name)!r}: "
+            "choose another --workdir, or delete that folder"
+        )
+
+
+def _effective(config: dict[str, Any]) -> dict[str, Any]:
+    """Flattens a configuration to "section.field" -> JSON value, without what has no effect on a run."""
+    flat: dict[str, Any] = {}
+
+    def visit(prefix: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                visit(f"{prefix}.{key}" if prefix else key, inner)
+        elif not prefix.startswith(WITHOUT_EFFECT):
+            flat[prefix] = json.loads(json.dumps(value))
+
+    visit("", config)
+    return flat
+
+
+def _model_options(model: ConfigDict) -> dict[str, Any]:
+    return {**model.to_dict(), "taps": tuple(model.taps)}
+
+
+def _describe(run: Run) -> dict[str, Any]:
+    return {
+        "config": run.config.to_dict(),
+        "tasks": list(run.model.tasks),
+        "skipped_images": list(run.pack.skipped),
+        "num_skipped_images": len(run.pack.skipped),
+        "versions": provenance.versions(),
+        "device": provenance.device_name(run.device),
+        "command": provenance.command(),
+        "revision": provenance.revision(),
+    }
+
+
+def _warn_of_single_classes(pack: Pack, rows: np.ndarray) -> None:
+    labels, mask = pack.table.labels[rows], pack.table.mask[rows]
+    for task, positives, negatives in zip(
+        pack.table.attributes, (labels & mask).sum(axis=0), (~labels & mask).sum(axis=0), strict=True
+    ):
+        if positives == 0 or negatives == 0:
+            only = "present" if positives else "absent"
+            print(
+                f"warning: {task} is {only} in every labelled training image; nothing can be learnt of it",
+                file=sys.stderr,
+            )

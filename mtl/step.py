@@ -1,0 +1,169 @@
+"""The training step: (state, batch, gates) -> (state, metrics), pure.
+
+  images -> augment -> trunk -> features -> heads -> losses, gradients at heads and features   one vmapped pass
+  gates                      -> masked gradients                                               dst.mask
+  sum of features' gradients -> one pull-back through the trunk -> optimizer -> new state
+
+So DST costs what joint training costs: with every gate open this is joint training. The step touches nothing outside
+its arguments, draws no random number and asks the device for no value; learning rate, step and gates are tensors.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+from torch.func import vjp, vmap
+from torch.utils._pytree import tree_map
+
+from mtl import dst
+from mtl.data.batches import Batch
+from mtl.gradients import features_gramian, stack, sum_by_tap, task_losses_and_gradients
+from mtl.losses import masked_binary_cross_entropy
+from mtl.models.model import Model, Params, augment, normalize
+from mtl.optim import Optimizer, OptimizerState, Schedule
+
+Gates = dict[str, Tensor]
+Tree = TypeVar("Tree")
+
+
+class OptimizerStates(NamedTuple):
+    """`trunk`: one state; `heads`: tap -> a state whose every leaf, its count too, has a leading task axis."""
+
+    trunk: OptimizerState
+    heads: dict[str, OptimizerState]
+
+
+class TrainState(NamedTuple):
+    """All that training changes.
+
+    Attributes:
+      params: of trunk and heads.
+      buffers: BatchNorm's running statistics.
+      optimizer: see `OptimizerStates`.
+      step: int64 scalar, training steps so far.
+    """
+
+    params: Params
+    buffers: dict[str, Tensor]
+    optimizer: OptimizerStates
+    step: Tensor
+
+
+class Metrics(NamedTuple):
+    """What a step tells, on its device.
+
+    Attributes:
+      losses: task -> mean loss of the batch, dropped tasks too.
+      gramian_KK: inner products of the tasks' unmasked gradients at the features.
+      gradient_norm: Euclidean norm of the trunk's gradient.
+      learning_rate: of this step.
+    """
+
+    losses: dict[str, Tensor]
+    gramian_KK: Tensor
+    gradient_norm: Tensor
+    learning_rate: Tensor
+
+
+def init_state(params: Params, buffers: dict[str, Tensor], optimizer: Optimizer) -> TrainState:
+    """The state before the first step; the heads' optimizer is stacked like the heads."""
+    device = next(iter(params.trunk.values())).device
+    heads = {tap: tree_map(torch.clone, vmap(optimizer.init)(group)) for tap, group in params.heads.items()}
+    states = OptimizerStates(optimizer.init(params.trunk), heads)
+    return TrainState(params, buffers, states, torch.zeros((), dtype=torch.int64, device=device))
+
+
+def make_train_step(
+    model: Model, optimizer: Optimizer, schedule: Schedule
+) -> Callable[[TrainState, Batch, Gates], tuple[TrainState, Metrics]]:
+    """Makes train_step(state, batch, gates) -> (state, metrics).
+
+    gates: task -> scalar bool tensor. A dropped task's head and its optimizer state come out with the bits they went in
+    with: no momentum, no weight decay, no count. The trunk is updated by the sum of the active tasks' gradients.
+    """
+
+    @torch.no_grad()  # torch.func differentiates inside; outside, no graph is wanted
+    def train_step(state: TrainState, batch: Batch, gates: Gates) -> tuple[TrainState, Metrics]:
+        images = normalize(augment(batch.images_BCHW, batch.flip_B, batch.shift_B2))
+        features, pull_back, buffers = vjp(  # type: ignore[misc]  # its annotation forgets has_aux
+            lambda trunk: model.trunk(trunk, state.buffers, images, True), state.params.trunk, has_aux=True
+        )
+        losses, gradients = task_losses_and_gradients(
+            model, state.params.heads, features, batch.labels_BK, batch.mask_BK
+        )
+        active = sum_by_tap(model, dst.mask(gradients.features, gates))
+        (trunk_gradient,) = pull_back(active, retain_graph=False)
+
+        learning_rate = schedule(state.step)
+        trunk, trunk_optimizer = optimizer.update(
+            trunk_gradient, state.optimizer.trunk, state.params.trunk, learning_rate
+        )
+        heads, head_optimizers = {}, {}
+        for tap, members in model.groups.items():
+            old = (state.params.heads[tap], state.optimizer.heads[tap])
+            new = vmap(optimizer.update, in_dims=(0, 0, 0, None))(
+                stack(dst.mask(gradients.heads, gates), members), old[1], old[0], learning_rate
+            )
+            open_G = torch.stack([gates[task] for task in members])
+            heads[tap], head_optimizers[tap] = _select(open_G, new, old)
+
+        new_state = TrainState(
+            Params(trunk, heads), buffers, OptimizerStates(trunk_optimizer, head_optimizers), state.step + 1
+        )
+        metrics = Metrics(
+            losses,
+            features_gramian(model, gradients.features),
+            norm(trunk_gradient.values()),
+            learning_rate,
+        )
+        return new_state, metrics
+
+    return train_step
+
+
+def make_loss_step(model: Model) -> Callable[[Params, dict[str, Tensor], Batch], dict[str, Tensor]]:
+    """Makes loss_step(params, buffers, batch) -> task -> loss: forward only, batch statistics, no augmentation.
+
+    This is what DST's V is measured with; buffers are read and left as they are.
+    """
+
+    @torch.no_grad()
+    def loss_step(params: Params, buffers: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        features, _ = model.trunk(params.trunk, buffers, normalize(batch.images_BCHW), True)
+        logits_BK = _logits(model, params, features)
+        return {
+            task: masked_binary_cross_entropy(logits_BK[:, k], batch.labels_BK[:, k], batch.mask_BK[:, k])
+            for k, task in enumerate(model.tasks)
+        }
+
+    return loss_step
+
+
+def make_predict_step(model: Model) -> Callable[[Params, dict[str, Tensor], Tensor], Tensor]:
+    """Makes predict_step(params, buffers, images_BCHW uint8) -> logits_BK, with running statistics."""
+
+    @torch.no_grad()
+    def predict_step(params: Params, buffers: dict[str, Tensor], images_BCHW: Tensor) -> Tensor:
+        features, _ = model.trunk(params.trunk, buffers, normalize(images_BCHW), False)
+        return _logits(model, params, features)
+
+    return predict_step
+
+
+def _logits(model: Model, params: Params, features: dict[str, Tensor]) -> Tensor:
+    per_task: dict[str, Tensor] = {}
+    for tap, members in model.groups.items():
+        logits_GB = vmap(model.head, in_dims=(0, None))(params.heads[tap], features[tap])
+        per_task |= dict(zip(members, logits_GB.unbind(), strict=True))
+    return torch.stack([per_task[task] for task in model.tasks], dim=1)
+
+
+def _select(open_G: Tensor, new: Tree, old: Tree) -> Tree:
+    """Takes each task's slice from `new` where its gate is open, else from `old`, bit for bit."""
+    return tree_map(lambda a, b: torch.where(open_G.view(-1, *(1,) * (b.dim() - 1)), a, b), new, old)
+
+
+def norm(tensors: Iterable[Tensor]) -> Tensor:
+    """Euclidean norm over all entries of all tensors."""
+    return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(tensor) for tensor in tensors]))

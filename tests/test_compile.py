@@ -1,0 +1,52 @@
+"""The step compiles whole, once, and computes what the eager step computes."""
+
+import pytest
+import torch
+from torch.utils._pytree import tree_leaves, tree_map
+
+from mtl.compile import maybe_compile
+from mtl.errors import UserError
+from mtl.optim import adamw, make_schedule
+from mtl.step import init_state, make_train_step
+from tests.tiny import TASKS, make_batch, make_gates, make_tiny
+
+CPU = torch.device("cpu")
+GATES = [(True, True, True), (True, False, True), (False, True, False)]
+
+
+def compare(backend: str, head: str) -> None:
+    """Runs both over gates, learning rates and a resume; after the first step nothing may compile again."""
+    model, params, buffers = make_tiny(head=head)
+    eager = make_train_step(model, adamw(), make_schedule("cosine", 0.01, 12, 2))
+    compiled = maybe_compile(eager, "on", CPU, backend)
+    state = other = init_state(params, buffers, adamw())
+    other, _ = compiled(other, make_batch(), make_gates(TASKS, *GATES[0]))
+    state, _ = eager(state, make_batch(), make_gates(TASKS, *GATES[0]))
+    with torch.compiler.set_stance("fail_on_recompile"):
+        for number in range(6):
+            batch, gates = make_batch(seed=number), make_gates(TASKS, *GATES[number % 3])
+            state, metrics = eager(state, batch, gates)
+            other, compiled_metrics = compiled(other, batch, gates)
+            # losses, features' Gramian, gradient norm, learning rate; then params, buffers and optimizer state
+            for a, b in zip(tree_leaves(metrics), tree_leaves(compiled_metrics), strict=True):
+                torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+            for a, b in zip(tree_leaves(state), tree_leaves(other), strict=True):
+                torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+            if number == 3:  # as after a resume: new tensors, other gates
+                other = tree_map(lambda tensor: tensor.clone().contiguous(), other)
+
+
+def test_aot_eager() -> None:
+    compare("aot_eager", "mlp")
+
+
+def test_inductor() -> None:
+    compare("inductor", "linear")
+
+
+def test_auto_leaves_the_cpu_eager() -> None:
+    step = lambda: None  # noqa: E731
+    assert maybe_compile(step, "auto", CPU) is step
+    assert maybe_compile(step, "off", torch.device("cuda")) is step
+    with pytest.raises(UserError, match="train.compile"):
+        maybe_compile(step, "yes", CPU)

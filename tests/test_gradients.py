@@ -1,0 +1,71 @@
+"""Per-task gradients: against autograd task by task, against finite differences, and the two forms."""
+
+import torch
+from torch.utils._pytree import tree_map
+
+from mtl.gradients import features_gramian, stack, sum_by_tap, task_losses_and_gradients, unstack
+from mtl.losses import masked_binary_cross_entropy
+from mtl.models.model import Model, normalize
+from mtl.models.heads import HeadParams
+from tests.tiny import make_batch, make_tiny
+
+
+def make_case(head: str = "mlp") -> tuple[Model, HeadParams, dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+    model, params, buffers = make_tiny(head=head)
+    batch = make_batch()
+    features, _ = model.trunk(params.trunk, buffers, normalize(batch.images_BCHW), True)
+    to_double = lambda tree: tree_map(lambda value: value.double(), tree)  # noqa: E731
+    return model, *to_double((params.heads, features, batch.labels_BK, batch.mask_BK))
+
+
+def test_task_by_task_autograd_agrees() -> None:
+    model, heads, features, labels_BK, mask_BK = make_case()
+    losses, gradients = task_losses_and_gradients(model, heads, features, labels_BK, mask_BK)
+    assert tuple(losses) == tuple(gradients.heads) == tuple(gradients.features) == model.tasks
+    for tap, members in model.groups.items():
+        for index, task in enumerate(members):
+            column = model.tasks.index(task)
+            leaves = {name: value[index].clone().requires_grad_() for name, value in heads[tap].items()}
+            z = features[tap].clone().requires_grad_()
+            loss = masked_binary_cross_entropy(model.head(leaves, z), labels_BK[:, column], mask_BK[:, column])
+            *head_gradients, z_gradient = torch.autograd.grad(loss, [*leaves.values(), z])
+            torch.testing.assert_close(losses[task], loss.detach())
+            torch.testing.assert_close(gradients.features[task], z_gradient)
+            for name, expected in zip(leaves, head_gradients, strict=True):
+                torch.testing.assert_close(gradients.heads[task][name], expected)
+
+
+def test_features_gradient_against_finite_differences() -> None:
+    model, heads, features, labels_BK, mask_BK = make_case()
+    _, gradients = task_losses_and_gradients(model, heads, features, labels_BK, mask_BK)
+    direction = tree_map(torch.randn_like, features)
+    step = 1e-6
+    move = lambda sign: tree_map(lambda z, d: z + sign * step * d, features, direction)  # noqa: E731
+    up, _ = task_losses_and_gradients(model, heads, move(+1), labels_BK, mask_BK)
+    down, _ = task_losses_and_gradients(model, heads, move(-1), labels_BK, mask_BK)
+    for tap, members in model.groups.items():
+        for task in members:
+            slope = (up[task] - down[task]) / (2 * step)
+            torch.testing.assert_close(slope, (gradients.features[task] * direction[tap]).sum(), rtol=1e-6, atol=1e-8)
+
+
+def test_gramian_by_hand() -> None:
+    model, *_ = make_tiny()  # a and c read the last stage, b an earlier one
+    gradients = {
+        "a": torch.tensor([[1.0, 2.0], [0.0, 1.0]]),
+        "b": torch.tensor([[3.0], [4.0]]),
+        "c": torch.tensor([[1.0, 0.0], [0.0, -1.0]]),
+    }
+    expected = torch.tensor([[6.0, 0.0, 0.0], [0.0, 25.0, 0.0], [0.0, 0.0, 2.0]])
+    torch.testing.assert_close(features_gramian(model, gradients), expected)
+    sums = sum_by_tap(model, gradients)
+    assert torch.equal(sums["stage2"], torch.tensor([[2.0, 2.0], [0.0, 0.0]]))
+    assert torch.equal(sums["stage1"], gradients["b"])
+
+
+def test_stack_and_unstack_are_inverse() -> None:
+    stacked = {"weight": torch.randn(3, 1, 5), "bias": torch.randn(3, 1)}
+    there = unstack(stacked, ("a", "b", "c"))
+    assert torch.equal(there["b"]["weight"], stacked["weight"][1])
+    back = stack(there, ("a", "b", "c"))
+    assert all(torch.equal(back[name], stacked[name]) for name in stacked)

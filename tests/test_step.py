@@ -1,0 +1,149 @@
+"""The step: purity, dropped tasks, agreement with plain autograd and with torch.compile."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.utils._pytree import tree_leaves, tree_map
+
+from mtl.models.model import Model, augment, normalize
+from mtl.optim import adamw, make_schedule, sgd
+from mtl.step import TrainState, init_state, make_loss_step, make_predict_step, make_train_step
+from tests.tiny import TASKS, TinyNet, make_batch, make_gates, make_tiny
+
+SCHEDULE = make_schedule("cosine", 0.05, 20, 2)
+ALL_ON = make_gates(TASKS, True, True, True)
+
+
+def assert_same_bits(a: object, b: object) -> None:
+    for x, y in zip(tree_leaves(a), tree_leaves(b), strict=True):
+        assert torch.equal(x, y)
+
+
+def make_case(head: str = "linear") -> tuple[Model, TrainState]:
+    model, params, buffers = make_tiny(head=head)
+    return model, init_state(params, buffers, adamw())
+
+
+def test_step_is_pure() -> None:
+    model, state = make_case()
+    step, batch = make_train_step(model, adamw(), SCHEDULE), make_batch()
+    before = copy.deepcopy((state, batch))
+    once, twice = step(state, batch, ALL_ON), step(state, batch, ALL_ON)
+    assert_same_bits((state, batch), before)
+    assert_same_bits(once, twice)
+    assert int(once[0].step) == 1
+    moved = [not torch.equal(a, b) for a, b in zip(tree_leaves(once[0]), tree_leaves(state), strict=True)]
+    assert all(moved), "some parameter, buffer or moment did not move"
+
+
+@pytest.mark.parametrize("head", ["linear", "mlp"])
+@pytest.mark.parametrize("dropped", [(True, False, True), (False, False, True)])
+def test_dropped_heads_keep_their_bits(head: str, dropped: tuple[bool, ...]) -> None:
+    model, state = make_case(head)
+    step = make_train_step(model, adamw(weight_decay=0.1), SCHEDULE)
+    state, _ = step(state, make_batch(seed=1), ALL_ON)  # so that momentum could move them
+    after = state
+    for seed in range(3):
+        after, metrics = step(after, make_batch(seed=seed), make_gates(TASKS, *dropped))
+    assert all(float(loss) > 0 for loss in metrics.losses.values()), "losses of dropped tasks are still told"
+    for tap, members in model.groups.items():
+        for index, task in enumerate(members):
+            pick = lambda tree, index=index: tree_map(lambda value: value[index], tree)  # noqa: E731
+            new = pick((after.params.heads[tap], after.optimizer.heads[tap]))
+            old = pick((state.params.heads[tap], state.optimizer.heads[tap]))
+            if dropped[TASKS.index(task)]:
+                assert all(not torch.equal(a, b) for a, b in zip(tree_leaves(new), tree_leaves(old), strict=True))
+            else:
+                assert_same_bits(new, old)
+
+
+def test_trunk_is_updated_by_the_active_tasks_only() -> None:
+    """With b dropped, b's labels and b's head have no influence on the trunk."""
+    model, state = make_case()
+    step, batch, gates = make_train_step(model, adamw(), SCHEDULE), make_batch(), make_gates(TASKS, True, False, True)
+    labels_BK = batch.labels_BK.clone()
+    labels_BK[:, 1] = 1 - labels_BK[:, 1]
+    one, _ = step(state, batch, gates)
+    other, _ = step(state, batch._replace(labels_BK=labels_BK), gates)
+    assert_same_bits(one.params.trunk, other.params.trunk)
+    on, _ = step(state, batch._replace(labels_BK=labels_BK), ALL_ON)
+    assert not torch.equal(on.params.trunk["stage1.0.weight"], one.params.trunk["stage1.0.weight"])
+
+
+def test_against_a_plain_training_loop() -> None:
+    """Ten steps with changing gates against nn.Module, loss.backward() and torch.optim."""
+    tasks = TASKS
+    model, params, buffers = make_tiny(tasks, taps=())
+    state = init_state(params, buffers, sgd())
+    step = make_train_step(model, sgd(), make_schedule("constant", 0.1, 1, 0))
+
+    trunk = TinyNet()
+    trunk.fc = nn.Identity()
+    trunk.load_state_dict(params.trunk | buffers)
+    heads = nn.ModuleList(nn.Linear(6, 1) for _ in tasks)
+    for index, head in enumerate(heads):
+        head.load_state_dict({name: value[index] for name, value in params.heads["stage2"].items()})
+    optimizers = [torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9) for module in (trunk, *heads)]
+    for number in range(10):
+        batch, gates = make_batch(num_images=8, seed=number), [True, number % 2 == 0, number % 3 != 1]
+        features = trunk(normalize(augment(batch.images_BCHW, batch.flip_B, batch.shift_B2)))
+        losses = []
+        for k, head in enumerate(heads):
+            known = batch.mask_BK[:, k] > 0
+            losses.append(binary_cross_entropy_with_logits(head(features)[known, 0], batch.labels_BK[known, k]))
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        torch.stack([loss for loss, gate in zip(losses, gates, strict=True) if gate]).sum().backward()
+        for optimizer, gate in zip(optimizers, [True, *gates], strict=True):
+            if gate:
+                optimizer.step()
+        state, metrics = step(state, batch, make_gates(tasks, *gates))
+        for task, loss in zip(tasks, losses, strict=True):
+            torch.testing.assert_close(metrics.losses[task], loss.detach(), rtol=1e-4, atol=1e-5)
+    for name, value in trunk.state_dict().items():
+        torch.testing.assert_close((state.params.trunk | state.buffers)[name], value, rtol=1e-3, atol=1e-4)
+    for index, head in enumerate(heads):
+        for name, value in head.state_dict().items():
+            torch.testing.assert_close(state.params.heads["stage2"][name][index], value, rtol=1e-3, atol=1e-4)
+
+
+def test_losses_before_training_are_those_of_the_first_step() -> None:
+    model, state = make_case()
+    batch = make_batch()._replace(
+        flip_B=torch.zeros(4, dtype=torch.bool), shift_B2=torch.zeros(4, 2, dtype=torch.int64)
+    )
+    before = make_loss_step(model)(state.params, state.buffers, batch)
+    _, metrics = make_train_step(model, adamw(), SCHEDULE)(state, batch, ALL_ON)
+    for task in TASKS:
+        torch.testing.assert_close(before[task], metrics.losses[task])
+
+
+def test_prediction_uses_running_statistics() -> None:
+    """So an image's logits do not depend on the others of its batch."""
+    model, state = make_case()
+    predict, images = make_predict_step(model), make_batch(num_images=4).images_BCHW
+    together = predict(state.params, state.buffers, images)
+    alone = predict(state.params, state.buffers, images[:1])
+    assert together.shape == (4, len(TASKS))
+    torch.testing.assert_close(together[:1], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_augment_by_hand() -> None:
+    images = torch.arange(9, dtype=torch.uint8).view(1, 1, 3, 3).repeat(3, 1, 1, 1)
+    flip = torch.tensor([False, True, False])
+    shift = torch.tensor([[0, 0], [0, 0], [1, -1]])
+    plain, mirrored, moved = augment(images, flip, shift)[:, 0].tolist()
+    assert plain == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    assert mirrored == [[2, 1, 0], [5, 4, 3], [8, 7, 6]]
+    assert moved == [[3, 3, 4], [6, 6, 7], [6, 6, 7]]
+
+
+def test_normalize_is_torchvisions() -> None:
+    from torchvision.transforms.v2 import functional
+
+    images = make_batch().images_BCHW
+    expected = functional.normalize(images.float() / 255, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    torch.testing.assert_close(normalize(images), expected, rtol=1e-4, atol=1e-5)

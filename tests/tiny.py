@@ -1,0 +1,98 @@
+"""A network, a batch and a data set that are small enough to test with."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from ml_collections import ConfigDict
+from torch import Tensor, nn
+
+from configs.default import get_config
+from mtl.data.batches import Batch
+from mtl.models import backbones
+from mtl.models.backbones import Architecture, Stage
+from mtl.models.model import Model, Params, make_model
+
+TASKS = ("a", "b", "c")
+SIZE = 8  # pixels
+
+
+class TinyNet(nn.Module):
+    """Two stages with BatchNorm, in torchvision's style."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stage1 = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU())
+        self.stage2 = nn.Sequential(nn.Conv2d(4, 6, 3, stride=2, padding=1), nn.BatchNorm2d(6), nn.ReLU())
+        self.fc = nn.Linear(6, 1000)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        return self.fc(self.stage2(self.stage1(images_BCHW)).mean(dim=(2, 3)))
+
+
+def build(weights: None) -> nn.Module:
+    return TinyNet()
+
+
+backbones.ARCHITECTURES["tiny"] = Architecture(build, {"stage1": Stage("stage1.2", 1), "stage2": Stage("stage2.2", 2)})
+
+
+def make_tiny(
+    tasks: tuple[str, ...] = TASKS, taps: tuple[str, ...] = ("b=stage1",), head: str = "linear"
+) -> tuple[Model, Params, dict[str, Tensor]]:
+    return make_model(tasks, "tiny", "", taps, head, 5, seed=0)
+
+
+def make_batch(num_images: int = 4, num_tasks: int = len(TASKS), seed: int = 0) -> Batch:
+    generator = np.random.default_rng(seed)
+    return Batch(
+        torch.from_numpy(generator.integers(0, 256, (num_images, 3, SIZE, SIZE), dtype=np.uint8)),
+        torch.from_numpy(generator.integers(0, 2, (num_images, num_tasks)).astype(np.float32)),
+        torch.from_numpy((generator.random((num_images, num_tasks)) < 0.8).astype(np.float32)),
+        torch.from_numpy(generator.random(num_images) < 0.5),
+        torch.from_numpy(generator.integers(-2, 3, (num_images, 2))),
+    )
+
+
+def make_gates(tasks: tuple[str, ...], *values: bool) -> dict[str, Tensor]:
+    return {task: torch.tensor(value) for task, value in zip(tasks, values, strict=True)}
+
+
+def write_celeba(root: Path, num_images: int = 60, seed: int = 0) -> Path:
+    """Official files with three attributes that show in the pixels: what a tiny network can learn in a moment."""
+    from PIL import Image
+
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 2, (num_images, len(TASKS))).astype(bool)
+    folder = root / "img_align_celeba"
+    folder.mkdir(parents=True)
+    names = [f"{index + 1:06d}.jpg" for index in range(num_images)]
+    for name, row in zip(names, labels, strict=True):
+        pixels = generator.integers(0, 64, (SIZE + 2, SIZE, 3))
+        pixels += 160 * row  # each attribute is one colour
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / name, quality=95)
+    rows = [f"{name} {' '.join('1' if x else '-1' for x in row)}" for name, row in zip(names, labels, strict=True)]
+    (root / "list_attr_celeba.txt").write_text("\r\n".join([str(num_images), " ".join(TASKS) + " ", *rows, ""]))
+    splits = [f"{name} {0 if index % 5 < 3 else index % 5 - 2}" for index, name in enumerate(names)]
+    (root / "list_eval_partition.txt").write_text("\r\n".join([*splits, ""]))
+    return root
+
+
+def tiny_config(root: Path, cache: Path) -> ConfigDict:
+    """The default configuration on those files, with that network."""
+    config = get_config()
+    config.data.name = "celeba"
+    config.data.root = str(root)
+    config.data.cache = str(cache)
+    config.data.attributes = TASKS
+    config.data.image_size = SIZE
+    config.data.max_shift = 1
+    config.data.num_workers = 1
+    config.model.backbone = "tiny"
+    config.train.epochs = 3
+    config.train.batch_size = 6
+    config.train.learning_rate = 0.03
+    config.train.log_every = 2
+    config.train.device = "cpu"
+    config.dst.probe_images = 12
+    return config
