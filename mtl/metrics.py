@@ -98,9 +98,9 @@ def evaluate(
     right = ((logits_NK > 0) == labels) | ~mask
     labelled = mask.any(axis=1)
     return {
-        "overall_accuracy": _number(np.nanmean(columns["accuracy"])),
-        "balanced_accuracy": _number(np.nanmean(columns["balanced_accuracy"])),
-        "exact_match": _number(right[labelled].all(axis=1).mean()),
+        "overall_accuracy": _number(_mean(columns["accuracy"])),
+        "balanced_accuracy": _number(_mean(columns["balanced_accuracy"])),
+        "exact_match": _number(_mean(right[labelled].all(axis=1))),
         "tasks": per_task,
     }
 
@@ -108,6 +108,12 @@ def evaluate(
 def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     shape = np.shape(denominator)
     return np.divide(numerator, denominator, out=np.full(shape, np.nan), where=np.asarray(denominator) > 0)
+
+
+def _mean(values: np.ndarray) -> float:
+    """The mean of what is defined; NaN where nothing is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def _number(value: float) -> float | None:

@@ -78,15 +78,12 @@ def fit(config: ConfigDict, workdir: Path) -> tuple[TrainState, dict[str, Any]]:
     run, state = prepare(config, workdir)
     template = (state, zero_sums(run))
     found = checkpoint.load_newest(run.folder / "checkpoint", template)
-    if found is None:
-        at, sums = Progress(), template[1]
-        _truncate_logs(run, {})
-    else:
-        state, sums = found.tree
-        at = Progress(**found.progress["at"])
-        _truncate_logs(run, found.progress["log_bytes"])
-    if (run.folder / "results.json").is_file():
-        return state, json.loads((run.folder / "results.json").read_text())
+    if (run.folder / "results.json").is_file() and found is not None:
+        return found.tree[0], json.loads((run.folder / "results.json").read_text())
+    (state, sums), at, log_bytes = template, Progress(), {}
+    if found is not None:
+        (state, sums), at, log_bytes = found.tree, Progress(**found.progress["at"]), found.progress["log_bytes"]
+    _truncate_logs(run, log_bytes)
 
     total, done = config.train.epochs * run.num_batches, (at.epoch - 1) * run.num_batches + at.batch
     with show_progress(f"{config.method}, seed {config.seed}", total, start=done) as show:

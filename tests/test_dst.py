@@ -82,7 +82,7 @@ def test_worked_example() -> None:
 def test_a_single_metric_is_a_configuration() -> None:
     only_u = STATIC._replace(weights=dst.Weights(0, 0, 1, 0, 0))
     account = run_schedule([per_task(*V) for V, _ in WORKED], only_u)[-1]
-    assert account.P == pytest.approx(account.P_u)
+    assert pytest.approx(account.P_u) == account.P
 
 
 def test_guard_where_a_loss_rises_or_stands_still() -> None:
@@ -115,7 +115,7 @@ def test_permuting_tasks_permutes_probabilities(V: list[dst.PerTask]) -> None:
     flip = lambda values: dict(reversed(values.items()))  # noqa: E731
     static = STATIC._replace(depth=flip(STATIC.depth), num_samples=flip(STATIC.num_samples))
     for forward, backward in zip(run_schedule(V, STATIC), run_schedule([flip(v) for v in V], static), strict=True):
-        assert forward.P == pytest.approx(backward.P, rel=1e-9)
+        assert pytest.approx(backward.P, rel=1e-9) == forward.P
 
 
 @given(losses, st.floats(0.1, 10))

@@ -5,8 +5,8 @@ from torch.utils._pytree import tree_map
 
 from mtl.gradients import features_gramian, stack, sum_by_tap, task_losses_and_gradients, unstack
 from mtl.losses import masked_binary_cross_entropy
-from mtl.models.model import Model, normalize
 from mtl.models.heads import HeadParams
+from mtl.models.model import Model, normalize
 from tests.tiny import make_batch, make_tiny
 
 

@@ -1,0 +1,55 @@
+"""Plans: reproducible draws, the control's probabilities, the line of dst.jsonl."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mtl import dst, gating
+from mtl.errors import UserError
+
+STATIC = dst.Static({"a": 18, "b": 14}, {"a": 10, "b": 5}, dst.Weights(0.2, 0.2, 0.2, 0.2, 0.2), 0.5)
+FIELDS = "epoch V I P_d P_c P_u R R_global P_r P_b P G depth count weights beta guard".split()
+
+
+def test_draws_are_a_function_of_method_seed_and_epoch() -> None:
+    draw = lambda *key: gating.uniforms(*key, ("a", "b"))  # noqa: E731
+    assert draw("dst", 1, 2) == draw("dst", 1, 2)
+    others = [draw("random_drop", 1, 2), draw("dst", 2, 2), draw("dst", 1, 3)]
+    assert all(other["a"] != draw("dst", 1, 2)["a"] for other in others)
+    assert draw("dst", 1, 2)["a"] != draw("dst", 1, 2)["b"]
+
+
+def test_line_has_every_field() -> None:
+    state, plan = gating.plan_epoch("dst", None, {"a": 0.7, "b": 0.6}, STATIC, 0, None)
+    assert plan.line is not None
+    assert set(FIELDS) <= set(plan.line)
+    assert plan.line["weights"] == {"d": 0.2, "c": 0.2, "u": 0.2, "r": 0.2, "b": 0.2}
+    assert plan.line["G"] == {task: int(gate) for task, gate in plan.gates.items()}
+    assert json.loads(json.dumps(plan.line)) == plan.line
+    assert state.epoch == 1
+
+
+def test_a_forced_task_is_named() -> None:
+    weights = dst.Weights(0, 0, 1, 0, 0)
+    never = STATIC._replace(weights=weights)
+    plan = gating.plan_epoch("random_drop", None, {"a": 0.7, "b": 0.6}, never, 0, [0.0])[1]
+    assert plan.line is not None
+    assert sum(plan.gates.values()) == 1
+    assert plan.line["forced"] == [task for task, gate in plan.gates.items() if gate] == plan.line["guard"]
+
+
+def test_control_repeats_the_mean_of_the_dst_run(tmp_path: Path) -> None:
+    lines = [{"P": {"a": 1.0, "b": 0.5}}, {"P": {"a": 0.2, "b": 0.4}}]
+    (tmp_path / "dst.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    control = gating.read_control(tmp_path, 2)
+    assert control == pytest.approx([0.75, 0.3])
+    state, first = gating.plan_epoch("random_drop", None, {"a": 0.7, "b": 0.6}, STATIC, 0, control)
+    _, second = gating.plan_epoch("random_drop", state, {"a": 0.5, "b": 0.6}, STATIC, 0, control)
+    assert first.line is not None
+    assert second.line is not None
+    assert (first.line["P"], second.line["P"]) == ({"a": 0.75, "b": 0.75}, {"a": control[1], "b": control[1]})
+    with pytest.raises(UserError, match="has 2 of 3 epochs"):
+        gating.read_control(tmp_path, 3)
+    with pytest.raises(UserError, match="train it first"):
+        gating.read_control(tmp_path / "nowhere", 1)

@@ -1,0 +1,62 @@
+"""The command as people type it: one sentence and exit code 2 for a mistake, and the three jobs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tiny import write_celeba
+
+ROOT = Path(__file__).parents[1]
+
+
+def launch(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "launch.py"), f"--config={ROOT}/configs/celeba.py", *arguments]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment, timeout=300)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--config.data.root=/nowhere",), "/nowhere"),
+        (("--config.trian.epochs=3",), "trian"),
+        (("--config.train.epochs=three",), "three"),
+        (("--job=dance",), "dance"),
+    ],
+)
+def test_a_mistake_gets_one_sentence_and_exit_code_2(
+    tmp_path: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    done = launch(*arguments, f"--workdir={tmp_path}/out")
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("mtl: ")
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_study_through_the_command(tmp_path: Path) -> None:
+    """The whole way from files to the table, with ResNet-18, and again: nothing is left to train."""
+    root = write_celeba(tmp_path / "files")
+    arguments = (
+        f"--config.data.root={root}",
+        f"--config.data.cache={tmp_path}/cache",
+        "--config.data.attributes=('a','b')",
+        "--config.data.image_size=32",
+        "--config.train.batch_size=18",
+        "--config.train.epochs=1",
+        "--config.study.methods=('joint','dst')",
+        "--config.study.seeds=(3,)",
+        f"--workdir={tmp_path}/out",
+    )
+    done = launch(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "| overall" in done.stdout
+    assert (tmp_path / "out" / "dst" / "seed_3" / "dst.jsonl").is_file()
+    again = launch(*arguments)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == done.stdout

@@ -1,0 +1,291 @@
+"""A run: what it leaves behind, that it learns, and that it ends with the same bits however often it is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ml_collections import ConfigDict
+from torch.utils._pytree import tree_leaves
+
+from mtl import dst
+from mtl import train as training
+from mtl.errors import UserError
+from mtl.run import prepare, run_folder
+from mtl.train import fit
+from tests.tiny import TASKS
+
+FILES = {"config.json", "metrics.jsonl", "results.json", "predictions.npz", "checkpoint"}
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    """Final parameters, logs, predictions and scores; all but what the clock says."""
+    load = lambda folder, name: torch.load(folder / "checkpoint" / name, weights_only=True)["tensors"]  # noqa: E731
+    (newest,) = [path.name for path in (one / "checkpoint").glob("step_*")]
+    for name in (newest, "best.pt"):
+        a, b = load(one, name), load(other, name)
+        assert a.keys() == b.keys()
+        assert all(torch.equal(a[key], b[key]) for key in a)
+    timeless = lambda line: {key: value for key, value in line.items() if "second" not in key}  # noqa: E731
+    for log in ("metrics.jsonl", "dst.jsonl"):
+        if (one / log).is_file():
+            assert [*map(timeless, read_lines(one / log))] == [*map(timeless, read_lines(other / log))]
+    assert np.array_equal(np.load(one / "predictions.npz")["logits"], np.load(other / "predictions.npz")["logits"])
+    results = [json.loads((folder / "results.json").read_text()) for folder in (one, other)]
+    assert timeless(results[0]) == timeless(results[1])
+
+
+def with_method(config: ConfigDict, method: str) -> ConfigDict:
+    config.method = method
+    return config
+
+
+def test_leaves_what_the_architecture_lists(config: ConfigDict, tmp_path: Path) -> None:
+    state, results = fit(with_method(config, "dst"), tmp_path)
+    folder = run_folder(tmp_path, "dst", 0)
+    assert {path.name for path in folder.iterdir()} == FILES | {"dst.jsonl"}
+    assert results == json.loads((folder / "results.json").read_text())
+    assert set(results) == set(
+        "method seed tasks split_sizes best_epoch epochs train_seconds images_per_second device versions "
+        "valid test".split()
+    )
+    assert results["split_sizes"] == {"train": 36, "valid": 12, "test": 12}
+    assert set(results["test"]) == {"overall_accuracy", "balanced_accuracy", "exact_match", "tasks"}
+    assert set(results["test"]["tasks"]["a"]) == set(
+        "accuracy balanced_accuracy f1 average_precision positives count majority_accuracy".split()
+    )
+    assert int(state.step) == 3 * 6
+    lines = read_lines(folder / "metrics.jsonl")
+    assert [line["step"] for line in lines if line["kind"] == "step"] == [2, 4, 6, 8, 10, 12, 14, 16, 18]
+    epochs = [line for line in lines if line["kind"] == "epoch"]
+    best = max(epochs, key=lambda line: (line["valid"]["overall_accuracy"], -line["epoch"]))
+    assert results["best_epoch"] == best["epoch"]
+    assert results["valid"] == best["valid"]
+    predictions = np.load(folder / "predictions.npz")
+    assert predictions["logits"].shape == (12, 3)
+    right = (predictions["logits"] > 0) == predictions["labels"]
+    assert results["test"]["overall_accuracy"] == pytest.approx(right.mean())
+
+
+def test_learns(config: ConfigDict, tmp_path: Path) -> None:
+    config.train.epochs = 12
+    _, results = fit(config, tmp_path)
+    assert results["test"]["overall_accuracy"] > 0.85
+
+
+@pytest.mark.parametrize("measure", ["probe", "running"])
+def test_dst_log_is_algorithm_1_of_its_own_losses(config: ConfigDict, tmp_path: Path, measure: str) -> None:
+    config.dst.measure = measure
+    config.dst.weights.update(
+        {"incompleteness": 0.4, "stagnancy": 0.3, "depth": 0.1, "count": 0.1, "regularization": 0.1}
+    )
+    config.model.taps = ("b=stage1",)
+    fit(with_method(config, "dst"), tmp_path)
+    lines = read_lines(run_folder(tmp_path, "dst", 0) / "dst.jsonl")
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    state = None
+    for line in lines:
+        static = dst.Static(line["depth"], line["count"], dst.Weights(**line["weights"]), line["beta"])
+        state, account = dst.update(state, line["V"], static)
+        for field in ("I", "P_d", "P_c", "P_u", "R", "R_global", "P_r", "P_b", "P"):
+            assert line[field] == pytest.approx(getattr(account, field), abs=1e-6)
+    assert lines[0]["depth"] == {"a": 3, "b": 2, "c": 3}
+    assert lines[0]["count"] == dict.fromkeys(TASKS, 36)
+    epochs = [line for line in read_lines(run_folder(tmp_path, "dst", 0) / "metrics.jsonl") if line["kind"] == "epoch"]
+    assert [line["gates"] for line in epochs] == [line["G"] for line in lines]
+    if measure == "running":
+        assert [line["V"] for line in lines[1:]] == [line["losses"] for line in epochs[:-1]]
+
+
+def test_dst_with_every_gate_open_is_joint_training(config: ConfigDict, tmp_path: Path) -> None:
+    joint, _ = fit(config, tmp_path)
+    config.dst.weights.update(
+        {"incompleteness": 0.0, "stagnancy": 0.0, "depth": 0.5, "count": 0.0, "regularization": 0.5}
+    )
+    open_dst, _ = fit(with_method(config, "dst"), tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(tree_leaves(joint), tree_leaves(open_dst), strict=True))
+
+
+class Killed(Exception):
+    """Stands for the death of the process."""
+
+
+def die_at_step(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Lets the run die in the middle of its n-th step from now."""
+    calls = 0
+
+    def dying_prepare(*args: Any) -> Any:
+        run, state = prepare(*args)
+
+        def step(*step_args: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == number:
+                raise Killed
+            return run.train_step(*step_args)
+
+        return run._replace(train_step=step), state
+
+    monkeypatch.setattr(training, "prepare", dying_prepare)
+
+
+def die_in(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, number: int, after: bool) -> None:
+    """Lets the run die before or after the n-th call of a function."""
+    function: Callable[..., Any] = getattr(module, name)
+    calls = 0
+
+    def dying(*args: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == number and not after:
+            raise Killed
+        result = function(*args, **options)
+        if calls == number:
+            raise Killed
+        return result
+
+    monkeypatch.setattr(module, name, dying)
+
+
+@pytest.mark.parametrize("checkpoint_seconds", [0.0, 1000.0])
+@pytest.mark.parametrize("method", ["joint", "dst"])
+def test_killed_at_every_step(config: ConfigDict, tmp_path: Path, method: str, checkpoint_seconds: float) -> None:
+    config.train.epochs = 2
+    config.dst.measure = "running"
+    fit(with_method(config, method), tmp_path / "whole")
+    config.train.checkpoint_seconds = checkpoint_seconds
+    for number in (1, 2, 3, 6, 7):  # a life ends in its 1st, 2nd ... step; the next goes on
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+            die_at_step(patch, number)
+            fit(config, tmp_path / "killed")
+        if checkpoint_seconds == 0.0 and number == 6:
+            break  # 1 + 2 + 3 + 6 steps, each kept: this run is done
+    fit(config, tmp_path / "killed")
+    assert_same_run(run_folder(tmp_path / "whole", method, 0), run_folder(tmp_path / "killed", method, 0))
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("name", ["save", "save_file", "write_json", "write_atomically"])
+def test_killed_around_every_write(config: ConfigDict, tmp_path: Path, name: str, after: bool) -> None:
+    from mtl import checkpoint
+
+    config.train.epochs = 2
+    fit(with_method(config, "dst"), tmp_path / "whole")
+    num_deaths = 0
+    for number in (1, 2, 3, 1):  # a life ends at its 1st write, the next at its 2nd, ..., if it has so many
+        with pytest.MonkeyPatch.context() as patch:
+            die_in(patch, checkpoint, name, number, after)
+            try:
+                fit(config, tmp_path / "killed")
+            except Killed:
+                num_deaths += 1
+    assert num_deaths > 0
+    fit(config, tmp_path / "killed")
+    assert_same_run(run_folder(tmp_path / "whole", "dst", 0), run_folder(tmp_path / "killed", "dst", 0))
+
+
+LIFE = """
+import os, signal, sys
+from pathlib import Path
+from mtl import train
+from tests.tiny import tiny_config
+root, cache, workdir, number = sys.argv[1:]
+config = tiny_config(Path(root), Path(cache))
+config.method, config.train.checkpoint_seconds = "dst", 0.0
+prepare, calls = train.prepare, 0
+def deadly(*args):
+    run, state = prepare(*args)
+    def step(*step_args):
+        global calls
+        calls += 1
+        if calls == int(number):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return run.train_step(*step_args)
+    return run._replace(train_step=step), state
+train.prepare = deadly
+train.fit(config, Path(workdir))
+"""
+
+
+def test_sigkill(config: ConfigDict, tmp_path: Path) -> None:
+    """The real signal, in a process of its own; the thread count is what this process has."""
+    command = [sys.executable, "-c", LIFE, config.data.root, config.data.cache, str(tmp_path / "killed"), "8"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
+    life = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert life.returncode == -signal.SIGKILL, life.stderr
+    config.method = "dst"
+    fit(config, tmp_path / "killed")
+    fit(config, tmp_path / "whole")
+    assert_same_run(run_folder(tmp_path / "whole", "dst", 0), run_folder(tmp_path / "killed", "dst", 0))
+
+
+def test_a_finished_run_is_only_read(config: ConfigDict, tmp_path: Path) -> None:
+    first = fit(config, tmp_path)
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    again = fit(config, tmp_path)
+    assert again[1] == first[1]
+    assert all(torch.equal(a, b) for a, b in zip(tree_leaves(first[0]), tree_leaves(again[0]), strict=True))
+    assert stamps == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_another_configuration_is_refused(config: ConfigDict, tmp_path: Path) -> None:
+    fit(config, tmp_path)
+    config.train.log_every, config.study.seeds = 5, (0, 1)  # these change no number of the run
+    fit(config, tmp_path)
+    config.train.learning_rate = 0.5
+    with pytest.raises(UserError, match=r"train.learning_rate = 0.03, not 0.5: choose another --workdir"):
+        fit(config, tmp_path)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(config: ConfigDict, tmp_path: Path) -> None:
+    config.train.optimizer, config.train.learning_rate, config.train.warmup_epochs = "sgd", 1e30, 0.0
+    with pytest.raises(UserError, match=r"the loss of step \d+ is not finite: lower train.learning_rate"):
+        fit(config, tmp_path)
+
+
+def test_single_class_warns_and_goes_on(config: ConfigDict, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tests.tiny import write_celeba
+
+    root = write_celeba(tmp_path / "files")
+    path = root / "list_attr_celeba.txt"
+    lines = path.read_text().splitlines()
+    path.write_text(
+        "\n".join([*lines[:2], *(line.split()[0] + " -1 " + " ".join(line.split()[2:]) for line in lines[2:])])
+    )
+    config.data.root, config.data.cache, config.train.epochs = str(root), str(tmp_path / "cache"), 1
+    _, results = fit(config, tmp_path / "out")
+    assert "warning: a is absent in every labelled training image" in capsys.readouterr().err
+    assert results["test"]["tasks"]["a"]["average_precision"] is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("method", "dts", "choose one of joint, dst, random_drop"),
+        ("dst.measure", "guess", "choose probe or running"),
+        ("dst.count", "all", "choose annotated or positives"),
+        ("dst.weights.depth", 0.3, "must sum to 1, but sum to 1.1"),
+        ("train.epochs", 0, "train.epochs is 0"),
+        ("train.device", "cuda:99", "which torch cannot use here"),
+        ("train.batch_size", 37, "36 training images do not fill one batch of 37"),
+        ("data.attributes", ("a", "bb"), "bb"),
+    ],
+)
+def test_mistakes_are_said_before_anything_is_written(
+    config: ConfigDict, tmp_path: Path, field: str, value: Any, message: str
+) -> None:
+    config.update_from_flattened_dict({field: value})
+    with pytest.raises(UserError, match=message):
+        fit(config, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
