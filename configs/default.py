@@ -20,13 +20,13 @@ def get_config() -> ConfigDict:
     data.name = "faces"  # faces: drawn here and now; celeba: the real files under data.root
     data.root = "artifacts/faces"  # folder of the files; drawn faces are written there
     data.attributes = (
-        "Eyeglasses",
-        "Wearing_Hat",
-        "Bangs",
         "Smiling",
         "Male",
+        "Black_Hair",
+        "Arched_Eyebrows",
+        "Wearing_Earrings",
         "Wavy_Hair",
-        "Big_Nose",
+        "5_o_Clock_Shadow",
         "Young",
     )  # the tasks, or ("all",)
     data.image_size = 48  # height and width that the network sees, pixels

@@ -20,6 +20,7 @@ from mtl.data.load import load_pack
 from mtl.data.pack import Pack
 from mtl.errors import UserError
 from mtl.models.model import Model, make_model
+from mtl.names import split_names
 from mtl.optim import make_optimizer, make_schedule
 from mtl.step import Metrics, TrainState, init_state, make_loss_step, make_predict_step, make_train_step
 
@@ -184,7 +185,7 @@ def _effective(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _model_options(model: ConfigDict) -> dict[str, Any]:
-    return {**model.to_dict(), "taps": tuple(model.taps)}
+    return {**model.to_dict(), "taps": split_names(model.taps)}
 
 
 def _describe(run: Run) -> dict[str, Any]:

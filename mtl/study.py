@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 from mtl import checkpoint, provenance
 from mtl.errors import UserError
 from mtl.gating import DROPPING
+from mtl.names import split_names
 from mtl.run import METHODS, run_folder
 from mtl.train import fit
 
@@ -27,11 +28,13 @@ def study(config: ConfigDict, workdir: Path) -> str:
     Raises:
       UserError: for a mistake in the configuration or the data.
     """
-    methods, seeds = order_methods(tuple(config.study.methods)), tuple(config.study.seeds)
+    methods, seeds = order_methods(split_names(config.study.methods)), tuple(config.study.seeds)
     if not methods or not seeds:
         raise UserError(
             "study.methods and study.seeds must name at least one method and one seed, as in ('joint',) (0,)"
         )
+    if not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
+        raise UserError(f"study.seeds is {seeds}; give whole numbers from 0 up, as in 0,1,2")
     for seed in seeds:
         for method in methods:
             results = fit(of_run(config, method, seed), workdir)[1]

@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 from mtl.data.celeba import Table, read_table, select_attributes
 from mtl.data.pack import Pack, open_pack
 from mtl.errors import UserError
+from mtl.names import split_names
 
 
 def load_table(data: ConfigDict) -> Table:
@@ -36,7 +37,8 @@ def load_table(data: ConfigDict) -> Table:
 
 def chosen_attributes(data: ConfigDict, table: Table) -> tuple[str, ...]:
     """The names in `data.attributes`; ("all",) means every attribute that the files have."""
-    return table.attributes if tuple(data.attributes) == ("all",) else tuple(data.attributes)
+    names = split_names(data.attributes)
+    return table.attributes if names == ("all",) else names
 
 
 def load_pack(data: ConfigDict) -> Pack:
