@@ -20,21 +20,16 @@ DROPPING = ("dst", "random_drop")  # the index is the random stream of the metho
 
 
 class Plan(NamedTuple):
-    """What one epoch trains: task -> on or off, and the line for dst.jsonl (None for a method that drops nothing)."""
+    """What one epoch trains: task -> on or off, and the line for dst.jsonl."""
 
     gates: dict[str, bool]
-    line: dict[str, Any] | None
+    line: dict[str, Any]
 
 
 def uniforms(method: str, seed: int, epoch: int, tasks: tuple[str, ...]) -> dst.PerTask:
     """One number from [0, 1) per task: a pure function of (method, seed, epoch)."""
     key = [3, DROPPING.index(method), seed, epoch]  # 3: the stream of gates; data/batches.py has 1 and 2
     return dict(zip(tasks, np.random.default_rng(np.random.SeedSequence(key)).random(len(tasks)).tolist(), strict=True))
-
-
-def plan_joint(tasks: tuple[str, ...]) -> Plan:
-    """Every task is on."""
-    return Plan(dict.fromkeys(tasks, True), None)
 
 
 def plan_epoch(

@@ -99,6 +99,18 @@ def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
     return run, init_state(params, buffers, optimizer)
 
 
+def finished(config: ConfigDict, workdir: Path) -> dict[str, Any] | None:
+    """What results.json holds of this very run, None while it is not finished.
+
+    Raises:
+      UserError: if its folder holds a run of another configuration.
+    """
+    folder = run_folder(workdir, config.method, config.seed)
+    _check_same_run(config, folder)
+    path = folder / "results.json"
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
 def find_device(name: str) -> torch.device:
     """The device of `train.device`; "auto" is CUDA where there is one.
 

@@ -16,7 +16,7 @@ from mtl import checkpoint, provenance
 from mtl.errors import UserError
 from mtl.gating import DROPPING
 from mtl.names import split_names
-from mtl.run import METHODS, run_folder
+from mtl.run import METHODS, finished, run_folder
 from mtl.train import fit
 
 SCORES = ("accuracy", "balanced_accuracy")
@@ -37,7 +37,8 @@ def study(config: ConfigDict, workdir: Path) -> str:
         raise UserError(f"study.seeds is {seeds}; give whole numbers from 0 up, as in 0,1,2")
     for seed in seeds:
         for method in methods:
-            results = fit(of_run(config, method, seed), workdir)[1]
+            of_this = of_run(config, method, seed)
+            results = finished(of_this, workdir) or fit(of_this, workdir)[1]
             print(run_line(results), flush=True)
     runs = read_runs(workdir, methods, seeds)
     described = {"config": config.to_dict(), "versions": provenance.versions(), "command": provenance.command()}

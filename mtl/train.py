@@ -25,18 +25,26 @@ from mtl.errors import UserError
 from mtl.metrics import evaluate
 from mtl.models.model import Params
 from mtl.progress import progress as show_progress
-from mtl.run import Run, majority, prepare
+from mtl.run import Run, finished, majority, prepare
 from mtl.step import Metrics, TrainState, norm
 
 LOGS = ("metrics.jsonl", "dst.jsonl")
 
 
 class Sums(NamedTuple):
-    """Sums over an epoch's steps so far, on the device."""
+    """Sums over an epoch's steps so far, on the device.
 
-    losses: dict[str, Tensor]  # float64
-    gramian_KK: Tensor  # float64
-    bad_step: Tensor  # int64: the first step with a loss that is not finite, -1 while there is none
+    Attributes:
+      losses_K: float64, batch losses times the labelled images that they are the means of.
+      num_labelled_K: float64, labelled images.
+      gramian_KK: float64.
+      bad_step: int64, the first step with a loss that is not finite; -1 while there is none.
+    """
+
+    losses_K: Tensor
+    num_labelled_K: Tensor
+    gramian_KK: Tensor
+    bad_step: Tensor
 
 
 class Progress(NamedTuple):
@@ -46,7 +54,7 @@ class Progress(NamedTuple):
       epoch, batch: the next batch to train on; epochs count from 1, batches from 0.
       gates: of this epoch; None before it is planned.
       schedule: dst.State as a list, None before the first epoch.
-      last_losses: mean training losses of the epoch before.
+      last_losses: mean training losses of the epoch before; None for a task without a label in it.
       best_epoch, best_accuracy: by overall accuracy on the validation split.
       seconds, step_seconds: spent so far, all in all and in training steps.
     """
@@ -55,7 +63,7 @@ class Progress(NamedTuple):
     batch: int = 0
     gates: dict[str, bool] | None = None
     schedule: list[Any] | None = None
-    last_losses: dict[str, float] | None = None
+    last_losses: dict[str, float | None] | None = None
     best_epoch: int = 0
     best_accuracy: float = -1.0
     seconds: float = 0.0
@@ -76,81 +84,92 @@ def fit(config: ConfigDict, workdir: Path) -> tuple[TrainState, dict[str, Any]]:
       UserError: for a mistake in the configuration or the data, and for a loss that is not finite.
     """
     run, state = prepare(config, workdir)
-    template = (state, zero_sums(run))
-    found = checkpoint.load_newest(run.folder / "checkpoint", template)
-    if (run.folder / "results.json").is_file() and found is not None:
-        return found.tree[0], json.loads((run.folder / "results.json").read_text())
-    (state, sums), at, log_bytes = template, Progress(), {}
-    if found is not None:
-        (state, sums), at, log_bytes = found.tree, Progress(**found.progress["at"]), found.progress["log_bytes"]
-    _truncate_logs(run, log_bytes)
-
+    state, sums, at = resume(run, state)
+    results = finished(config, workdir)
+    if results is not None:
+        return state, results
     total, done = config.train.epochs * run.num_batches, (at.epoch - 1) * run.num_batches + at.batch
     with show_progress(f"{config.method}, seed {config.seed}", total, start=done) as show:
         while at.epoch <= config.train.epochs:
-            state, sums, at = train_epoch(run, state, sums, at, show)
-    results = finish(run, state, at)
-    return state, results
+            if at.gates is None:
+                at = plan(run, state, at)
+            state, sums, at = train_steps(run, state, sums, at, show)
+            state, sums, at = close_epoch(run, state, sums, at)
+    return state, finish(run, state, at)
 
 
-def train_epoch(
+def resume(run: Run, state: TrainState) -> tuple[TrainState, Sums, Progress]:
+    """Goes back to the newest checkpoint, and cuts the logs to where they were then."""
+    found = checkpoint.load_newest(run.folder / "checkpoint", (state, zero_sums(run)))
+    if (run.folder / "results.json").is_file():
+        if found is None:
+            raise UserError(f"{run.folder} holds results without a checkpoint: delete it to train again")
+        return *found.tree, Progress(**found.progress["at"])
+    if found is None:
+        _truncate_logs(run, {})
+        return state, zero_sums(run), Progress()
+    _truncate_logs(run, found.progress["log_bytes"])
+    return *found.tree, Progress(**found.progress["at"])
+
+
+def train_steps(
     run: Run, state: TrainState, sums: Sums, at: Progress, show: Callable[..., None]
 ) -> tuple[TrainState, Sums, Progress]:
-    """Trains one epoch, or what is left of it, validates, and writes logs and checkpoints."""
-    began, last_saved = time.monotonic(), time.monotonic()
-    if at.gates is None:
-        at = plan(run, state, at)
-    planned = at.gates or {}
-    gates = {task: torch.tensor(gate, device=run.device) for task, gate in planned.items()}
-    spent = at
-    steps_began = time.monotonic()
+    """Trains on what is left of the epoch's batches, logging and writing a checkpoint now and then."""
+    assert at.gates is not None, "an epoch is planned before it is trained"
+    gates = {task: torch.tensor(gate, device=run.device) for task, gate in at.gates.items()}
+    before, began = at, time.monotonic()
+    last_saved = began
     for batch in epoch_batches(run, at):
         previous = state.params.trunk
         state, metrics = run.train_step(state, batch, gates)
-        sums = add(sums, metrics, state.step)
-        at = at._replace(
-            batch=at.batch + 1,
-            seconds=spent.seconds + time.monotonic() - began,
-            step_seconds=spent.step_seconds + time.monotonic() - steps_began,
-        )
+        sums = add(sums, metrics, batch, state.step)
+        at = at._replace(batch=at.batch + 1)
         done = (at.epoch - 1) * run.num_batches + at.batch
         if done % run.config.train.log_every == 0:
             check_finite(sums)
             log(run, "metrics.jsonl", step_line(at.epoch, done, metrics, previous, state.params.trunk))
-        if at.batch < run.num_batches and time.monotonic() - last_saved > run.config.train.checkpoint_seconds:
-            save(run, state, sums, at)
-            last_saved = time.monotonic()
+        now = time.monotonic()
+        if at.batch < run.num_batches and now - last_saved > run.config.train.checkpoint_seconds:
+            save(run, state, sums, spend(at, before, now - began))
+            last_saved = now
         show(done, f"epoch {at.epoch}/{run.config.train.epochs}")
-    check_finite(sums)
-    at = at._replace(step_seconds=spent.step_seconds + time.monotonic() - steps_began)
+    check_finite(sums)  # waits for the device, so the time is that of finished steps
+    return state, sums, spend(at, before, time.monotonic() - began)
 
+
+def spend(at: Progress, before: Progress, seconds: float) -> Progress:
+    """Books the seconds since `before` that went into training steps."""
+    return at._replace(seconds=before.seconds + seconds, step_seconds=before.step_seconds + seconds)
+
+
+def close_epoch(run: Run, state: TrainState, sums: Sums, at: Progress) -> tuple[TrainState, Sums, Progress]:
+    """Validates, logs, keeps the parameters if they are the best so far, and writes a checkpoint."""
+    began = time.monotonic()
     valid = score(run, state.params, state.buffers, "valid")[0]
-    train_losses = {task: value.item() / run.num_batches for task, value in sums.losses.items()}
-    better = valid["overall_accuracy"] > at.best_accuracy
-    log(
-        run,
-        "metrics.jsonl",
-        {
-            "kind": "epoch",
-            "epoch": at.epoch,
-            "step": at.epoch * run.num_batches,
-            "losses": train_losses,
-            "gates": {task: int(gate) for task, gate in planned.items()},
-            "gramian": (sums.gramian_KK / run.num_batches).tolist(),
-            "valid": valid,
-            "seconds": spent.seconds + time.monotonic() - began,
-        },
-    )
-    if better:
+    losses = mean_losses(run, sums.losses_K, sums.num_labelled_K)
+    is_best = valid["overall_accuracy"] > at.best_accuracy
+    if is_best:
         checkpoint.save_file(run.folder / "checkpoint" / "best.pt", (state.params, state.buffers), {"epoch": at.epoch})
+    line = {
+        "kind": "epoch",
+        "epoch": at.epoch,
+        "step": at.epoch * run.num_batches,
+        "losses": losses,
+        "gates": {task: int(gate) for task, gate in (at.gates or {}).items()},
+        "gramian": (sums.gramian_KK / run.num_batches).tolist(),
+        "valid": valid,
+        "seconds": at.seconds,
+    }
+    log(run, "metrics.jsonl", line)
     at = at._replace(
         epoch=at.epoch + 1,
         batch=0,
         gates=None,
-        last_losses=train_losses,
-        best_epoch=at.epoch if better else at.best_epoch,
-        best_accuracy=valid["overall_accuracy"] if better else at.best_accuracy,
-        seconds=spent.seconds + time.monotonic() - began,
+        last_losses=losses,
+        best_epoch=at.epoch if is_best else at.best_epoch,
+        best_accuracy=valid["overall_accuracy"] if is_best else at.best_accuracy,
+        seconds=at.seconds + time.monotonic() - began,
     )
     sums = zero_sums(run)
     save(run, state, sums, at)
@@ -160,38 +179,39 @@ def train_epoch(
 def plan(run: Run, state: TrainState, at: Progress) -> Progress:
     """Decides which tasks are on in the coming epoch, and logs how that came about."""
     if run.config.method == "joint":
-        return at._replace(gates=gating.plan_joint(run.model.tasks).gates)
+        return at._replace(gates=dict.fromkeys(run.model.tasks, True))
+    began = time.monotonic()
     running = run.config.dst.measure == "running"
-    losses = at.last_losses if running and at.last_losses is not None else probe(run, state)
+    measured = at.last_losses if running and at.last_losses is not None else probe(run, state)
+    losses = {task: loss for task, loss in measured.items() if loss is not None}
+    for task in measured.keys() - losses.keys():
+        raise UserError(f"no image that DST measured its losses on has a label for {task}: raise dst.probe_images")
     schedule = None if at.schedule is None else dst.State(*at.schedule)
     schedule, decided = gating.plan_epoch(run.config.method, schedule, losses, run.static, run.config.seed, run.control)
-    assert decided.line is not None
     log(run, "dst.jsonl", decided.line)
-    return at._replace(gates=decided.gates, schedule=list(schedule))
+    spent = at.seconds + time.monotonic() - began
+    return at._replace(gates=decided.gates, schedule=list(schedule), seconds=spent)
 
 
-def probe(run: Run, state: TrainState) -> dict[str, float]:
-    """V: each task's mean training loss on a fixed probe of the training split, without an update.
-
-    Raises:
-      UserError: if the probe has no labelled image of a task.
-    """
+def probe(run: Run, state: TrainState) -> dict[str, float | None]:
+    """V: each task's mean training loss on a fixed probe of the training split, without an update."""
     batch_size = run.config.train.batch_size
     order = np.random.default_rng(np.random.SeedSequence([4, run.config.seed])).permutation(run.rows["train"])
     num_images = max(batch_size, min(run.config.dst.probe_images, len(order)) // batch_size * batch_size)
-    sums = torch.zeros(len(run.model.tasks), dtype=torch.float64, device=run.device)
-    counts = torch.zeros_like(sums)
+    losses_K = torch.zeros(len(run.model.tasks), dtype=torch.float64, device=run.device)
+    num_labelled_K = torch.zeros_like(losses_K)
     for batch in evaluation_batches(run.pack, np.sort(order[:num_images]), batch_size, run.device):
-        losses = run.loss_step(state.params, state.buffers, batch)
-        labelled = batch.mask_BK.sum(0).double()
-        sums += torch.stack(list(losses.values())).double() * labelled
-        counts += labelled
-    for task, number in zip(run.model.tasks, counts.tolist(), strict=True):
-        if number == 0:
-            raise UserError(
-                f"none of the {num_images} images of DST's probe has a label for {task}: raise dst.probe_images"
-            )
-    return dict(zip(run.model.tasks, (sums / counts).tolist(), strict=True))
+        labelled_K = batch.mask_BK.sum(0).double()
+        losses_K += _stack(run.loss_step(state.params, state.buffers, batch)) * labelled_K
+        num_labelled_K += labelled_K
+    return mean_losses(run, losses_K, num_labelled_K)
+
+
+def mean_losses(run: Run, losses_K: Tensor, num_labelled_K: Tensor) -> dict[str, float | None]:
+    """Mean loss per labelled image, task -> nats; None for a task without a label."""
+    pairs = zip(losses_K.tolist(), num_labelled_K.tolist(), strict=True)
+    means = [total / number if number else None for total, number in pairs]
+    return dict(zip(run.model.tasks, means, strict=True))
 
 
 def score(
@@ -262,21 +282,24 @@ def epoch_batches(run: Run, at: Progress) -> Iterator[Batch]:
 
 def zero_sums(run: Run) -> Sums:
     """The sums before an epoch's first step."""
-    tasks, device = run.model.tasks, run.device
+    num_tasks = len(run.model.tasks)
+    zeros_K = torch.zeros(num_tasks, dtype=torch.float64, device=run.device)
     return Sums(
-        {task: torch.zeros((), dtype=torch.float64, device=device) for task in tasks},
-        torch.zeros(len(tasks), len(tasks), dtype=torch.float64, device=device),
-        torch.full((), -1, dtype=torch.int64, device=device),
+        zeros_K,
+        zeros_K.clone(),
+        torch.zeros(num_tasks, num_tasks, dtype=torch.float64, device=run.device),
+        torch.full((), -1, dtype=torch.int64, device=run.device),
     )
 
 
-def add(sums: Sums, metrics: Metrics, step: Tensor) -> Sums:
+def add(sums: Sums, metrics: Metrics, batch: Batch, step: Tensor) -> Sums:
     """Adds one step's metrics, and notes the step if it is the first with a loss that is not finite."""
-    finite = torch.isfinite(torch.stack(list(metrics.losses.values()))).all()
+    losses_K, labelled_K = _stack(metrics.losses), batch.mask_BK.sum(0).double()
     return Sums(
-        {task: total + metrics.losses[task] for task, total in sums.losses.items()},
+        sums.losses_K + losses_K * labelled_K,
+        sums.num_labelled_K + labelled_K,
         sums.gramian_KK + metrics.gramian_KK,
-        torch.where((sums.bad_step < 0) & ~finite, step, sums.bad_step),
+        torch.where((sums.bad_step < 0) & ~torch.isfinite(losses_K).all(), step, sums.bad_step),
     )
 
 
@@ -326,6 +349,10 @@ def save(run: Run, state: TrainState, sums: Sums, at: Progress) -> None:
             sizes[name] = path.stat().st_size
     step = (at.epoch - 1) * run.num_batches + at.batch
     checkpoint.save(run.folder / "checkpoint", step, (state, sums), {"at": at._asdict(), "log_bytes": sizes})
+
+
+def _stack(losses: dict[str, Tensor]) -> Tensor:
+    return torch.stack(list(losses.values())).double()
 
 
 def _truncate_logs(run: Run, sizes: dict[str, int]) -> None:

@@ -22,7 +22,6 @@ def test_draws_are_a_function_of_method_seed_and_epoch() -> None:
 
 def test_line_has_every_field() -> None:
     state, plan = gating.plan_epoch("dst", None, {"a": 0.7, "b": 0.6}, STATIC, 0, None)
-    assert plan.line is not None
     assert set(FIELDS) <= set(plan.line)
     assert plan.line["weights"] == {"d": 0.2, "c": 0.2, "u": 0.2, "r": 0.2, "b": 0.2}
     assert plan.line["G"] == {task: int(gate) for task, gate in plan.gates.items()}
@@ -34,7 +33,6 @@ def test_a_forced_task_is_named() -> None:
     weights = dst.Weights(0, 0, 1, 0, 0)
     never = STATIC._replace(weights=weights)
     plan = gating.plan_epoch("random_drop", None, {"a": 0.7, "b": 0.6}, never, 0, [0.0])[1]
-    assert plan.line is not None
     assert sum(plan.gates.values()) == 1
     assert plan.line["forced"] == [task for task, gate in plan.gates.items() if gate] == plan.line["guard"]
 
@@ -46,8 +44,6 @@ def test_control_repeats_the_mean_of_the_dst_run(tmp_path: Path) -> None:
     assert control == pytest.approx([0.75, 0.3])
     state, first = gating.plan_epoch("random_drop", None, {"a": 0.7, "b": 0.6}, STATIC, 0, control)
     _, second = gating.plan_epoch("random_drop", state, {"a": 0.5, "b": 0.6}, STATIC, 0, control)
-    assert first.line is not None
-    assert second.line is not None
     assert (first.line["P"], second.line["P"]) == ({"a": 0.75, "b": 0.75}, {"a": control[1], "b": control[1]})
     with pytest.raises(UserError, match="has 2 of 3 epochs"):
         gating.read_control(tmp_path, 3)

@@ -27,9 +27,7 @@ def launch(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str
         (("--job=dance",), "dance"),
     ],
 )
-def test_a_mistake_gets_one_sentence_and_exit_code_2(
-    tmp_path: Path, arguments: tuple[str, ...], sentence: str
-) -> None:
+def test_a_mistake_gets_one_sentence_and_exit_code_2(tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
     done = launch(*arguments, f"--workdir={tmp_path}/out")
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith("mtl: ")

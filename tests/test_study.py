@@ -15,7 +15,9 @@ from mtl.study import markdown, order_methods, study, summarize
 def small(config: ConfigDict) -> ConfigDict:
     config.train.epochs = 2
     config.study.methods, config.study.seeds = ("random_drop", "joint", "dst"), (0, 1)
-    config.dst.weights.update({"incompleteness": 0.5, "stagnancy": 0.5, "depth": 0.0, "count": 0.0, "regularization": 0.0})
+    config.dst.weights.update(
+        {"incompleteness": 0.5, "stagnancy": 0.5, "depth": 0.0, "count": 0.0, "regularization": 0.0}
+    )
     return config
 
 
