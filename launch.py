@@ -35,7 +35,6 @@ def run_train() -> None:
 
 def run_attributes() -> None:
     from mtl.attributes import attributes_table
-
     from mtl.data.load import chosen_attributes, load_table
 
     table = load_table(CONFIG.value.data)

@@ -1,9 +1,9 @@
 """Which attributes to learn: the figures of each on the data at hand, a ranking, and a choice by stated criteria.
 
-Left out are attributes whose labels are random, that are a judgement rather than something seen, or that a published
-network predicts hardly better than a guess. The others are worth `H(p_k)`, the entropy of their rate in bits: what
-nearly all or nearly no images have teaches little. Their worth shrinks with redundancy, `|phi|`, the correlation of two
-attributes: what another task predicts adds little.
+Left out are attributes whose labels were found faulty, that are a judgement rather than something seen, or that a
+published network predicts hardly better than a guess. The others are worth `H(p_k)`, the entropy of their rate in
+bits: what nearly all or nearly no images have teaches little. Their worth shrinks with redundancy, `|phi|`, the
+correlation of two attributes: what another task predicts adds little.
 """
 
 from collections import Counter
@@ -72,14 +72,13 @@ PUBLISHED = {
 
 # Wu et al. 2023 (arXiv 2210.07356) let two annotators label anew: 12 of the 40 attributes reach 95% agreement. Its
 # abstract names these five cases; the others' figures are not known here.
-RANDOM, JUDGEMENT = "random", "judgement"
-LABELS = {
-    "Attractive": JUDGEMENT,
-    "High_Cheekbones": RANDOM,
+FAULTS = {
+    "Attractive": "a judgement",
+    "High_Cheekbones": "near random",
     "Mouth_Slightly_Open": "20% of 1 and 2% of -1 wrong",
     "No_Beard": "agreed on; up to 40% of -1 wrong",
-    "Oval_Face": RANDOM,
-    "Pointy_Nose": RANDOM,
+    "Oval_Face": "near random",
+    "Pointy_Nose": "near random",
 }
 LEAST_GAIN = 0.05
 EASY_GAIN, MEDIUM_GAIN = 0.7, 0.4  # where the gains of the 40 have gaps
@@ -121,7 +120,7 @@ def worth(names: Sequence[str], rates: np.ndarray) -> np.ndarray:
     """The entropy H(p) of each rate in bits, 0 for the attributes that are left out: [K] float64."""
     present = np.clip(rates, 1e-12, 1 - 1e-12)
     entropy = -present * np.log2(present) - (1 - present) * np.log2(1 - present)
-    is_out = [LABELS.get(name) in (RANDOM, JUDGEMENT) or gain(name) < LEAST_GAIN for name in names]
+    is_out = [name in FAULTS or gain(name) < LEAST_GAIN for name in names]
     return np.where(is_out, 0.0, entropy)
 
 
@@ -144,7 +143,12 @@ def correlations(table: Table) -> np.ndarray:
     return np.divide(covariance, scale, out=np.zeros_like(covariance), where=scale > 0)
 
 
-def choose(names: Sequence[str], rates: np.ndarray, phi: np.ndarray, num_tasks: int = 8) -> tuple[str, ...]:
+def choose(table: Table, num_tasks: int = 8) -> tuple[str, ...]:
+    """Chooses attributes by the criteria, from the training split of the data at hand; see `choose_by`."""
+    return choose_by(table.attributes, positive_rates(table, "train"), correlations(table), num_tasks)
+
+
+def choose_by(names: Sequence[str], rates: np.ndarray, phi: np.ndarray, num_tasks: int) -> tuple[str, ...]:
     """Chooses attributes one after another, each time the one of the largest
 
       H(p_k) * (1 - max_j |phi_kj|) / (1 + n_k)
@@ -207,24 +211,23 @@ def attributes_table(table: Table, chosen: Sequence[str]) -> str:
       chosen: the attributes that the configuration names.
     """
     lines = [
-        "| rank | attribute | chosen | score | positive | majority | gain | region | strongest phi | labels |",
+        "| rank | attribute | chosen | score | positive | majority | gain | region | strongest phi | faults |",
         "|---:|---|:---:|---:|---:|---:|---:|---|---|---|",
     ]
     for row in rank_attributes(table):
         lines.append(
             f"| {row.rank} | {row.name} | {'yes' if row.name in chosen else ''} | {row.score:.3f} "
             f"| {row.positive_rate:.1%} | {row.majority_accuracy:.1%} | {gain(row.name):+.2f} | {region(row.name)} "
-            f"| {row.correlation:+.2f} {row.correlated_with} | {LABELS.get(row.name, '')} |"
+            f"| {row.correlation:+.2f} {row.correlated_with} | {FAULTS.get(row.name, '')} |"
         )
-    by_criteria = choose(table.attributes, positive_rates(table, "train"), correlations(table), len(chosen))
     return "\n".join(
         [
             *lines,
             "",
-            "score: H(positive) * (1 - |strongest phi|); 0 for random labels, judgements and gains below "
+            "score: H(positive) * (1 - |strongest phi|); 0 for attributes with known faults and gains below "
             f"{LEAST_GAIN}. positive, phi: training split. majority: test accuracy of guessing the training majority.",
             "gain: what LNets+ANet won over the majority on CelebA's test split, 1 being perfect (Liu et al. 2015).",
-            "labels: Wu et al. 2023, arXiv 2210.07356, which found 12 of 40 attributes agreed on by two annotators.",
-            f"The criteria choose from this data: {', '.join(by_criteria)}.",
+            "faults: Wu et al. 2023, arXiv 2210.07356, which found 12 of 40 attributes agreed on by two annotators.",
+            f"The criteria choose from this data: {', '.join(choose(table, len(chosen)))}.",
         ]
     )

@@ -43,6 +43,7 @@ def test_study_through_the_command(tmp_path: Path) -> None:
     arguments = (
         f"--config.data.root={root}",
         f"--config.data.cache={tmp_path}/cache",
+        "--config.data.num_workers=1",
         "--config.data.attributes=('a','b')",
         "--config.data.image_size=32",
         "--config.train.batch_size=18",

@@ -1,0 +1,287 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mtl.data.celeba import Table, read_table, select_attributes, take_rows
+from mtl.errors import UserError
+from tests.data.celeba_files import NAMES, make_ids, make_values, write, write_csv, write_images, write_txt, write_zip
+
+NUM = 7
+VALUES = make_values(NUM, num_missing=3)
+REAL = Path(__file__).parents[2] / "../shared/data/celeba"
+
+
+def assert_is_written(table: Table, values: np.ndarray = VALUES) -> None:
+    assert table.ids.tolist() == make_ids(len(values))
+    assert table.attributes == NAMES
+    np.testing.assert_array_equal(table.labels, values == 1)
+    np.testing.assert_array_equal(table.mask, values != 0)
+    np.testing.assert_array_equal(table.split, np.arange(len(values)) % 3)
+    assert (table.labels.dtype, table.mask.dtype) == (bool, bool)
+    assert (table.split.dtype, table.identity.dtype) == (np.int8, np.int32)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Official files in a folder of their own."""
+    write_txt(tmp_path, VALUES)
+    write_images(tmp_path / "img_align_celeba", NUM)
+    return tmp_path
+
+
+@pytest.mark.parametrize("newline", ["\r\n", "\n"])
+@pytest.mark.parametrize("gap", [" ", "  "])
+@pytest.mark.parametrize("sub_folder", ["", "celeba"])
+def test_reads_official_files(tmp_path: Path, newline: str, gap: str, sub_folder: str) -> None:
+    write_txt(tmp_path / sub_folder, VALUES, newline, gap)
+    write_images(tmp_path / sub_folder / "img_align_celeba", NUM)
+    table = read_table(tmp_path)
+    assert_is_written(table)
+    np.testing.assert_array_equal(table.identity, np.arange(NUM) // 2 + 7)
+    assert table.source == (tmp_path / sub_folder / "img_align_celeba", "")
+
+
+@pytest.mark.parametrize("newline", ["\r\n", "\n"])
+def test_reads_kaggles_files(tmp_path: Path, newline: str) -> None:
+    write_csv(tmp_path, VALUES, newline)
+    write_images(tmp_path / "img_align_celeba/img_align_celeba", NUM)
+    table = read_table(tmp_path)
+    assert_is_written(table)
+    assert (table.identity == -1).all()
+    assert table.source == (tmp_path / "img_align_celeba/img_align_celeba", "")
+
+
+def test_reads_a_csv_with_a_byte_order_mark_and_quotes(tmp_path: Path) -> None:
+    write_csv(tmp_path, VALUES)
+    write_images(tmp_path / "img_align_celeba", NUM)
+    path = tmp_path / "list_attr_celeba.csv"
+    path.write_bytes(
+        b"\xef\xbb\xbf" + path.read_bytes().replace(b"000001.jpg", b'"000001.jpg"').replace(b"Bald", b'"Bald"')
+    )
+    assert_is_written(read_table(tmp_path))
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_reads_any_spacing(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    root = tmp_path_factory.mktemp("celeba")
+    write_txt(root, VALUES)
+    write_zip(root / "img_align_celeba.zip", NUM)
+    gaps = st.text(" \t", min_size=1, max_size=3)
+    margins, ends = st.text(" \t", max_size=2), st.sampled_from(["\n", "\r\n"])
+    rows = [[name, *map(str, row)] for name, row in zip(make_ids(NUM), VALUES, strict=True)]
+    text = f"{NUM}\n{' '.join(NAMES)}\n"
+    for row in rows:
+        line = "".join(data.draw(gaps) + field for field in row).lstrip()
+        text += data.draw(margins) + line + data.draw(margins) + data.draw(ends)
+    (root / "list_attr_celeba.txt").write_bytes(text.rstrip("\r\n" if data.draw(st.booleans()) else "").encode())
+    assert_is_written(read_table(root))
+
+
+@pytest.mark.parametrize("prefix", ["img_align_celeba/", "img_align_celeba/img_align_celeba/", ""])
+def test_finds_images_in_a_zip(tmp_path: Path, prefix: str) -> None:
+    write_txt(tmp_path, VALUES)
+    write_zip(tmp_path / "img_align_celeba.zip", NUM, prefix)
+    assert read_table(tmp_path).source == (tmp_path / "img_align_celeba.zip", prefix)
+
+
+def test_prefers_a_whole_zip_to_a_partly_unpacked_folder(root: Path) -> None:
+    write_zip(root / "img_align_celeba.zip", NUM)
+    assert read_table(root).source.path == root / "img_align_celeba"
+    (root / "img_align_celeba/000003.jpg").unlink()
+    assert read_table(root).source.path == root / "img_align_celeba.zip"
+
+
+def test_identity_file_is_optional(root: Path) -> None:
+    (root / "identity_CelebA.txt").unlink()
+    table = read_table(root)
+    assert_is_written(table)
+    assert (table.identity == -1).all()
+
+
+def edit(path: str, old: str, new: str) -> Callable[[Path], None]:
+    """A change of one place in a file."""
+
+    def change(root: Path) -> None:
+        text = (root / path).read_bytes()
+        assert old.encode() in text
+        (root / path).write_bytes(text.replace(old.encode(), new.encode(), 1))
+
+    return change
+
+
+def put(path: str, text: str) -> Callable[[Path], None]:
+    return lambda root: write(root / path, text.splitlines(), "\n")
+
+
+def remove(*paths: str) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        for path in paths:
+            (root / path).unlink()
+
+    return change
+
+
+ATTRIBUTES, PARTITION, IDENTITY = "list_attr_celeba.txt", "list_eval_partition.txt", "identity_CelebA.txt"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (remove(ATTRIBUTES), r"neither list_attr_celeba.txt nor list_attr_celeba.csv is in .* set data.root"),
+        (remove(PARTITION), r"neither list_eval_partition.txt nor list_eval_partition.csv is in"),
+        (
+            put(ATTRIBUTES, "\n<!DOCTYPE html><html>Quota exceeded</html>"),
+            r"list_attr.* is a web page.* quota.* download",
+        ),
+        (put(PARTITION, "<html></html>"), r"list_eval_partition.txt is a web page"),
+        (edit(ATTRIBUTES, "7\r\n", "8\r\n"), r"line 1 of .*list_attr_celeba.txt says '8', and 7 images follow"),
+        (edit(ATTRIBUTES, "7\r\n", "seven\r\n"), r"line 1 of .* says 'seven'"),
+        (put(ATTRIBUTES, ""), r"names no attributes in line 2"),
+        (put(ATTRIBUTES, "0\nBald Male"), r"line 3 of .*list_attr_celeba.txt has 0 fields, where 3"),
+        (edit(ATTRIBUTES, "Male", "Bald"), r"header of .* has Bald 2 times"),
+        (edit(ATTRIBUTES, "000004.jpg", "000004.jpg 1"), r"line 6 of .*list_attr_celeba.txt has 6 fields, where 5"),
+        (edit(ATTRIBUTES, "\r\n000005.jpg", " 000005.jpg"), r"line 6 of .* has 10 fields, where 5"),
+        (edit(ATTRIBUTES, "000003.jpg", "000002.jpg"), r"list_attr_celeba.txt has 000002.jpg more than once"),
+        (
+            edit(PARTITION, "000004.jpg 0", "000004.jpg 3"),
+            r"line 4 of .*list_eval_partition.txt has '3', where 0 \(train\)",
+        ),
+        (edit(PARTITION, "000004.jpg 0", "000004.jpg"), r"line 4 of .*list_eval_partition.txt has 1 fields, where 2"),
+        (edit(PARTITION, "000004.jpg", "000040.jpg"), r"line 4 of .* is about 000040.jpg, where .* has 000004.jpg"),
+        (edit(PARTITION, "000007.jpg 0\r\n", ""), r"list_eval_partition.txt lists 6 images and the attributes' list 7"),
+        (edit(IDENTITY, "000002.jpg", "2.jpg"), r"line 2 of .*identity_CelebA.txt is about 2.jpg"),
+        (
+            edit(IDENTITY, "000002.jpg 7", "000002.jpg x7"),
+            r"line 2 of .*identity_CelebA.txt has 'x7', where the number",
+        ),
+        (edit(IDENTITY, "000002.jpg 7", "000002.jpg -7"), r"line 2 of .*identity_CelebA.txt has '-7'"),
+        (remove("img_align_celeba/000002.jpg"), r"img_align_celeba lacks 1 of 7 images \(000002.jpg\): unpack"),
+        (
+            remove(*(f"img_align_celeba/00000{number}.jpg" for number in (2, 3, 5, 7))),
+            r"lacks 4 of 7 images \(000002.jpg, 000003.jpg, 000005.jpg, \.\.\.\)",
+        ),
+    ],
+)
+def test_refuses_a_bad_file(root: Path, change: Callable[[Path], None], message: str) -> None:
+    change(root)
+    with pytest.raises(UserError, match=message) as error:
+        read_table(root)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("value", ["2", "-2", "--", "1.0", "-1.0", "11", "-11", "x", "01", "-"])
+def test_refuses_a_label_that_is_none(root: Path, value: str) -> None:
+    row = make_values(NUM)[0]
+    fields = " ".join(["000001.jpg", *map(str, row[:2]), value, str(row[3])])
+    lines = (root / ATTRIBUTES).read_text().splitlines()
+    write(root / ATTRIBUTES, [*lines[:2], fields, *lines[3:]], "\r\n")
+    with pytest.raises(UserError, match=rf"line 3 of .*list_attr_celeba.txt has the label '{value}', where 1, -1 or"):
+        read_table(root)
+
+
+def test_a_zero_is_missing_in_a_text_and_wrong_in_a_csv(tmp_path: Path) -> None:
+    write_csv(tmp_path, VALUES)
+    write_images(tmp_path / "img_align_celeba", NUM)
+    lines = (tmp_path / "list_attr_celeba.csv").read_text().splitlines()
+    write(tmp_path / "list_attr_celeba.csv", [*lines[:-1], "000007.jpg,1,1,-1,0"], "\n")
+    with pytest.raises(
+        UserError, match=r"line 8 of .*list_attr_celeba.csv has the label '0', where .* nothing should be"
+    ):
+        read_table(tmp_path)
+
+
+def test_refuses_a_csv_row_without_all_its_cells(tmp_path: Path) -> None:
+    write_csv(tmp_path, VALUES)
+    edit("list_attr_celeba.csv", "000003.jpg,", "000003.jpg,,")(tmp_path)
+    with pytest.raises(UserError, match=r"line 4 of .*list_attr_celeba.csv has 6 fields, where 5 should be"):
+        read_table(tmp_path)
+
+
+def test_refuses_a_bad_value_in_a_csv_partition(tmp_path: Path) -> None:
+    write_csv(tmp_path, VALUES)
+    edit("list_eval_partition.csv", "000003.jpg,2", "000003.jpg,test")(tmp_path)
+    with pytest.raises(UserError, match=r"line 4 of .*list_eval_partition.csv has 'test', where 0 \(train\)"):
+        read_table(tmp_path)
+
+
+def test_refuses_a_missing_root(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nowhere is not a folder: set data.root"):
+        read_table(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("split", [0, 1, 2])
+def test_refuses_a_split_without_images(root: Path, split: int) -> None:
+    others = [part for part in range(3) if part != split]
+    write(root / PARTITION, [f"{name} {others[row % 2]}" for row, name in enumerate(make_ids(NUM))], "\n")
+    with pytest.raises(UserError, match=rf"no image of the {('train', 'valid', 'test')[split]} split \({split}\)"):
+        read_table(root)
+
+
+def test_refuses_images_that_are_nowhere(tmp_path: Path) -> None:
+    write_txt(tmp_path, VALUES)
+    with pytest.raises(UserError, match=r"neither the folder img_align_celeba nor img_align_celeba.zip is in"):
+        read_table(tmp_path)
+
+
+def test_refuses_a_zip_that_is_cut_short_or_lacks_images(tmp_path: Path) -> None:
+    write_txt(tmp_path, VALUES)
+    path = tmp_path / "img_align_celeba.zip"
+    write_zip(path, NUM - 2)
+    with pytest.raises(UserError, match=r"img_align_celeba.zip lacks 2 of 7 images \(000006.jpg, 000007.jpg\)"):
+        read_table(tmp_path)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(UserError, match=r"img_align_celeba.zip is not a whole zip file"):
+        read_table(tmp_path)
+
+
+def test_selects_attributes_in_the_order_asked_for(root: Path) -> None:
+    table = read_table(root)
+    selected = select_attributes(table, ("Young", "Bald"))
+    assert selected.attributes == ("Young", "Bald")
+    np.testing.assert_array_equal(selected.labels, VALUES[:, [3, 0]] == 1)
+    np.testing.assert_array_equal(selected.mask, VALUES[:, [3, 0]] != 0)
+    assert select_attributes(table, "all") is table
+    assert select_attributes(table, "Male").attributes == ("Male",)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("Bald", "Smilling"), r"no attribute 'Smilling': did you mean Smiling or"),
+        (("yuong",), r"no attribute 'yuong': did you mean Young or"),
+        (("Bald", "Male", "Bald"), r"data.attributes has Bald 2 times"),
+        ((), r"data.attributes is empty"),
+    ],
+)
+def test_refuses_attributes_that_it_cannot_select(root: Path, names: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        select_attributes(read_table(root), names)
+
+
+def test_takes_rows_in_the_order_asked_for(root: Path) -> None:
+    table = read_table(root)
+    rows = np.array([4, 0, 5])
+    taken = take_rows(table, rows)
+    assert taken.ids.tolist() == ["000005.jpg", "000001.jpg", "000006.jpg"]
+    np.testing.assert_array_equal(taken.labels, table.labels[rows])
+    np.testing.assert_array_equal(taken.mask, table.mask[rows])
+    np.testing.assert_array_equal(taken.split, [1, 0, 2])
+    np.testing.assert_array_equal(taken.identity, [9, 7, 9])
+    assert (taken.source, taken.attributes) == (table.source, table.attributes)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real images of ../shared/data/celeba are not on this machine")
+def test_reads_real_files() -> None:
+    table = read_table(REAL)
+    assert table.labels.shape == (10_000, 40)
+    assert table.mask.all()
+    assert np.bincount(table.split).tolist() == [8003, 976, 1021]
+    assert table.source.prefix == "img_align_celeba/"
+    assert table.attributes[0] == "5_o_Clock_Shadow" and table.attributes[-1] == "Young"
+    people = [set(table.identity[table.split == split].tolist()) for split in range(3)]
+    assert min(map(min, people)) > 0 and not (people[0] & people[1] or people[0] & people[2] or people[1] & people[2])

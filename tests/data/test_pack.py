@@ -1,0 +1,254 @@
+import io
+import json
+import multiprocessing
+import shutil
+import time
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mtl.data import pack as pack_module
+from mtl.data.celeba import Table, read_table, select_attributes, take_rows
+from mtl.data.pack import Pack, open_pack
+from mtl.errors import UserError
+from tests.data.celeba_files import NAMES, make_ids, make_jpeg, make_values, write_images, write_txt, write_zip
+
+NUM, SIZE = 7, 16
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_txt(tmp_path, make_values(NUM))
+    write_images(tmp_path / "img_align_celeba", NUM)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pack_module, "CHUNK", 3)
+
+
+def open_small(root: Path, image_size: int = SIZE, crop: str = "full", on_bad_image: str = "fail") -> Pack:
+    return open_pack(read_table(root), image_size, crop, root / "cache", on_bad_image)
+
+
+def no_decoding(*_: object) -> None:
+    raise AssertionError("decoded again")
+
+
+def decode_with_pillow(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).transpose(2, 0, 1)
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def packs_in(cache: Path) -> list[Path]:
+    return [path for path in cache.iterdir() if path.suffix != ".lock"] if cache.exists() else []
+
+
+def test_holds_the_pixels_in_the_tables_order(root: Path) -> None:
+    pack = open_small(root)
+    assert pack.images_NCHW.shape == (NUM, 3, SIZE, SIZE)
+    assert pack.images_NCHW.dtype == np.uint8
+    for row in range(NUM):
+        np.testing.assert_array_equal(pack.images_NCHW[row], decode_with_pillow(make_jpeg(row)))
+    assert pack.table.ids.tolist() == make_ids(NUM)
+    assert pack.skipped == ()
+
+
+def test_is_mapped_and_read_only(root: Path) -> None:
+    pack = open_small(root)
+    assert isinstance(pack.images_NCHW, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        pack.images_NCHW[0] = 0
+
+
+def test_grey_images_become_coloured_ones(root: Path) -> None:
+    (root / "img_align_celeba/000002.jpg").write_bytes(grey := make_jpeg(1, mode="L"))
+    image = open_small(root).images_NCHW[1]
+    np.testing.assert_array_equal(image, decode_with_pillow(grey))
+    assert (image[0] == image[1]).all()
+
+
+def test_square_crop_takes_the_centre_and_full_squeezes(root: Path) -> None:
+    sizes = {"000001.jpg": (24, 16), "000002.jpg": (16, 25), "000003.jpg": (16, 16)}  # height, width
+    for row, (name, (height, width)) in enumerate(sizes.items()):
+        (root / "img_align_celeba" / name).write_bytes(make_jpeg(row, height, width))
+    square, full = open_small(root, crop="square").images_NCHW, open_small(root, crop="full").images_NCHW
+    np.testing.assert_array_equal(square[0], decode_with_pillow(make_jpeg(0, 24, 16))[:, 4:20])
+    np.testing.assert_array_equal(square[1], decode_with_pillow(make_jpeg(1, 16, 25))[:, :, 4:20])
+    np.testing.assert_array_equal(square[2], full[2])
+    # The red of make_jpeg rises from left to right: all of it when squeezed, the middle of it when cropped.
+    assert np.ptp(full[1, 0].astype(int)) > np.ptp(square[1, 0].astype(int)) + 20
+
+
+def test_resizes_like_an_antialiased_bilinear_filter(root: Path) -> None:
+    (root / "img_align_celeba/000001.jpg").write_bytes(jpeg := make_jpeg(0, 40, 32))
+    expected = np.asarray(Image.open(io.BytesIO(jpeg)).resize((8, 8), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+    image = open_small(root, image_size=8).images_NCHW[0]
+    assert np.abs(image.astype(int) - expected).max() <= 1
+
+
+def test_a_second_run_decodes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = open_small(root)
+    monkeypatch.setattr(pack_module, "_decode", no_decoding)
+    second = open_small(root)
+    np.testing.assert_array_equal(first.images_NCHW, second.images_NCHW)
+    other = open_pack(select_attributes(read_table(root), ("Male",)), SIZE, "full", root / "cache")
+    assert other.table.attributes == ("Male",)
+    np.testing.assert_array_equal(first.images_NCHW, other.images_NCHW)
+
+
+def test_whatever_changes_the_pixels_makes_another_pack(root: Path) -> None:
+    table = read_table(root)
+    open_small(root)
+    open_small(root, image_size=8)
+    open_small(root, crop="square")
+    subset = open_pack(take_rows(table, np.array([5, 2])), SIZE, "full", root / "cache")
+    np.testing.assert_array_equal(subset.images_NCHW[1], decode_with_pillow(make_jpeg(2)))
+    assert len(packs_in(root / "cache")) == 4
+    (root / "img_align_celeba/000003.jpg").write_bytes(make_jpeg(6))
+    changed = open_small(root)
+    np.testing.assert_array_equal(changed.images_NCHW[2], changed.images_NCHW[6])
+    assert len(packs_in(root / "cache")) == 5
+
+
+@pytest.mark.parametrize("prefix", ["img_align_celeba/", ""])
+def test_reads_images_from_a_zip(tmp_path: Path, prefix: str) -> None:
+    write_txt(tmp_path, make_values(NUM))
+    path = tmp_path / "img_align_celeba.zip"
+    write_zip(path, NUM, prefix)
+    images = open_small(tmp_path).images_NCHW
+    np.testing.assert_array_equal(images[4], decode_with_pillow(make_jpeg(4)))
+    # Another zip at the same path is another source, in the same process too.
+    write_zip(path, NUM + 1, prefix)
+    write_txt(tmp_path, make_values(NUM + 1))
+    images = open_small(tmp_path).images_NCHW
+    np.testing.assert_array_equal(images[NUM], decode_with_pillow(make_jpeg(NUM)))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no picture at all", b"\xff\xd8\xff"])
+def test_a_bad_image_stops_the_run_and_leaves_nothing(root: Path, content: bytes | None) -> None:
+    path = root / "img_align_celeba/000005.jpg"
+    cut_short(path) if content is None else path.write_bytes(content)
+    with pytest.raises(
+        UserError, match=r'img_align_celeba/000005.jpg cannot be decoded \(.+\): .*data.on_bad_image to "skip"'
+    ):
+        open_small(root)
+    assert packs_in(root / "cache") == []
+
+
+def test_says_that_an_image_is_truncated(root: Path) -> None:
+    cut_short(root / "img_align_celeba/000005.jpg")
+    with pytest.raises(UserError, match=r"cannot be decoded \(Image is incomplete or truncated\)"):
+        open_small(root)
+
+
+@pytest.mark.parametrize("bad", [[0], [6], [2, 3], [0, 1, 2, 3, 4, 5], [1, 4, 6]])
+def test_skipped_images_leave_no_gap(root: Path, bad: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    for row in bad:
+        cut_short(root / "img_align_celeba" / make_ids(NUM)[row])
+    kept = [row for row in range(NUM) if row not in bad]
+    table = read_table(root)
+    for _ in range(2):  # made, then opened
+        pack = open_small(root, on_bad_image="skip")
+        assert pack.skipped == tuple(make_ids(NUM)[row] for row in bad)
+        assert pack.table.ids.tolist() == [make_ids(NUM)[row] for row in kept]
+        np.testing.assert_array_equal(pack.table.labels, table.labels[kept])
+        assert len(pack.images_NCHW) == len(kept)
+        for image, row in zip(pack.images_NCHW, kept, strict=True):
+            np.testing.assert_array_equal(image, decode_with_pillow(make_jpeg(row)))
+        monkeypatch.setattr(pack_module, "_decode", no_decoding)
+    with pytest.raises(UserError, match=rf"{make_ids(NUM)[bad[0]]} cannot be decoded"):
+        open_small(root, on_bad_image="fail")
+
+
+def test_a_pack_of_bad_images_only_is_none(root: Path) -> None:
+    for name in make_ids(NUM):
+        cut_short(root / "img_align_celeba" / name)
+    with pytest.raises(UserError, match=r"000001.jpg cannot be decoded"):
+        open_small(root, on_bad_image="skip")
+    assert packs_in(root / "cache") == []
+
+
+def test_a_killed_run_is_not_taken_for_whole(root: Path) -> None:
+    whole = open_small(root)
+    (folder,) = packs_in(root / "cache")
+    expected = whole.images_NCHW.copy()
+    (folder / "made_of.json").unlink()
+    folder.rename(folder.with_suffix(".partial"))  # as SIGKILL leaves it
+    np.testing.assert_array_equal(open_small(root).images_NCHW, expected)
+    assert packs_in(root / "cache") == [folder]
+
+
+def test_an_interrupted_run_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pack_module, "_decode", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        open_small(root)
+    assert packs_in(root / "cache") == []
+
+
+def test_says_what_it_was_made_of(root: Path) -> None:
+    open_small(root)
+    (folder,) = packs_in(root / "cache")
+    made_of = json.loads((folder / "made_of.json").read_text())
+    assert made_of["source"] == str(root / "img_align_celeba")
+    assert (made_of["num_images"], made_of["image_size"], made_of["crop"]) == (NUM, SIZE, "full")
+
+
+def test_processes_make_the_same_pack(root: Path, tmp_path: Path) -> None:
+    cut_short(root / "img_align_celeba/000004.jpg")
+    table = read_table(root)
+    alone = open_pack(table, SIZE, "full", tmp_path / "alone", "skip", num_workers=1)
+    together = open_pack(table, SIZE, "full", tmp_path / "together", "skip", num_workers=2)
+    assert together.skipped == alone.skipped == ("000004.jpg",)
+    np.testing.assert_array_equal(together.images_NCHW, alone.images_NCHW)
+
+
+def test_processes_end_as_soon_as_the_block_is_left() -> None:
+    with pack_module._in_processes(time.sleep, [(60,), (60,)], 2):
+        assert len(multiprocessing.active_children()) == 2
+    assert multiprocessing.active_children() == []
+
+
+def test_says_that_a_process_was_killed() -> None:
+    with pytest.raises(UserError, match="was killed"), pack_module._in_processes(abs, [(1,), (2,)], 2) as results:
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        next(results)
+    assert multiprocessing.active_children() == []
+
+
+def test_refuses_a_disk_that_is_too_small(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", ["total", "used", "free"])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 5000, 5000))
+    with pytest.raises(UserError, match=r"cache has 0.0 GB free, and 7 images of 16 x 16 take .* make room"):
+        open_small(root)
+
+
+@pytest.mark.parametrize(
+    ("image_size", "crop", "on_bad_image", "message"),
+    [
+        (0, "full", "fail", r"data.image_size is 0"),
+        (SIZE, "round", "fail", r"data.crop is 'round': it must be one of full, square"),
+        (SIZE, "full", "ignore", r"data.on_bad_image is 'ignore': it must be fail or skip"),
+    ],
+)
+def test_refuses_options_that_do_not_exist(
+    root: Path, image_size: int, crop: str, on_bad_image: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        open_small(root, image_size, crop, on_bad_image)
+
+
+def test_table_keeps_its_attributes(root: Path) -> None:
+    table: Table = open_small(root).table
+    assert table.attributes == NAMES
