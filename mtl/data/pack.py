@@ -1,5 +1,6 @@
 """Images are decoded, cropped and resized once, into one memory-mapped array that is keyed by all that made it."""
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -8,14 +9,12 @@ import os
 import re
 import shutil
 import signal
-import threading
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import cache
+from functools import lru_cache
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile, ZipFile
@@ -157,6 +156,7 @@ def _make(folder: Path, made_of: dict, table: Table, on_bad_image: str, num_work
         partial.rename(folder)
         _to_disk(folder.parent)
     finally:
+        _open_zip.cache_clear()  # closes it; its path may hold another zip the next time
         shutil.rmtree(partial, ignore_errors=True)
 
 
@@ -188,7 +188,7 @@ def _decode_all(
     bad: dict[str, str] = {}
     with (
         progress("packing images", num_images) as update,
-        _in_processes(_decode_chunk, tasks, num_workers) as results,
+        _in_processes(_decode_chunk, tasks, min(num_workers, len(tasks))) as results,
     ):
         for start, found in zip(starts, results, strict=True):
             bad |= found
@@ -220,9 +220,9 @@ def _read(source: ImageSource, name: str) -> bytes:
     return _open_zip(source.path).read(source.prefix + name)
 
 
-@cache
+@lru_cache(maxsize=1)
 def _open_zip(path: Path) -> ZipFile:
-    return ZipFile(path)  # once per process: listing 202,599 files takes a second
+    return ZipFile(path)  # once per process and pack: listing 202,599 files takes a second
 
 
 def _decode(data: bytes) -> torch.Tensor:
@@ -249,47 +249,49 @@ def _resize(image_CHW: torch.Tensor, size: int) -> torch.Tensor:
 
 @contextmanager
 def _in_processes(function: Callable, tasks: Sequence[tuple], num_workers: int) -> Iterator[Iterator]:
-    """Gives `function(*task)` for every task, in order; left early, it drops the tasks that have not begun."""
+    """Gives `function(*task)` for every task, in order, from processes that end as soon as this block is left."""
     if num_workers == 1:
         yield (function(*task) for task in tasks)
         return
     context = multiprocessing.get_context("spawn")  # a fork of a process with torch's threads may hang
-    pool = ProcessPoolExecutor(num_workers, context, initializer=_start_worker)
+    workers, connections = [], []
     try:
-        with _interrupt_later():
-            futures = [pool.submit(function, *task) for task in tasks]
-        yield map(_result, futures)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _interrupt_later() -> Iterator[None]:
-    """Holds Ctrl-C back; processes started meanwhile never see it, so that only their parent answers to it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _start_worker() -> None:
-    torch.set_num_threads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Ends this worker when its parent was killed, which would else leave it waiting for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _result(future: Future) -> dict[str, str]:
-    try:
-        return future.result()
-    except BrokenProcessPool as error:
+        with _ignoring_interrupts():
+            for _ in range(num_workers):
+                ours, theirs = context.Pipe()
+                worker = context.Process(target=_work, args=(theirs,), daemon=True)
+                worker.start()
+                theirs.close()  # only the worker keeps it, so that its death is seen here
+                workers.append(worker)
+                connections.append(ours)
+        for first, connection in enumerate(connections):
+            connection.send((function, tasks[first::num_workers]))
+        yield (connections[task % num_workers].recv() for task in range(len(tasks)))
+    except (EOFError, ConnectionError) as error:
         raise UserError(
             "a process that decodes images was killed, most often for want of memory: set data.num_workers lower."
         ) from error
+    finally:
+        for worker, connection in zip(workers, connections, strict=True):
+            worker.terminate()
+            worker.join()
+            connection.close()
+
+
+@contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """Ignores Ctrl-C; processes started meanwhile ignore it for good, so that only their parent answers to it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _work(connection: Connection) -> None:
+    """What a worker does: it receives a function and tasks, and sends the results; it ends if its parent was killed."""
+    torch.set_num_threads(1)
+    with contextlib.suppress(EOFError, ConnectionError):
+        function, tasks = connection.recv()
+        for task in tasks:
+            connection.send(function(*task))

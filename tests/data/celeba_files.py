@@ -23,11 +23,12 @@ def make_values(num_images: int, num_missing: int = 0) -> np.ndarray:
 
 
 def make_jpeg(row: int, height: int = 16, width: int = 16, mode: str = "RGB") -> bytes:
-    """A picture that differs from row to row and from left to right."""
-    ramp = np.linspace(0, 100, width, dtype=np.uint8)[None, :].repeat(height, axis=0) + np.uint8(row * 10 % 150)
-    array = ramp if mode == "L" else np.stack([ramp, 255 - ramp, np.full_like(ramp, row * 20 % 256)], axis=-1)
+    """A picture whose red rises from left to right, its green from top to bottom, and its blue from row to row."""
+    image = np.full((height, width, 3), row * 20 % 256, dtype=np.uint8)
+    image[..., 0] = np.linspace(0, 200, width)
+    image[..., 1] = np.linspace(0, 200, height)[:, None]
     stream = io.BytesIO()
-    Image.fromarray(array, mode=None).save(stream, "JPEG", quality=90)
+    Image.fromarray(image).convert(mode).save(stream, "JPEG", quality=90)
     return stream.getvalue()
 
 

@@ -147,6 +147,7 @@ def test_evaluation_keeps_the_order_and_masks_the_padding(num_rows: int, num_bat
         num_real = min(6, num_rows - 6 * number)
         np.testing.assert_array_equal(batch.mask_BK[:num_real].numpy(), PACK.table.mask[rows_in(batch)[:num_real]])
         assert not batch.mask_BK[num_real:].any()
+        assert set(rows_in(batch)[num_real:]) <= {rows[-1]}
         assert not batch.flip_B.any() and not batch.shift_B2.any()
 
 

@@ -55,14 +55,18 @@ def test_reads_kaggles_files(tmp_path: Path, newline: str) -> None:
     assert table.source == (tmp_path / "img_align_celeba/img_align_celeba", "")
 
 
-def test_reads_a_csv_with_a_byte_order_mark_and_quotes(tmp_path: Path) -> None:
+def test_reads_quoted_cells(tmp_path: Path) -> None:
     write_csv(tmp_path, VALUES)
     write_images(tmp_path / "img_align_celeba", NUM)
-    path = tmp_path / "list_attr_celeba.csv"
-    path.write_bytes(
-        b"\xef\xbb\xbf" + path.read_bytes().replace(b"000001.jpg", b'"000001.jpg"').replace(b"Bald", b'"Bald"')
-    )
+    edit("list_attr_celeba.csv", "000001.jpg", '"000001.jpg"')(tmp_path)
+    edit("list_attr_celeba.csv", "Bald", '"Bald"')(tmp_path)
     assert_is_written(read_table(tmp_path))
+
+
+def test_reads_a_text_with_a_byte_order_mark(root: Path) -> None:
+    path = root / "list_attr_celeba.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert_is_written(read_table(root))
 
 
 @settings(max_examples=50, deadline=None)

@@ -1,6 +1,7 @@
 import io
 import json
 import multiprocessing
+import os
 import shutil
 import time
 from collections import namedtuple
@@ -112,10 +113,14 @@ def test_whatever_changes_the_pixels_makes_another_pack(root: Path) -> None:
     subset = open_pack(take_rows(table, np.array([5, 2])), SIZE, "full", root / "cache")
     np.testing.assert_array_equal(subset.images_NCHW[1], decode_with_pillow(make_jpeg(2)))
     assert len(packs_in(root / "cache")) == 4
-    (root / "img_align_celeba/000003.jpg").write_bytes(make_jpeg(6))
+    path = root / "img_align_celeba/000003.jpg"
+    path.write_bytes(make_jpeg(6))
     changed = open_small(root)
     np.testing.assert_array_equal(changed.images_NCHW[2], changed.images_NCHW[6])
     assert len(packs_in(root / "cache")) == 5
+    os.utime(path, (1, 1))  # as long as before, but of another time
+    open_small(root)
+    assert len(packs_in(root / "cache")) == 6
 
 
 @pytest.mark.parametrize("prefix", ["img_align_celeba/", ""])
@@ -186,11 +191,14 @@ def test_a_killed_run_is_not_taken_for_whole(root: Path) -> None:
     assert packs_in(root / "cache") == [folder]
 
 
-def test_an_interrupted_run_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("place", "name"), [(pack_module, "_decode"), (pack_module, "_to_disk"), (Path, "rename")])
+def test_an_interrupted_run_leaves_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, place: object, name: str
+) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pack_module, "_decode", interrupt)
+    monkeypatch.setattr(place, name, interrupt)
     with pytest.raises(KeyboardInterrupt):
         open_small(root)
     assert packs_in(root / "cache") == []
@@ -214,9 +222,11 @@ def test_processes_make_the_same_pack(root: Path, tmp_path: Path) -> None:
 
 
 def test_processes_end_as_soon_as_the_block_is_left() -> None:
+    began = time.monotonic()
     with pack_module._in_processes(time.sleep, [(60,), (60,)], 2):
         assert len(multiprocessing.active_children()) == 2
     assert multiprocessing.active_children() == []
+    assert time.monotonic() - began < 30
 
 
 def test_says_that_a_process_was_killed() -> None:
