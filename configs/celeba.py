@@ -14,6 +14,7 @@ def get_config() -> ConfigDict:
     config.data.name = "celeba"
     config.data.root = ""  # give it on the command line
     config.data.image_size = 64  # as the published comparisons have it
+    config.data.crop = "full"  # likewise
     config.data.max_shift = 4
     config.train.epochs = 8
     return config

@@ -44,12 +44,12 @@ def get_config() -> ConfigDict:
         "Young",
     )  # the tasks, or ("all",)
     data.image_size = 48  # height and width that the network sees, pixels
-    data.crop = "full"  # full: squeeze the whole image, as published protocols do; square: the largest centred square
+    data.crop = "square"  # square: the largest centred square; full: the whole image, squeezed, as in published work
     data.flip = True  # mirror half of the training images, drawn at random
     data.max_shift = 3  # shift training images by up to this, each way, pixels
     data.on_bad_image = "fail"  # fail or skip: what a file that cannot be decoded does to the run
     data.cache = "artifacts/cache"  # where decoded pixels are kept
-    data.num_workers = 0  # processes that draw and decode; 0: one per core
+    data.num_workers = 0  # processes that draw and decode; 0: as many as pay, up to one per core
     data.num_faces = 5000  # drawn faces, all splits together
     data.faces_seed = 0  # of the drawn faces
     data.label_noise = 0.0  # share of the drawn faces' labels that are flipped
@@ -62,7 +62,7 @@ def get_config() -> ConfigDict:
     model.hidden = 64  # width of an mlp head
 
     config.train = train = ConfigDict()
-    train.epochs = 5
+    train.epochs = 6
     train.batch_size = 64  # images per step
     train.optimizer = "adamw"  # adamw or sgd
     train.learning_rate = 1e-3  # the highest of the schedule

@@ -71,7 +71,7 @@ PUBLISHED = {
 }
 
 # Wu et al. 2023 (arXiv 2210.07356) let two annotators label anew: 12 of the 40 attributes reach 95% agreement. Its
-# abstract names these five cases; the others' figures are not known here.
+# abstract names these cases; the others' figures are not known here. That Attractive is a judgement is our own call.
 FAULTS = {
     "Attractive": "a judgement",
     "High_Cheekbones": "near random",

@@ -5,6 +5,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from mtl.data.celeba import Table, read_table, select_attributes
+from mtl.data.faces import VERSION, write_faces
 from mtl.data.pack import Pack, open_pack
 from mtl.errors import UserError
 from mtl.names import split_names
@@ -27,10 +28,10 @@ def load_table(data: ConfigDict) -> Table:
     if not 0.0 <= data.label_noise <= 1.0:
         raise UserError(f"data.label_noise is {data.label_noise:g}; it must lie in [0, 1]")
     # A folder for each set of faces, so that other settings never meet old files.
-    folder = Path(data.root).expanduser() / f"{data.num_faces}_seed{data.faces_seed}_noise{data.label_noise:g}"
+    folder = (
+        Path(data.root).expanduser() / f"v{VERSION}_{data.num_faces}_seed{data.faces_seed}_noise{data.label_noise:g}"
+    )
     if not folder.exists():
-        from mtl.data.faces import write_faces
-
         write_faces(folder, data.num_faces, data.faces_seed, data.label_noise, data.num_workers)
     return read_table(folder)
 

@@ -83,7 +83,7 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
 def test_weights_that_do_not_fit(tmp_path: Path) -> None:
     torch.save({"other": torch.zeros(1)}, tmp_path / "other.pt")
     (tmp_path / "text.pt").write_text("no tensors here")
-    with pytest.raises(UserError, match="does not fit tiny: .* the first is stage1"):
+    with pytest.raises(UserError, match=r"does not fit tiny: .* the first is stage1"):
         make_backbone("tiny", ("stage2",), str(tmp_path / "other.pt"), seed=0)
     with pytest.raises(UserError, match="holds no state dict"):
         make_backbone("tiny", ("stage2",), str(tmp_path / "text.pt"), seed=0)
@@ -106,5 +106,5 @@ def test_parse_taps() -> None:
     assert group_by_tap(taps) == {"layer4": ("Male", "Young"), "layer2": ("Smiling",)}
     with pytest.raises(UserError, match="write task=stage"):
         parse_taps(("Smiling",), ("Smiling",), "layer4")
-    with pytest.raises(UserError, match="not in data.attributes"):
+    with pytest.raises(UserError, match=r"not in data\.attributes"):
         parse_taps(("Bald=layer2",), ("Smiling",), "layer4")

@@ -42,14 +42,14 @@ def _jaw(face: Face) -> tuple[Points, Points]:
 def draw_beard(face: Face, sketch: Sketch, lips: Lips) -> None:
     """Every kind of beard that the labels name; a full one where there is a beard of no named kind."""
     rng = face.rng("beard")
-    stubble, mustache, goatee = (face.amount(name, 0.55) for name in ("5_o_Clock_Shadow", "Mustache", "Goatee"))
+    stubble, mustache, goatee = (face.amount(name, 0.65) for name in ("5_o_Clock_Shadow", "Mustache", "Goatee"))
     sideburns, full = face.amount("Sideburns", 0.5), 0.0
     if not face.has("No_Beard"):
         named = max(stubble, mustache, goatee, sideburns)
         full = (0.45 if named else 0.75) - 0.25 * face.degrees["No_Beard"]
     cheeks, edge = _jaw(face)
     if stubble:
-        _hairs(face, sketch, cheeks, edge * (0.97, 0.985), 0.45 * stubble, rng)
+        _hairs(face, sketch, cheeks, edge * (0.97, 0.985), 0.6 * stubble, rng)
     if full:
         _region(face, sketch, cheeks, edge * (0.985, 1.0), 0.8 * full, 2.2, rng)
     strength = max(mustache, 0.6 * full, 0.45 * goatee)

@@ -115,11 +115,11 @@ def draw_necklace(face: Face, body: Sketch) -> None:
 
 def draw_earrings(face: Face, sketch: Sketch) -> None:
     """Studs, hoops or drops at the ear lobes."""
-    amount, rng = face.amount("Wearing_Earrings", 0.35), face.rng("earrings")
+    amount, rng = face.amount("Wearing_Earrings", 0.5), face.rng("earrings")
     if not amount:
         return
     metal, kind = (GOLD if rng.random() < 0.5 else SILVER), rng.random()
-    x, y, size = 42.5, 16.5, 1.6 + 3.2 * amount
+    x, y, size = 42.5, 16.5, 2.4 + 3.6 * amount
     if kind < 0.3:
         hoop = ellipse(x, y + 1.3 * size, size, 1.4 * size)
         stroke(sketch, both(np.concatenate([hoop, hoop[:2]])), metal, 1.4, depth=8.0)
