@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -155,17 +154,6 @@ def test_all_dropped_turns_on_the_most_probable() -> None:
         {"x": False, "y": True, "z": True},
         [],
     )
-
-
-def test_gates_match_their_probabilities() -> None:
-    from scipy.stats import binomtest
-
-    P, num_draws = per_task(0.2, 0.5, 1.0), 4000
-    generator = np.random.default_rng(0)
-    draws = [dst.sample_gates(P, per_task(*generator.random(3)))[0] for _ in range(num_draws)]
-    for task, probability in P.items():
-        on = sum(draw[task] for draw in draws)
-        assert binomtest(on, num_draws, probability).pvalue > 0.001, (task, on)
 
 
 def test_mask_selects_and_stops_nan() -> None:

@@ -20,6 +20,18 @@ def test_draws_are_a_function_of_method_seed_and_epoch() -> None:
     assert draw("dst", 1, 2)["a"] != draw("dst", 1, 2)["b"]
 
 
+@pytest.mark.parametrize("method", gating.DROPPING)
+def test_gates_match_their_probabilities(method: str) -> None:
+    """Over 4,000 epochs of a run, each task is on as often as its P says; the draws are the ones that runs use."""
+    from scipy.stats import binomtest
+
+    P, num_epochs = {"a": 0.2, "b": 0.5, "c": 0.93, "d": 1.0}, 4000
+    draws = [dst.sample_gates(P, gating.uniforms(method, 7, epoch, tuple(P)))[0] for epoch in range(num_epochs)]
+    for task, probability in P.items():
+        num_on = sum(draw[task] for draw in draws)
+        assert binomtest(num_on, num_epochs, probability).pvalue > 0.001, (task, num_on)
+
+
 def test_line_has_every_field() -> None:
     state, plan = gating.plan_epoch("dst", None, {"a": 0.7, "b": 0.6}, STATIC, 0, None)
     assert set(FIELDS) <= set(plan.line)
