@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from ml_collections import ConfigDict
+from PIL import Image
 from torch import Tensor, nn
 
 from configs.default import get_config
@@ -12,6 +13,7 @@ from mtl.data.batches import Batch
 from mtl.models import backbones
 from mtl.models.backbones import Architecture, Stage
 from mtl.models.model import Model, Params, make_model
+from tests.data.celeba_files import make_ids, write
 
 TASKS = ("a", "b", "c")
 SIZE = 8  # pixels
@@ -60,21 +62,19 @@ def make_gates(tasks: tuple[str, ...], *values: bool) -> dict[str, Tensor]:
 
 def write_celeba(root: Path, num_images: int = 60, seed: int = 0) -> Path:
     """Official files with three attributes that show in the pixels: what a tiny network can learn in a moment."""
-    from PIL import Image
-
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, 2, (num_images, len(TASKS))).astype(bool)
     folder = root / "img_align_celeba"
     folder.mkdir(parents=True)
-    names = [f"{index + 1:06d}.jpg" for index in range(num_images)]
+    names = make_ids(num_images)
     for name, row in zip(names, labels, strict=True):
         pixels = generator.integers(0, 64, (SIZE + 2, SIZE, 3))
         pixels += 160 * row  # each attribute is one colour
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / name, quality=95)
     rows = [f"{name} {' '.join('1' if x else '-1' for x in row)}" for name, row in zip(names, labels, strict=True)]
-    (root / "list_attr_celeba.txt").write_text("\r\n".join([str(num_images), " ".join(TASKS) + " ", *rows, ""]))
+    write(root / "list_attr_celeba.txt", [str(num_images), " ".join(TASKS) + " ", *rows], "\r\n")
     splits = [f"{name} {0 if index % 5 < 3 else index % 5 - 2}" for index, name in enumerate(names)]
-    (root / "list_eval_partition.txt").write_text("\r\n".join([*splits, ""]))
+    write(root / "list_eval_partition.txt", splits, "\r\n")
     return root
 
 
