@@ -20,6 +20,7 @@ JOB = flags.DEFINE_enum(
 )
 
 
+# Each job imports what it needs, so that --help and a wrong flag are answered at once.
 def run_study() -> None:
     from mtl.study import study
 
@@ -62,7 +63,7 @@ def stop(message: str) -> int:
 def main(_: list[str]) -> int:
     try:
         JOBS[JOB.value]()
-    except UserError as error:
+    except (UserError, OSError) as error:  # OSError: a full disk, a folder that may not be written
         return stop(str(error))
     except KeyboardInterrupt:
         print("\nmtl: stopped; the same command goes on from the last checkpoint", file=sys.stderr)

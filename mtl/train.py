@@ -20,12 +20,11 @@ from ml_collections import ConfigDict
 from torch import Tensor
 
 from mtl import checkpoint, dst, gating, provenance
-from mtl.data.batches import Batch, evaluation_batches, train_batches
+from mtl.data.batches import Batch, train_batches
 from mtl.errors import UserError
-from mtl.metrics import evaluate
-from mtl.models.model import Params
+from mtl.measure import mean_losses, probe, score, stack_losses
 from mtl.progress import progress as show_progress
-from mtl.run import Run, finished, majority, prepare
+from mtl.run import Run, finished, prepare
 from mtl.step import Metrics, TrainState, norm
 
 LOGS = ("metrics.jsonl", "dst.jsonl")
@@ -193,50 +192,6 @@ def plan(run: Run, state: TrainState, at: Progress) -> Progress:
     return at._replace(gates=decided.gates, schedule=list(schedule), seconds=spent)
 
 
-def probe(run: Run, state: TrainState) -> dict[str, float | None]:
-    """V: each task's mean training loss on a fixed probe of the training split, without an update."""
-    batch_size = run.config.train.batch_size
-    order = np.random.default_rng(np.random.SeedSequence([4, run.config.seed])).permutation(run.rows["train"])
-    num_images = max(batch_size, min(run.config.dst.probe_images, len(order)) // batch_size * batch_size)
-    losses_K = torch.zeros(len(run.model.tasks), dtype=torch.float64, device=run.device)
-    num_labelled_K = torch.zeros_like(losses_K)
-    for batch in evaluation_batches(run.pack, np.sort(order[:num_images]), batch_size, run.device):
-        labelled_K = batch.mask_BK.sum(0).double()
-        losses_K += _stack(run.loss_step(state.params, state.buffers, batch)) * labelled_K
-        num_labelled_K += labelled_K
-    return mean_losses(run, losses_K, num_labelled_K)
-
-
-def mean_losses(run: Run, losses_K: Tensor, num_labelled_K: Tensor) -> dict[str, float | None]:
-    """Mean loss per labelled image, task -> nats; None for a task without a label."""
-    pairs = zip(losses_K.tolist(), num_labelled_K.tolist(), strict=True)
-    means = [total / number if number else None for total, number in pairs]
-    return dict(zip(run.model.tasks, means, strict=True))
-
-
-def score(
-    run: Run, params: Params, buffers: dict[str, Tensor], split: str
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Scores a split: (what results.json says of it, what predictions.npz holds)."""
-    rows = run.rows[split]
-    logits = [
-        run.predict_step(params, buffers, batch.images_BCHW)
-        for batch in evaluation_batches(run.pack, rows, run.config.train.batch_size, run.device)
-    ]
-    table = run.pack.table
-    predictions = {
-        "logits": torch.cat(logits)[: len(rows)].cpu().numpy(),
-        "labels": table.labels[rows],
-        "mask": table.mask[rows],
-        "ids": table.ids[rows],
-        "identity": table.identity[rows],
-        "tasks": np.array(table.attributes),
-    }
-    majority_K = majority(run.pack, run.rows["train"])
-    scores = evaluate(table.attributes, predictions["logits"], predictions["labels"], predictions["mask"], majority_K)
-    return scores, predictions
-
-
 def finish(run: Run, state: TrainState, at: Progress) -> dict[str, Any]:
     """Reads the test split, once, with the best epoch's parameters; results.json comes last and says "done"."""
     best = checkpoint.load_file(run.folder / "checkpoint" / "best.pt", (state.params, state.buffers))
@@ -294,7 +249,7 @@ def zero_sums(run: Run) -> Sums:
 
 def add(sums: Sums, metrics: Metrics, batch: Batch, step: Tensor) -> Sums:
     """Adds one step's metrics, and notes the step if it is the first with a loss that is not finite."""
-    losses_K, labelled_K = _stack(metrics.losses), batch.mask_BK.sum(0).double()
+    losses_K, labelled_K = stack_losses(metrics.losses), batch.mask_BK.sum(0).double()
     return Sums(
         sums.losses_K + losses_K * labelled_K,
         sums.num_labelled_K + labelled_K,
@@ -349,10 +304,6 @@ def save(run: Run, state: TrainState, sums: Sums, at: Progress) -> None:
             sizes[name] = path.stat().st_size
     step = (at.epoch - 1) * run.num_batches + at.batch
     checkpoint.save(run.folder / "checkpoint", step, (state, sums), {"at": at._asdict(), "log_bytes": sizes})
-
-
-def _stack(losses: dict[str, Tensor]) -> Tensor:
-    return torch.stack(list(losses.values())).double()
 
 
 def _truncate_logs(run: Run, sizes: dict[str, int]) -> None:

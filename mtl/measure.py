@@ -1,0 +1,62 @@
+"""What a network achieves on a run's data: losses on DST's probe, scores on a split."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mtl.data.batches import evaluation_batches
+from mtl.metrics import evaluate
+from mtl.models.model import Params
+from mtl.run import Run, majority
+from mtl.step import TrainState
+
+
+def probe(run: Run, state: TrainState) -> dict[str, float | None]:
+    """V: each task's mean training loss on a fixed probe of the training split, without an update."""
+    batch_size = run.config.train.batch_size
+    order = np.random.default_rng(np.random.SeedSequence([4, run.config.seed])).permutation(run.rows["train"])
+    num_images = max(batch_size, min(run.config.dst.probe_images, len(order)) // batch_size * batch_size)
+    losses_K = torch.zeros(len(run.model.tasks), dtype=torch.float64, device=run.device)
+    num_labelled_K = torch.zeros_like(losses_K)
+    for batch in evaluation_batches(run.pack, np.sort(order[:num_images]), batch_size, run.device):
+        labelled_K = batch.mask_BK.sum(0).double()
+        losses_K += stack_losses(run.loss_step(state.params, state.buffers, batch)) * labelled_K
+        num_labelled_K += labelled_K
+    return mean_losses(run, losses_K, num_labelled_K)
+
+
+def mean_losses(run: Run, losses_K: Tensor, num_labelled_K: Tensor) -> dict[str, float | None]:
+    """Mean loss per labelled image, task -> nats; None for a task without a label."""
+    pairs = zip(losses_K.tolist(), num_labelled_K.tolist(), strict=True)
+    means = [total / number if number else None for total, number in pairs]
+    return dict(zip(run.model.tasks, means, strict=True))
+
+
+def score(
+    run: Run, params: Params, buffers: dict[str, Tensor], split: str
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Scores a split: (what results.json says of it, what predictions.npz holds)."""
+    rows = run.rows[split]
+    logits = [
+        run.predict_step(params, buffers, batch.images_BCHW)
+        for batch in evaluation_batches(run.pack, rows, run.config.train.batch_size, run.device)
+    ]
+    table = run.pack.table
+    predictions = {
+        "logits": torch.cat(logits)[: len(rows)].cpu().numpy(),
+        "labels": table.labels[rows],
+        "mask": table.mask[rows],
+        "ids": table.ids[rows],
+        "identity": table.identity[rows],
+        "tasks": np.array(table.attributes),
+    }
+    majority_K = majority(run.pack, run.rows["train"])
+    scores = evaluate(table.attributes, predictions["logits"], predictions["labels"], predictions["mask"], majority_K)
+    return scores, predictions
+
+
+def stack_losses(losses: dict[str, Tensor]) -> Tensor:
+    """Task -> scalar becomes [K] float64, to be summed."""
+    return torch.stack(list(losses.values())).double()
