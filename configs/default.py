@@ -43,14 +43,14 @@ def get_config() -> ConfigDict:
         "5_o_Clock_Shadow",
         "Young",
     )  # the tasks, or ("all",)
-    data.image_size = 48  # height and width that the network sees, pixels
+    data.image_size = 40  # height and width that the network sees, pixels
     data.crop = "square"  # square: the largest centred square; full: the whole image, squeezed, as in published work
     data.flip = True  # mirror half of the training images, drawn at random
-    data.max_shift = 3  # shift training images by up to this, each way, pixels
+    data.max_shift = 2  # shift training images by up to this, each way, pixels
     data.on_bad_image = "fail"  # fail or skip: what a file that cannot be decoded does to the run
     data.cache = "artifacts/cache"  # where decoded pixels are kept
     data.num_workers = 0  # processes that draw and decode; 0: as many as pay, up to one per core
-    data.num_faces = 5000  # drawn faces, all splits together
+    data.num_faces = 4000  # drawn faces, all splits together
     data.faces_seed = 0  # of the drawn faces
     data.label_noise = 0.0  # share of the drawn faces' labels that are flipped
 
