@@ -12,7 +12,6 @@ setup(
     install_requires=[
         "torch>=2.11,<2.15",  # 2.11: oldest with what compile.py needs; 2.14: newest that the tests ran on
         "torchvision>=0.26,<0.30",  # 0.26 goes with torch 2.11; decode_jpeg is deprecated since 0.29, removal announced
-        "einops>=0.8",  # 0.8: its layers and functions compile without registration
         "numpy>=2.0",  # 2.0: NumPy scalars print and promote as in the committed artifacts
         "absl-py>=2.1",
         "ml-collections>=1.0",  # 1.0: config_flags understands tuples on the command line

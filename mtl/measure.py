@@ -9,7 +9,7 @@ from torch import Tensor
 from mtl.data.batches import evaluation_batches
 from mtl.metrics import evaluate
 from mtl.models.model import Params
-from mtl.run import Run, majority
+from mtl.run import Run
 from mtl.step import TrainState
 
 
@@ -52,8 +52,8 @@ def score(
         "identity": table.identity[rows],
         "tasks": np.array(table.attributes),
     }
-    majority_K = majority(run.pack, run.rows["train"])
-    scores = evaluate(table.attributes, predictions["logits"], predictions["labels"], predictions["mask"], majority_K)
+    labels, mask = predictions["labels"], predictions["mask"]
+    scores = evaluate(table.attributes, predictions["logits"], labels, mask, run.majority_K)
     return scores, predictions
 
 

@@ -38,6 +38,7 @@ class Run(NamedTuple):
     pack: Pack
     rows: dict[str, np.ndarray]  # split -> rows of the pack
     model: Model
+    majority_K: np.ndarray  # bool, each task's more frequent class in the training split
     static: dst.Static
     control: list[float] | None  # random_drop's probability per epoch
     num_batches: int  # per epoch
@@ -85,6 +86,7 @@ def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
         pack,
         rows,
         model,
+        majority(pack, rows["train"]),
         static,
         control,
         num_batches,

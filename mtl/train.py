@@ -100,14 +100,11 @@ def fit(config: ConfigDict, workdir: Path) -> tuple[TrainState, dict[str, Any]]:
 def resume(run: Run, state: TrainState) -> tuple[TrainState, Sums, Progress]:
     """Goes back to the newest checkpoint, and cuts the logs to where they were then."""
     found = checkpoint.load_newest(run.folder / "checkpoint", (state, zero_sums(run)))
-    if (run.folder / "results.json").is_file():
-        if found is None:
-            raise UserError(f"{run.folder} holds results without a checkpoint: delete it to train again")
-        return *found.tree, Progress(**found.progress["at"])
     if found is None:
-        _truncate_logs(run, {})
-        return state, zero_sums(run), Progress()
-    _truncate_logs(run, found.progress["log_bytes"])
+        if (run.folder / "results.json").is_file():
+            raise UserError(f"{run.folder} holds results without a checkpoint: delete it to train again")
+        found = checkpoint.Checkpoint((state, zero_sums(run)), {"at": Progress()._asdict(), "log_bytes": {}})
+    _cut_logs(run, found.progress["log_bytes"])
     return *found.tree, Progress(**found.progress["at"])
 
 
@@ -306,8 +303,8 @@ def save(run: Run, state: TrainState, sums: Sums, at: Progress) -> None:
     checkpoint.save(run.folder / "checkpoint", step, (state, sums), {"at": at._asdict(), "log_bytes": sizes})
 
 
-def _truncate_logs(run: Run, sizes: dict[str, int]) -> None:
+def _cut_logs(run: Run, sizes: dict[str, int]) -> None:
     for name in LOGS:
-        path = run.folder / name
-        if path.is_file():
-            os.truncate(path, sizes.get(name, 0))
+        path, size = run.folder / name, sizes.get(name, 0)
+        if path.is_file() and path.stat().st_size > size:
+            os.truncate(path, size)
