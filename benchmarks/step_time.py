@@ -22,6 +22,7 @@ from mtl import provenance
 from mtl.checkpoint import write_json
 from mtl.compile import maybe_compile
 from mtl.data.batches import Batch
+from mtl.methods.equal import equal
 from mtl.models.model import augment, make_model, normalize
 from mtl.optim import adamw, make_schedule
 from mtl.step import init_state, make_train_step
@@ -77,9 +78,9 @@ def make_ours(batch: Batch, gates: list[bool], device: torch.device) -> Callable
     model, params, buffers = make_model(tasks, "resnet18", "", (), "linear", 0, seed=0)
     params, buffers = torch.utils._pytree.tree_map(lambda tensor: tensor.to(device), (params, buffers))
     optimizer = adamw(weight_decay=0.01)
-    state = init_state(params, buffers, optimizer)
+    state = init_state(model, params, buffers, optimizer, equal())
     train_step = maybe_compile(
-        make_train_step(model, optimizer, make_schedule("constant", 1e-3, 1, 0)), COMPILE.value, device
+        make_train_step(model, optimizer, make_schedule("constant", 1e-3, 1, 0), equal()), COMPILE.value, device
     )
     gate_tensors = {task: torch.tensor(gate, device=device) for task, gate in zip(tasks, gates, strict=True)}
 

@@ -23,12 +23,14 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
     """Every field there is, with the values of the demo."""
     config = ConfigDict()
-    config.method = "joint"  # what --job=train trains: joint, dst or random_drop
+    config.method = "joint"  # what --job=train trains: joint, single_task, uncertainty, random_drop, dst, dst_depth ...
     config.seed = 0  # what --job=train trains it with
+    config.variant = ""  # the folder of the run; "": the method's name
 
     config.study = study = ConfigDict()
     study.methods = ("joint", "dst", "random_drop")  # what is compared; random_drop needs dst before it
     study.seeds = (0,)  # each method is trained once with each
+    study.variants = ConfigDict()  # more names for study.methods: name -> the fields in which it differs
 
     config.data = data = ConfigDict()
     data.name = "faces"  # faces: drawn here and now; celeba: the real files under data.root
@@ -53,6 +55,7 @@ def get_config() -> ConfigDict:
     data.num_faces = 4000  # drawn faces, all splits together
     data.faces_seed = 0  # of the drawn faces
     data.label_noise = 0.0  # share of the drawn faces' labels that are flipped
+    data.label_fractions = ()  # hide training labels: ("Male=0.25",) leaves a quarter of Male's; the others keep all
 
     config.model = model = ConfigDict()
     model.backbone = "resnet18"  # resnet18 or vgg16
@@ -70,6 +73,7 @@ def get_config() -> ConfigDict:
     train.weight_decay = 0.01  # decoupled for adamw, L2 for sgd
     train.schedule = "cosine"  # cosine or constant
     train.warmup_epochs = 0.5  # linear rise of the learning rate
+    train.precision = "float32"  # of the trunk: float32, or bfloat16 (autocast)
     train.compile = "auto"  # auto: on CUDA only; on; off
     train.device = "auto"  # auto: CUDA where there is one; or a device such as cpu, cuda:1
     train.log_every = 20  # steps between lines of metrics.jsonl
@@ -83,6 +87,7 @@ def get_config() -> ConfigDict:
     dst.weights.stagnancy = 0.2
     dst.weights.regularization = 0.2
     dst.beta = 0.5  # weight of the newest rate of change (our choice)
+    dst.period = "epoch"  # how often gates are drawn: epoch (the paper) or step
     dst.measure = "probe"  # probe: V on fixed training images before each epoch; running: the last epoch's mean loss
     dst.probe_images = 1024  # rounded down to whole batches
     dst.count = "annotated"  # annotated (the paper) or positives (a variant that departs from it)

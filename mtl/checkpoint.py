@@ -4,6 +4,7 @@ A checkpoint is a plain dictionary of tensors, named by their place in the tree,
 written to a temporary file, synced and renamed, so a run that is killed leaves the old one or the new one, never half.
 """
 
+import io
 import json
 import os
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import torch
 from torch.utils._pytree import keystr, tree_flatten_with_path, tree_unflatten
 
@@ -82,6 +84,13 @@ def write_json(path: Path, value: Any) -> None:
     """Writes JSON atomically, indented for people; NaN is refused, since it is not JSON."""
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
     write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Writes a compressed .npz atomically."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_atomically(path, lambda file: file.write(buffer.getvalue()))
 
 
 def _files(folder: Path) -> list[Path]:

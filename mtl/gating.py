@@ -1,10 +1,12 @@
-"""Which tasks are on in the coming epoch, for each method that drops tasks.
+"""Which tasks are on, for each method that drops tasks.
 
-  dst          P from Algorithm 1
+  dst          P from Algorithm 1, with all its metrics mixed by dst.weights
+  dst_<metric> the same with a single metric: its lambda is 1 - lambda_b, the other three are 0
   random_drop  the control: every task has the same P, the mean over tasks of P in that epoch of the same seed's DST
                run, so that only DST's choice of task differs. Its draws are independent of DST's.
 
-Both measure V and keep the account of Algorithm 1, so that their logs can be read side by side.
+All of them measure V and keep the account of Algorithm 1, so that their logs can be read side by side. The gates are
+drawn once per epoch, as in the paper, or once per step.
 """
 
 import json
@@ -16,19 +18,49 @@ import numpy as np
 from mtl import dst
 from mtl.errors import UserError
 
-DROPPING = ("dst", "random_drop")  # the index is the random stream of the method's gates
+METRICS = {"depth": "d", "count": "c", "incompleteness": "u", "stagnancy": "r"}  # name -> the paper's letter
+# The index is the random stream of the method's gates.
+DROPPING = ("dst", "random_drop", *(f"dst_{metric}" for metric in METRICS))
+PERIODS = ("epoch", "step")
 
 
 class Plan(NamedTuple):
-    """What one epoch trains: task -> on or off, and the line for dst.jsonl."""
+    """What is decided before an epoch: task -> activation probability, and the line for dst.jsonl."""
 
-    gates: dict[str, bool]
+    P: dst.PerTask
     line: dict[str, Any]
 
 
-def uniforms(method: str, seed: int, epoch: int, tasks: tuple[str, ...]) -> dst.PerTask:
-    """One number from [0, 1) per task: a pure function of (method, seed, epoch)."""
-    key = [3, DROPPING.index(method), seed, epoch]  # 3: the stream of gates; data/batches.py has 1 and 2
+def single_metric(method: str, weights: dst.Weights) -> dst.Weights:
+    """The lambdas that a method uses: those of the mix, or with "dst_<metric>" that metric's alone.
+
+    A single metric gets 1 - lambda_b and leaves lambda_b as it is.
+
+    Example:
+      >>> single_metric("dst_stagnancy", dst.Weights(d=0.2, c=0.2, u=0.2, r=0.2, b=0.2))
+      Weights(d=0.0, c=0.0, u=0.0, r=0.8, b=0.2)
+    """
+    metric = method.removeprefix("dst_")
+    if metric not in METRICS:
+        return weights
+    return dst.Weights(0.0, 0.0, 0.0, 0.0, weights.b)._replace(**{METRICS[metric]: 1.0 - weights.b})
+
+
+def draw_gates(
+    method: str, P: dst.PerTask, seed: int, epoch: int, step: int | None = None
+) -> tuple[dict[str, bool], list[str]]:
+    """Gates of an epoch, or of one of its steps: a pure function of its arguments.
+
+    Returns:
+      (task -> on or off, the task that was turned on by force: none or one).
+    """
+    return dst.sample_gates(P, uniforms(method, seed, epoch, tuple(P), step))
+
+
+def uniforms(method: str, seed: int, epoch: int, tasks: tuple[str, ...], step: int | None = None) -> dst.PerTask:
+    """One number from [0, 1) per task: a pure function of (method, seed, epoch, step)."""
+    # 3: the stream of gates; data/batches.py has 1 and 2
+    key = [3, DROPPING.index(method), seed, epoch, *([] if step is None else [step])]
     return dict(zip(tasks, np.random.default_rng(np.random.SeedSequence(key)).random(len(tasks)).tolist(), strict=True))
 
 
@@ -39,23 +71,27 @@ def plan_epoch(
     static: dst.Static,
     seed: int,
     control: list[float] | None,
+    num_steps: int | None = None,
 ) -> tuple[dst.State, Plan]:
-    """One epoch's gates for a method that drops tasks.
+    """One epoch's activation probabilities for a method that drops tasks.
 
     Args:
-      method: "dst" or "random_drop".
+      method: one of `DROPPING`.
       state: of Algorithm 1 after the previous epoch, None before the first.
       losses: V, task -> mean training loss before the epoch.
       static: see `dst.Static`.
       seed: of the draws.
       control: for random_drop, the probability of each epoch.
+      num_steps: of the epoch, when gates are drawn per step; G is then their mean.
     """
     state, account = dst.update(state, losses, static)
     P = account.P if control is None else dict.fromkeys(losses, control[account.epoch - 1])
-    gates, forced = dst.sample_gates(P, uniforms(method, seed, account.epoch, tuple(losses)))
+    steps = [None] if num_steps is None else range(num_steps)
+    draws = [draw_gates(method, P, seed, account.epoch, step) for step in steps]
+    forced = sorted({task for _, names in draws for task in names})
     line = account._asdict() | {
         "P": P,
-        "G": {task: int(gate) for task, gate in gates.items()},
+        "G": mean_gates([gates for gates, _ in draws]),
         "depth": static.depth,
         "count": static.num_samples,
         "weights": static.weights._asdict(),
@@ -63,7 +99,12 @@ def plan_epoch(
         "guard": account.guard + [task for task in forced if task not in account.guard],
         "forced": forced,
     }
-    return state, Plan(gates, line)
+    return state, Plan(P, line)
+
+
+def mean_gates(draws: list[dict[str, bool]]) -> dict[str, float]:
+    """Task -> share of the draws in which it was on; 0 or 1 where there is one draw."""
+    return {task: sum(gates[task] for gates in draws) / len(draws) for task in draws[0]}
 
 
 def read_control(dst_run: Path, num_epochs: int) -> list[float]:

@@ -9,15 +9,18 @@ Shape legend: B images, D features, G tasks that share a tap, K tasks.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 from torch.func import grad_and_value, vmap
+from torch.utils._pytree import tree_map
 
 from mtl.losses import masked_binary_cross_entropy
 from mtl.models.heads import HeadParams
 from mtl.models.model import Model
+
+Tree = TypeVar("Tree")
 
 
 class TaskGradients(NamedTuple):
@@ -93,6 +96,11 @@ def features_gramian(model: Model, feature_gradients: Mapping[str, Tensor]) -> T
         rows_G = torch.tensor([model.tasks.index(task) for task in members], device=first.device)
         gramian_KK[rows_G[:, None], rows_G] = flat_GN @ flat_GN.T
     return gramian_KK
+
+
+def scale(per_task: Mapping[str, Tree], weights: Mapping[str, Tensor]) -> dict[str, Tree]:
+    """w_t x_t for losses or gradients: task -> tensor, or dictionary of tensors, times its task's scalar."""
+    return {task: tree_map(lambda value, weight=weights[task]: weight * value, tree) for task, tree in per_task.items()}
 
 
 def sum_by_tap(model: Model, feature_gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:

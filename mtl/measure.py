@@ -51,6 +51,7 @@ def score(
         "ids": table.ids[rows],
         "identity": table.identity[rows],
         "tasks": np.array(table.attributes),
+        "majority": run.majority_K,
     }
     labels, mask = predictions["labels"], predictions["mask"]
     scores = evaluate(table.attributes, predictions["logits"], labels, mask, run.majority_K)

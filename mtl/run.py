@@ -12,19 +12,27 @@ from ml_collections import ConfigDict
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from mtl import checkpoint, dst, gating, provenance
+from mtl import checkpoint, dst, gating, methods, provenance
 from mtl.compile import maybe_compile
 from mtl.data.batches import num_train_batches
 from mtl.data.celeba import SPLITS
 from mtl.data.load import load_pack
 from mtl.data.pack import Pack
 from mtl.errors import UserError
-from mtl.models.model import Model, make_model
+from mtl.models.model import Model, Params, in_bfloat16, make_model, separate
 from mtl.names import split_names
 from mtl.optim import make_optimizer, make_schedule
-from mtl.step import Metrics, TrainState, init_state, make_loss_step, make_predict_step, make_train_step
+from mtl.step import (
+    Metrics,
+    TrainState,
+    init_state,
+    make_evidence_step,
+    make_loss_step,
+    make_predict_step,
+    make_train_step,
+)
 
-METHODS = ("joint", *gating.DROPPING)
+METHODS = ("joint", "single_task", *methods.METHODS, *gating.DROPPING)
 # Fields that change nothing of a run's numbers: a run may go on with others than it began with.
 WITHOUT_EFFECT = ("study", "data.cache", "data.num_workers", "train.log_every", "train.checkpoint_seconds")
 
@@ -42,31 +50,38 @@ class Run(NamedTuple):
     static: dst.Static
     control: list[float] | None  # random_drop's probability per epoch
     num_batches: int  # per epoch
+    switches: dict[bool, Tensor]  # a gate as Python knows it -> on the device, so that a step waits for no copy
     train_step: Callable[..., tuple[TrainState, Metrics]]
     loss_step: Callable[..., dict[str, Tensor]]
     predict_step: Callable[..., Tensor]
+    evidence_step: Callable[..., Tensor]
 
 
-def run_folder(workdir: Path, method: str, seed: int) -> Path:
-    """Where a run of a study leaves its files."""
-    return workdir / method / f"seed_{seed}"
+def run_folder(workdir: Path, name: str, seed: int) -> Path:
+    """Where a run of a study leaves its files; `name` is that of its variant or method."""
+    return workdir / name / f"seed_{seed}"
+
+
+def run_name(config: ConfigDict) -> str:
+    """What a run is called in a study: its variant's name, or its method's."""
+    return config.variant or config.method
 
 
 def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
     """Checks the configuration, opens the data and builds the network; writes only config.json, and that last."""
     _check(config)
     device = find_device(config.train.device)
-    folder = run_folder(workdir, config.method, config.seed)
+    folder = run_folder(workdir, run_name(config), config.seed)
     _check_same_run(config, folder)
     pack = load_pack(config.data)
     tasks = pack.table.attributes
     rows = {name: np.flatnonzero(pack.table.split == index) for index, name in enumerate(SPLITS)}
     num_batches = num_train_batches(len(rows["train"]), config.train.batch_size)
-    model, params, buffers = make_model(tasks, seed=config.seed, **_model_options(config.model))
+    model, params, buffers = _make_networks(config, tasks, device)
     static = dst.Static(
         {task: float(model.depths[task]) for task in tasks},
         count_samples(pack, rows["train"], config.dst.count),
-        dst_weights(config.dst.weights),
+        gating.single_metric(config.method, dst_weights(config.dst.weights)),
         config.dst.beta,
     )
     dst.check(static)
@@ -79,6 +94,7 @@ def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
     num_steps, num_warmup_steps = train.epochs * num_batches, round(train.warmup_epochs * num_batches)
     optimizer = make_optimizer(train.optimizer, train.momentum, train.weight_decay)
     schedule = make_schedule(train.schedule, train.learning_rate, num_steps, num_warmup_steps)
+    method = methods.make_method(config.method)
     run = Run(
         config,
         folder,
@@ -90,15 +106,29 @@ def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
         static,
         control,
         num_batches,
-        maybe_compile(make_train_step(model, optimizer, schedule), train.compile, device),
+        {gate: torch.tensor(gate, device=device) for gate in (False, True)},
+        maybe_compile(make_train_step(model, optimizer, schedule, method), train.compile, device),
         maybe_compile(make_loss_step(model), train.compile, device),
         maybe_compile(make_predict_step(model), train.compile, device),
+        make_evidence_step(model),  # runs once: not worth a compilation
     )
     if not (folder / "config.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
         checkpoint.write_json(folder / "config.json", _describe(run))
     params, buffers = tree_map(lambda tensor: tensor.to(device), (params, buffers))
-    return run, init_state(params, buffers, optimizer)
+    return run, init_state(model, params, buffers, optimizer, method)
+
+
+def _make_networks(
+    config: ConfigDict, tasks: tuple[str, ...], device: torch.device
+) -> tuple[Model, Params, dict[str, Tensor]]:
+    model, params, buffers = make_model(tasks, seed=config.seed, **_model_options(config.model))
+    if config.train.precision == "bfloat16":
+        model = in_bfloat16(model)
+    if config.method == "single_task":
+        # On a CPU a batched convolution of K networks is slower than K convolutions (benchmarks/single_task.py).
+        return separate(model, params, buffers, chunk_size=1 if device.type == "cpu" else None)
+    return model, params, buffers
 
 
 def finished(config: ConfigDict, workdir: Path) -> dict[str, Any] | None:
@@ -107,7 +137,7 @@ def finished(config: ConfigDict, workdir: Path) -> dict[str, Any] | None:
     Raises:
       UserError: if its folder holds a run of another configuration.
     """
-    folder = run_folder(workdir, config.method, config.seed)
+    folder = run_folder(workdir, run_name(config), config.seed)
     _check_same_run(config, folder)
     path = folder / "results.json"
     return json.loads(path.read_text()) if path.is_file() else None
@@ -156,8 +186,13 @@ def dst_weights(weights: ConfigDict) -> dst.Weights:
 def _check(config: ConfigDict) -> None:
     if config.method not in METHODS:
         raise UserError(f"method is {config.method!r}; choose one of {', '.join(METHODS)}")
-    if config.dst.measure not in ("probe", "running"):
-        raise UserError(f"dst.measure is {config.dst.measure!r}; choose probe or running")
+    for name, chosen, choices in (
+        ("dst.measure", config.dst.measure, ("probe", "running")),
+        ("dst.period", config.dst.period, gating.PERIODS),
+        ("train.precision", config.train.precision, ("float32", "bfloat16")),
+    ):
+        if chosen not in choices:
+            raise UserError(f"{name} is {chosen!r}; choose {' or '.join(choices)}")
     for name, value, least in (
         ("train.epochs", config.train.epochs, 1),
         ("train.batch_size", config.train.batch_size, 2),

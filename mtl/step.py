@@ -2,14 +2,16 @@
 
   images -> augment -> trunk -> features -> heads -> losses, gradients at heads and features   one vmapped pass
   gates                      -> masked gradients                                               dst.mask
+  losses                     -> a weight for each task                                         methods/
   sum of features' gradients -> one pull-back through the trunk -> optimizer -> new state
 
-So DST costs what joint training costs: with every gate open this is joint training. The step touches nothing outside
-its arguments, draws no random number and asks the device for no value; learning rate, step and gates are tensors.
+So DST costs what joint training costs: with every gate open and unit weights this is joint training. The step touches
+nothing outside its arguments, draws no random number and asks the device for no value; learning rate, step and gates
+are tensors.
 """
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,8 +20,9 @@ from torch.utils._pytree import tree_map
 
 from mtl import dst
 from mtl.data.batches import Batch
-from mtl.gradients import features_gramian, stack, sum_by_tap, task_losses_and_gradients
+from mtl.gradients import features_gramian, scale, stack, sum_by_tap, task_losses_and_gradients
 from mtl.losses import masked_binary_cross_entropy
+from mtl.methods.interface import Method
 from mtl.models.model import Model, Params, augment, normalize
 from mtl.optim import Optimizer, OptimizerState, Schedule
 
@@ -41,12 +44,14 @@ class TrainState(NamedTuple):
       params: of trunk and heads.
       buffers: BatchNorm's running statistics.
       optimizer: see `OptimizerStates`.
+      method: of the balancing method; an empty tuple for equal weights.
       step: int64 scalar, training steps so far.
     """
 
     params: Params
     buffers: dict[str, Tensor]
     optimizer: OptimizerStates
+    method: Any
     step: Tensor
 
 
@@ -55,32 +60,38 @@ class Metrics(NamedTuple):
 
     Attributes:
       losses: task -> mean loss of the batch, dropped tasks too.
+      weights: task -> the method's weight of its gradients, dropped tasks too.
       gramian_KK: inner products of the tasks' unmasked gradients at the features.
       gradient_norm: Euclidean norm of the trunk's gradient.
       learning_rate: of this step.
     """
 
     losses: dict[str, Tensor]
+    weights: dict[str, Tensor]
     gramian_KK: Tensor
     gradient_norm: Tensor
     learning_rate: Tensor
 
 
-def init_state(params: Params, buffers: dict[str, Tensor], optimizer: Optimizer) -> TrainState:
+def init_state(
+    model: Model, params: Params, buffers: dict[str, Tensor], optimizer: Optimizer, method: Method[Any]
+) -> TrainState:
     """The state before the first step; the heads' optimizer is stacked like the heads."""
     device = next(iter(params.trunk.values())).device
     heads = {tap: tree_map(torch.clone, vmap(optimizer.init)(group)) for tap, group in params.heads.items()}
     states = OptimizerStates(optimizer.init(params.trunk), heads)
-    return TrainState(params, buffers, states, torch.zeros((), dtype=torch.int64, device=device))
+    method_state = method.init(len(model.tasks), device)
+    return TrainState(params, buffers, states, method_state, torch.zeros((), dtype=torch.int64, device=device))
 
 
 def make_train_step(
-    model: Model, optimizer: Optimizer, schedule: Schedule
+    model: Model, optimizer: Optimizer, schedule: Schedule, method: Method[Any]
 ) -> Callable[[TrainState, Batch, Gates], tuple[TrainState, Metrics]]:
     """Makes train_step(state, batch, gates) -> (state, metrics).
 
     gates: task -> scalar bool tensor. A dropped task's head and its optimizer state come out with the bits they went in
-    with: no momentum, no weight decay, no count. The trunk is updated by the sum of the active tasks' gradients.
+    with: no momentum, no weight decay, no count. The trunk is updated by the weighted sum of the active tasks'
+    gradients.
     """
 
     @torch.no_grad()  # torch.func differentiates inside; outside, no graph is wanted
@@ -92,27 +103,36 @@ def make_train_step(
         losses, gradients = task_losses_and_gradients(
             model, state.params.heads, features, batch.labels_BK, batch.mask_BK
         )
-        active = sum_by_tap(model, dst.mask(gradients.features, gates))
-        (trunk_gradient,) = pull_back(active, retain_graph=False)
-
         learning_rate = schedule(state.step)
+        losses_K, open_K = (torch.stack([values[task] for task in model.tasks]) for values in (losses, gates))
+        weights_K, method_state = method.update(state.method, losses_K, open_K, learning_rate)
+        weights = dict(zip(model.tasks, weights_K.unbind(), strict=True))
+
+        active = sum_by_tap(model, scale(dst.mask(gradients.features, gates), weights))
+        (trunk_gradient,) = pull_back(active, retain_graph=False)
         trunk, trunk_optimizer = optimizer.update(
             trunk_gradient, state.optimizer.trunk, state.params.trunk, learning_rate
         )
+        head_gradients = scale(dst.mask(gradients.heads, gates), weights)
         heads, head_optimizers = {}, {}
         for tap, members in model.groups.items():
             old = (state.params.heads[tap], state.optimizer.heads[tap])
             new = vmap(optimizer.update, in_dims=(0, 0, 0, None))(
-                stack(dst.mask(gradients.heads, gates), members), old[1], old[0], learning_rate
+                stack(head_gradients, members), old[1], old[0], learning_rate
             )
             open_G = torch.stack([gates[task] for task in members])
             heads[tap], head_optimizers[tap] = _select(open_G, new, old)
 
         new_state = TrainState(
-            Params(trunk, heads), buffers, OptimizerStates(trunk_optimizer, head_optimizers), state.step + 1
+            Params(trunk, heads),
+            buffers,
+            OptimizerStates(trunk_optimizer, head_optimizers),
+            method_state,
+            state.step + 1,
         )
         metrics = Metrics(
             losses,
+            weights,
             features_gramian(model, gradients.features),
             norm(trunk_gradient.values()),
             learning_rate,
@@ -149,6 +169,27 @@ def make_predict_step(model: Model) -> Callable[[Params, dict[str, Tensor], Tens
         return _logits(model, params, features)
 
     return predict_step
+
+
+def make_evidence_step(model: Model) -> Callable[[Params, dict[str, Tensor], Tensor], Tensor]:
+    """Makes evidence_step(params, buffers, images_BCHW uint8) -> [B, K, H, W]: which pixels a task's logit hangs on.
+
+    max over channels of |d logit_k / d image| at the normalised image, with running statistics (Simonyan et al. 2014).
+    """
+
+    @torch.no_grad()
+    def evidence_step(params: Params, buffers: dict[str, Tensor], images_BCHW: Tensor) -> Tensor:
+        def summed_logits_K(images: Tensor) -> Tensor:
+            # With running statistics an image's logits depend on no other image, so the gradient of the sum over
+            # images holds each image's own.
+            return _logits(model, params, model.trunk(params.trunk, buffers, images, False)[0]).sum(0)
+
+        _, pull_back = vjp(summed_logits_K, normalize(images_BCHW))  # type: ignore[misc]  # it forgets has_aux
+        one_hots_KK = torch.eye(len(model.tasks), device=images_BCHW.device)
+        evidence = [pull_back(one_hot_K)[0].abs().amax(dim=1) for one_hot_K in one_hots_KK]
+        return torch.stack(evidence, dim=1)
+
+    return evidence_step
 
 
 def _logits(model: Model, params: Params, features: dict[str, Tensor]) -> Tensor:

@@ -28,7 +28,8 @@ def study(config: ConfigDict, workdir: Path) -> str:
     Raises:
       UserError: for a mistake in the configuration or the data.
     """
-    methods, seeds = order_methods(split_names(config.study.methods)), tuple(config.study.seeds)
+    methods = order_methods(split_names(config.study.methods), list(config.study.variants))
+    seeds = tuple(config.study.seeds)
     if not methods or not seeds:
         raise UserError(
             "study.methods and study.seeds must name at least one method and one seed, as in ('joint',) (0,)"
@@ -50,18 +51,32 @@ def study(config: ConfigDict, workdir: Path) -> str:
     return "\n\n".join([*tables, f"Everything is in {workdir}: results.json, and each run in <method>/seed_<seed>/."])
 
 
-def order_methods(methods: tuple[str, ...]) -> tuple[str, ...]:
+def order_methods(methods: tuple[str, ...], variants: Sequence[str] = ()) -> tuple[str, ...]:
     """The order in which methods are trained: as given, but the control after the DST run that it repeats."""
-    unknown = [method for method in methods if method not in METHODS]
+    known = (*METHODS, *variants)
+    unknown = [method for method in methods if method not in known]
     if unknown:
-        raise UserError(f"study.methods names {unknown[0]!r}; choose from {', '.join(METHODS)}")
+        raise UserError(f"study.methods names {unknown[0]!r}; choose from {', '.join(known)}")
     return tuple(sorted(dict.fromkeys(methods), key=lambda method: method == "random_drop"))
 
 
-def of_run(config: ConfigDict, method: str, seed: int) -> ConfigDict:
-    """The configuration of one run of a study."""
+def of_run(config: ConfigDict, name: str, seed: int) -> ConfigDict:
+    """The configuration of one run of a study; `name` is that of a method, or of one of `study.variants`.
+
+    Raises:
+      UserError: if a variant names a field that there is not, or gives it a value of another type.
+    """
     copy = config.copy_and_resolve_references()
-    copy.method, copy.seed = method, seed
+    copy.seed = seed
+    if name not in config.study.variants:
+        copy.method = name
+        return copy
+    copy.variant = name
+    try:
+        copy.update(config.study.variants[name].to_dict())
+    except (KeyError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"study.variants.{name} does not fit the configuration: {reason}") from error
     return copy
 
 

@@ -6,7 +6,6 @@ A run is a pure function of its configuration. Killed at any moment, the same ca
 and ends with the same bits: what it needs is the state, the position (epoch, batch) and the lengths of its logs.
 """
 
-import io
 import json
 import os
 import time
@@ -14,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from ml_collections import ConfigDict
 from torch import Tensor
@@ -22,9 +20,10 @@ from torch import Tensor
 from mtl import checkpoint, dst, gating, provenance
 from mtl.data.batches import Batch, train_batches
 from mtl.errors import UserError
+from mtl.examples import show_examples
 from mtl.measure import mean_losses, probe, score, stack_losses
 from mtl.progress import progress as show_progress
-from mtl.run import Run, finished, prepare
+from mtl.run import Run, finished, prepare, run_name
 from mtl.step import Metrics, TrainState, norm
 
 LOGS = ("metrics.jsonl", "dst.jsonl")
@@ -51,7 +50,7 @@ class Progress(NamedTuple):
 
     Attributes:
       epoch, batch: the next batch to train on; epochs count from 1, batches from 0.
-      gates: of this epoch; None before it is planned.
+      P: of this epoch, task -> activation probability; None before it is planned.
       schedule: dst.State as a list, None before the first epoch.
       last_losses: mean training losses of the epoch before; None for a task without a label in it.
       best_epoch, best_accuracy: by overall accuracy on the validation split.
@@ -60,7 +59,7 @@ class Progress(NamedTuple):
 
     epoch: int = 1
     batch: int = 0
-    gates: dict[str, bool] | None = None
+    P: dict[str, float] | None = None
     schedule: list[Any] | None = None
     last_losses: dict[str, float | None] | None = None
     best_epoch: int = 0
@@ -70,7 +69,7 @@ class Progress(NamedTuple):
 
 
 def fit(config: ConfigDict, workdir: Path) -> tuple[TrainState, dict[str, Any]]:
-    """Trains `config.method` with `config.seed` into WORKDIR/<method>/seed_<seed>, or goes on where it was.
+    """Trains one run into WORKDIR/<variant or method>/seed_<seed>, or goes on where it was.
 
     Args:
       config: see configs/default.py.
@@ -88,9 +87,9 @@ def fit(config: ConfigDict, workdir: Path) -> tuple[TrainState, dict[str, Any]]:
     if results is not None:
         return state, results
     total, done = config.train.epochs * run.num_batches, (at.epoch - 1) * run.num_batches + at.batch
-    with show_progress(f"{config.method}, seed {config.seed}", total, start=done) as show:
+    with show_progress(f"{run_name(config)}, seed {config.seed}", total, start=done) as show:
         while at.epoch <= config.train.epochs:
-            if at.gates is None:
+            if at.P is None:
                 at = plan(run, state, at)
             state, sums, at = train_steps(run, state, sums, at, show)
             state, sums, at = close_epoch(run, state, sums, at)
@@ -112,13 +111,12 @@ def train_steps(
     run: Run, state: TrainState, sums: Sums, at: Progress, show: Callable[..., None]
 ) -> tuple[TrainState, Sums, Progress]:
     """Trains on what is left of the epoch's batches, logging and writing a checkpoint now and then."""
-    assert at.gates is not None, "an epoch is planned before it is trained"
-    gates = {task: torch.tensor(gate, device=run.device) for task, gate in at.gates.items()}
     before, began = at, time.monotonic()
     last_saved = began
-    for batch in epoch_batches(run, at):
+    for batch, gates in zip(epoch_batches(run, at), epoch_gates(run, at), strict=True):
         previous = state.params.trunk
-        state, metrics = run.train_step(state, batch, gates)
+        on = {task: run.switches[gate] for task, gate in gates.items()}
+        state, metrics = run.train_step(state, batch, on)
         sums = add(sums, metrics, batch, state.step)
         at = at._replace(batch=at.batch + 1)
         done = (at.epoch - 1) * run.num_batches + at.batch
@@ -152,7 +150,7 @@ def close_epoch(run: Run, state: TrainState, sums: Sums, at: Progress) -> tuple[
         "epoch": at.epoch,
         "step": at.epoch * run.num_batches,
         "losses": losses,
-        "gates": {task: int(gate) for task, gate in (at.gates or {}).items()},
+        "gates": gating.mean_gates(epoch_gates(run, at._replace(batch=0))),
         "gramian": (sums.gramian_KK / run.num_batches).tolist(),
         "valid": valid,
         "seconds": at.seconds,
@@ -161,7 +159,7 @@ def close_epoch(run: Run, state: TrainState, sums: Sums, at: Progress) -> tuple[
     at = at._replace(
         epoch=at.epoch + 1,
         batch=0,
-        gates=None,
+        P=None,
         last_losses=losses,
         best_epoch=at.epoch if is_best else at.best_epoch,
         best_accuracy=valid["overall_accuracy"] if is_best else at.best_accuracy,
@@ -173,9 +171,9 @@ def close_epoch(run: Run, state: TrainState, sums: Sums, at: Progress) -> tuple[
 
 
 def plan(run: Run, state: TrainState, at: Progress) -> Progress:
-    """Decides which tasks are on in the coming epoch, and logs how that came about."""
-    if run.config.method == "joint":
-        return at._replace(gates=dict.fromkeys(run.model.tasks, True))
+    """Decides how likely each task is on in the coming epoch, and logs how that came about."""
+    if run.config.method not in gating.DROPPING:
+        return at._replace(P=dict.fromkeys(run.model.tasks, 1.0))
     began = time.monotonic()
     running = run.config.dst.measure == "running"
     measured = at.last_losses if running and at.last_losses is not None else probe(run, state)
@@ -183,10 +181,13 @@ def plan(run: Run, state: TrainState, at: Progress) -> Progress:
     for task in measured.keys() - losses.keys():
         raise UserError(f"no image that DST measured its losses on has a label for {task}: raise dst.probe_images")
     schedule = None if at.schedule is None else dst.State(*at.schedule)
-    schedule, decided = gating.plan_epoch(run.config.method, schedule, losses, run.static, run.config.seed, run.control)
+    num_steps = run.num_batches if run.config.dst.period == "step" else None
+    schedule, decided = gating.plan_epoch(
+        run.config.method, schedule, losses, run.static, run.config.seed, run.control, num_steps
+    )
     log(run, "dst.jsonl", decided.line)
     spent = at.seconds + time.monotonic() - began
-    return at._replace(gates=decided.gates, schedule=list(schedule), seconds=spent)
+    return at._replace(P=decided.P, schedule=list(schedule), seconds=spent)
 
 
 def finish(run: Run, state: TrainState, at: Progress) -> dict[str, Any]:
@@ -195,7 +196,7 @@ def finish(run: Run, state: TrainState, at: Progress) -> dict[str, Any]:
     params, buffers = best.tree
     test, predictions = score(run, params, buffers, "test")
     results = {
-        "method": run.config.method,
+        "method": run_name(run.config),
         "seed": run.config.seed,
         "tasks": list(run.model.tasks),
         "split_sizes": {split: len(rows) for split, rows in run.rows.items()},
@@ -208,12 +209,22 @@ def finish(run: Run, state: TrainState, at: Progress) -> dict[str, Any]:
         "valid": score(run, params, buffers, "valid")[0],
         "test": test,
     }
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **predictions)
-    checkpoint.write_atomically(run.folder / "predictions.npz", lambda file: file.write(buffer.getvalue()))
+    checkpoint.write_arrays(run.folder / "predictions.npz", predictions)
+    checkpoint.write_arrays(run.folder / "examples.npz", show_examples(run, params, buffers, predictions))
     checkpoint.write_json(run.folder / "results.json", results)
     checkpoint.keep_newest(run.folder / "checkpoint", 1)
     return results
+
+
+def epoch_gates(run: Run, at: Progress) -> list[dict[str, bool]]:
+    """The gates of the batches that are left of the epoch: task -> on or off, for each batch."""
+    assert at.P is not None, "an epoch is planned before it is trained"
+    method, numbers = run.config.method, range(at.batch, run.num_batches)
+    if method not in gating.DROPPING:
+        return [dict.fromkeys(run.model.tasks, True)] * len(numbers)
+    if run.config.dst.period == "epoch":
+        return [gating.draw_gates(method, at.P, run.config.seed, at.epoch)[0]] * len(numbers)
+    return [gating.draw_gates(method, at.P, run.config.seed, at.epoch, number)[0] for number in numbers]
 
 
 def epoch_batches(run: Run, at: Progress) -> Iterator[Batch]:
@@ -277,6 +288,7 @@ def step_line(
         "epoch": epoch,
         "step": step,
         "losses": {task: loss.item() for task, loss in metrics.losses.items()},
+        "weights": {task: weight.item() for task, weight in metrics.weights.items()},
         "learning_rate": metrics.learning_rate.item(),
         "gradient_norm": metrics.gradient_norm.item(),
         "parameter_norm": norm(after.values()).item(),

@@ -36,7 +36,7 @@ def test_line_has_every_field() -> None:
     state, plan = gating.plan_epoch("dst", None, {"a": 0.7, "b": 0.6}, STATIC, 0, None)
     assert set(FIELDS) <= set(plan.line)
     assert plan.line["weights"] == {"d": 0.2, "c": 0.2, "u": 0.2, "r": 0.2, "b": 0.2}
-    assert plan.line["G"] == {task: int(gate) for task, gate in plan.gates.items()}
+    assert plan.line["G"] == gating.draw_gates("dst", plan.P, 0, 1)[0]
     assert json.loads(json.dumps(plan.line)) == plan.line
     assert state.epoch == 1
 
@@ -45,8 +45,8 @@ def test_a_forced_task_is_named() -> None:
     weights = dst.Weights(0, 0, 1, 0, 0)
     never = STATIC._replace(weights=weights)
     plan = gating.plan_epoch("random_drop", None, {"a": 0.7, "b": 0.6}, never, 0, [0.0])[1]
-    assert sum(plan.gates.values()) == 1
-    assert plan.line["forced"] == [task for task, gate in plan.gates.items() if gate] == plan.line["guard"]
+    assert sum(plan.line["G"].values()) == 1
+    assert plan.line["forced"] == [task for task, gate in plan.line["G"].items() if gate] == plan.line["guard"]
 
 
 def test_control_repeats_the_mean_of_the_dst_run(tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """The step: purity, dropped tasks, agreement with plain autograd and with torch.compile."""
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils._pytree import tree_leaves, tree_map
 
-from mtl.models.model import Model, augment, normalize
+from mtl.methods.equal import equal
+from mtl.models.model import Model, Params, augment, normalize, separate
 from mtl.optim import adamw, make_schedule, sgd
 from mtl.step import TrainState, init_state, make_loss_step, make_predict_step, make_train_step
 from tests.tiny import TASKS, TinyNet, make_batch, make_gates, make_tiny
@@ -24,12 +27,12 @@ def assert_same_bits(a: object, b: object) -> None:
 
 def make_case(head: str = "linear") -> tuple[Model, TrainState]:
     model, params, buffers = make_tiny(head=head)
-    return model, init_state(params, buffers, adamw())
+    return model, init_state(model, params, buffers, adamw(), equal())
 
 
 def test_step_is_pure() -> None:
     model, state = make_case()
-    step, batch = make_train_step(model, adamw(), SCHEDULE), make_batch()
+    step, batch = make_train_step(model, adamw(), SCHEDULE, equal()), make_batch()
     before = copy.deepcopy((state, batch))
     once, twice = step(state, batch, ALL_ON), step(state, batch, ALL_ON)
     assert_same_bits((state, batch), before)
@@ -43,7 +46,7 @@ def test_step_is_pure() -> None:
 @pytest.mark.parametrize("dropped", [(True, False, True), (False, False, True)])
 def test_dropped_heads_keep_their_bits(head: str, dropped: tuple[bool, ...]) -> None:
     model, state = make_case(head)
-    step = make_train_step(model, adamw(weight_decay=0.1), SCHEDULE)
+    step = make_train_step(model, adamw(weight_decay=0.1), SCHEDULE, equal())
     state, _ = step(state, make_batch(seed=1), ALL_ON)  # so that momentum could move them
     after = state
     for seed in range(3):
@@ -63,7 +66,8 @@ def test_dropped_heads_keep_their_bits(head: str, dropped: tuple[bool, ...]) -> 
 def test_trunk_is_updated_by_the_active_tasks_only() -> None:
     """With b dropped, b's labels and b's head have no influence on the trunk."""
     model, state = make_case()
-    step, batch, gates = make_train_step(model, adamw(), SCHEDULE), make_batch(), make_gates(TASKS, True, False, True)
+    step, batch = make_train_step(model, adamw(), SCHEDULE, equal()), make_batch()
+    gates = make_gates(TASKS, True, False, True)
     labels_BK = batch.labels_BK.clone()
     labels_BK[:, 1] = 1 - labels_BK[:, 1]
     one, _ = step(state, batch, gates)
@@ -77,8 +81,8 @@ def test_against_a_plain_training_loop() -> None:
     """Ten steps with changing gates against nn.Module, loss.backward() and torch.optim."""
     tasks = TASKS
     model, params, buffers = make_tiny(tasks, taps=())
-    state = init_state(params, buffers, sgd())
-    step = make_train_step(model, sgd(), make_schedule("constant", 0.1, 1, 0))
+    state = init_state(model, params, buffers, sgd(), equal())
+    step = make_train_step(model, sgd(), make_schedule("constant", 0.1, 1, 0), equal())
 
     trunk = TinyNet()
     trunk.fc = nn.Identity()
@@ -116,7 +120,7 @@ def test_losses_before_training_are_those_of_the_first_step() -> None:
         flip_B=torch.zeros(4, dtype=torch.bool), shift_B2=torch.zeros(4, 2, dtype=torch.int64)
     )
     before = make_loss_step(model)(state.params, state.buffers, batch)
-    _, metrics = make_train_step(model, adamw(), SCHEDULE)(state, batch, ALL_ON)
+    _, metrics = make_train_step(model, adamw(), SCHEDULE, equal())(state, batch, ALL_ON)
     for task in TASKS:
         torch.testing.assert_close(before[task], metrics.losses[task])
 
@@ -147,3 +151,52 @@ def test_normalize_is_torchvisions() -> None:
     images = make_batch().images_BCHW
     expected = functional.normalize(images.float() / 255, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     torch.testing.assert_close(normalize(images), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_per_task_is_that_task_trained_alone() -> None:
+    """Parameters, losses and predictions of each of the K networks equal a joint run with that task as its only one."""
+    together, params, buffers = make_tiny()
+    model, params_K, buffers_K = separate(together, params, buffers, chunk_size=1)
+    state = train(model, init_state(model, params_K, buffers_K, adamw(), equal()))
+    for k, task in enumerate(TASKS):
+        tap = next(tap for tap, members in together.groups.items() if task in members)
+        alone = together._replace(tasks=(task,), groups={tap: (task,)}, trunk=only(together, tap))
+        head = {name: value.clone() for name, value in params_K.heads[task].items()}
+        one = train(alone, init_state(alone, Params(params.trunk, {tap: head}), buffers, adamw(), equal()), k)
+        for name, value in one.params.trunk.items():
+            torch.testing.assert_close(state.params.trunk[name][k], value)
+        for name, value in one.buffers.items():
+            torch.testing.assert_close(state.buffers[name][k], value)
+        torch.testing.assert_close(state.params.heads[task], one.params.heads[tap])
+
+
+def test_all_networks_at_once_equal_one_after_the_other() -> None:
+    made = make_tiny()
+    states = []
+    for chunk_size in (1, None):
+        model, params, buffers = separate(*made, chunk_size=chunk_size)
+        states.append(train(model, init_state(model, params, buffers, adamw(), equal())))
+    for one, other in zip(tree_leaves(states[0]), tree_leaves(states[1]), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def only(model: Model, tap: str) -> Callable[..., tuple[dict[str, Tensor], dict[str, Tensor]]]:
+    """The trunk with one of its taps."""
+
+    def trunk(*args: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        features, buffers = model.trunk(*args)
+        return {tap: features[tap]}, buffers
+
+    return trunk
+
+
+def train(model: Model, state: TrainState, column: int | None = None) -> TrainState:
+    """Three steps on one batch, with all labels or with one task's."""
+    batch = make_batch()
+    if column is not None:
+        columns = slice(column, column + 1)
+        batch = batch._replace(labels_BK=batch.labels_BK[:, columns], mask_BK=batch.mask_BK[:, columns])
+    step = make_train_step(model, adamw(), SCHEDULE, equal())
+    for _ in range(3):
+        state, _ = step(state, batch, make_gates(model.tasks, *[True] * len(model.tasks)))
+    return state

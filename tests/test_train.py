@@ -22,7 +22,7 @@ from mtl.run import prepare, run_folder
 from mtl.train import fit
 from tests.tiny import TASKS
 
-FILES = {"config.json", "metrics.jsonl", "results.json", "predictions.npz", "checkpoint"}
+FILES = {"config.json", "metrics.jsonl", "results.json", "predictions.npz", "examples.npz", "checkpoint"}
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -272,7 +272,7 @@ def test_single_class_warns_and_goes_on(config: ConfigDict, tmp_path: Path, caps
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("method", "dts", "choose one of joint, dst, random_drop"),
+        ("method", "dts", "choose one of joint, single_task, uncertainty, dst"),
         ("dst.measure", "guess", "choose probe or running"),
         ("dst.count", "all", "choose annotated or positives"),
         ("dst.weights.depth", 0.3, "must sum to 1, but sum to 1.1"),

@@ -6,6 +6,7 @@ from ml_collections import ConfigDict
 
 from mtl.data.celeba import Table, read_table, select_attributes
 from mtl.data.faces import VERSION, write_faces
+from mtl.data.hide import hide_labels
 from mtl.data.pack import Pack, open_pack
 from mtl.errors import UserError
 from mtl.names import split_names
@@ -43,10 +44,11 @@ def chosen_attributes(data: ConfigDict, table: Table) -> tuple[str, ...]:
 
 
 def load_pack(data: ConfigDict) -> Pack:
-    """Reads the table, keeps the chosen attributes and opens the pixels."""
+    """Reads the table, keeps the chosen attributes, hides labels where that is asked for, and opens the pixels."""
     table = load_table(data)
+    chosen = select_attributes(table, chosen_attributes(data, table))
     return open_pack(
-        select_attributes(table, chosen_attributes(data, table)),
+        hide_labels(chosen, split_names(data.label_fractions)),
         data.image_size,
         data.crop,
         Path(data.cache).expanduser(),

@@ -1,10 +1,15 @@
-"""The whole network: a trunk with taps and the task heads on top, as values and pure functions."""
+"""The whole network: a trunk with taps and the task heads on top, as values and pure functions.
+
+A network per task is the same thing with other parts: its "trunk" is K trunks side by side, with parameters on a
+leading task axis, and each task taps its own. So whatever trains one network trains K independent ones at once.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.func import vmap
 
 from mtl.models.backbones import Tensors, architecture, make_backbone
 from mtl.models.heads import Head, HeadParams, group_by_tap, make_head, parse_taps
@@ -24,7 +29,8 @@ class Model(NamedTuple):
     """What is fixed of a network; its numbers travel beside it as `Params` and buffers.
 
     Attributes:
-      groups: tap -> the tasks that read it; the heads' leading axis follows this order.
+      groups: tap -> the tasks that read it; the heads' leading axis follows this order. With a network per task, the
+        taps are the tasks.
       depths: task -> d_t, the layers with weights from the image to the task's output.
       trunk: (params, buffers, images_BCHW, train) -> (tap -> features [B, C], new buffers).
       head: (params of one head, features [B, C]) -> logits [B].
@@ -38,7 +44,13 @@ class Model(NamedTuple):
 
 
 def make_model(
-    tasks: tuple[str, ...], backbone: str, weights: str, taps: tuple[str, ...], head: str, hidden: int, seed: int
+    tasks: tuple[str, ...],
+    backbone: str,
+    weights: str,
+    taps: tuple[str, ...],
+    head: str,
+    hidden: int,
+    seed: int,
 ) -> tuple[Model, Params, Tensors]:
     """Builds a network and its first parameters and buffers.
 
@@ -60,6 +72,49 @@ def make_model(
     }
     depths = {task: stages[tap].depth + kind.num_layers for task, tap in task_taps.items()}
     return Model(tasks, groups, depths, trunk.apply, kind.apply), Params(trunk.params, heads), trunk.buffers
+
+
+def separate(model: Model, params: Params, buffers: Tensors, chunk_size: int | None) -> tuple[Model, Params, Tensors]:
+    """A network per task: each gets a copy of the trunk and its own head, with the numbers that they have now.
+
+    Args:
+      model, params, buffers: from `make_model`.
+      chunk_size: how many networks run at once under `vmap`; None for all, 1 for one after the other.
+    """
+    num_tasks = len(model.tasks)
+    taps = {task: tap for tap, members in model.groups.items() for task in members}
+    heads = {
+        task: {name: value[index : index + 1].clone() for name, value in params.heads[tap].items()}
+        for tap, members in model.groups.items()
+        for index, task in enumerate(members)
+    }
+
+    def trunk(
+        stacked: Tensors, stacked_buffers: Tensors, images_BCHW: Tensor, train: bool
+    ) -> tuple[dict[str, Tensor], Tensors]:
+        features, moved = vmap(
+            lambda one, one_buffers: model.trunk(one, one_buffers, images_BCHW, train), chunk_size=chunk_size
+        )(stacked, stacked_buffers)
+        return {task: features[taps[task]][k] for k, task in enumerate(model.tasks)}, moved
+
+    def stack(values: Tensors) -> Tensors:
+        return {name: value.expand(num_tasks, *value.shape).clone() for name, value in values.items()}
+
+    groups: dict[str, tuple[str, ...]] = {task: (task,) for task in model.tasks}
+    stacked_params = Params(stack(params.trunk), {task: heads[task] for task in model.tasks})
+    return model._replace(groups=groups, trunk=trunk), stacked_params, stack(buffers)
+
+
+def in_bfloat16(model: Model) -> Model:
+    """The same network with its convolutions in bfloat16 (autocast); features, heads and losses stay float32."""
+
+    def trunk(params: Tensors, buffers: Tensors, images_BCHW: Tensor, train: bool) -> tuple[dict[str, Tensor], Tensors]:
+        # Without the cache: it would hand tensors of one level of torch.func's transformations to another.
+        with torch.autocast(images_BCHW.device.type, torch.bfloat16, cache_enabled=False):
+            features, moved = model.trunk(params, buffers, images_BCHW, train)
+        return {tap: each.float() for tap, each in features.items()}, moved
+
+    return model._replace(trunk=trunk)
 
 
 def normalize(images_BCHW: Tensor) -> Tensor:

@@ -1,0 +1,46 @@
+"""Hides training labels, so that tasks differ in how many samples they have."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mtl.data.celeba import SPLITS, Table
+from mtl.errors import UserError
+
+STREAM = 5  # of random numbers; batches.py, gating.py and measure.py have 1 to 4
+
+
+def hide_labels(table: Table, entries: Sequence[str]) -> Table:
+    """Keeps a share of a task's training labels and marks the others as unknown; which ones is fixed for all runs.
+
+    Args:
+      table: with the tasks that are trained.
+      entries: `task=share`, a share in (0, 1]; tasks that are not named keep all.
+
+    Returns:
+      A table with another `mask`; validation and test keep all their labels.
+
+    Raises:
+      UserError: for an entry that is not of that form or names a task that is not trained.
+    """
+    mask = table.mask.copy()
+    train = np.flatnonzero(table.split == SPLITS.index("train"))
+    for entry in entries:
+        task, share = _parse(entry, table.attributes)
+        column = table.attributes.index(task)
+        order = np.random.default_rng(np.random.SeedSequence([STREAM, column])).permutation(train)
+        mask[order[round(share * len(train)) :], column] = False
+    return table._replace(mask=mask)
+
+
+def _parse(entry: str, tasks: tuple[str, ...]) -> tuple[str, float]:
+    task, _, text = entry.partition("=")
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0.0 < share <= 1.0:
+        raise UserError(f"data.label_fractions has {entry!r}; write task=share with a share in (0, 1], as in Male=0.25")
+    if task not in tasks:
+        raise UserError(f"data.label_fractions names {task!r}, which is not in data.attributes")
+    return task, share

@@ -1,0 +1,53 @@
+"""A few faces of the test split with what the network looked at, for the report and the video."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mtl.models.model import Params
+from mtl.run import Run
+
+NUM_RANDOM = 24
+STREAM = 6  # of random numbers; data/hide.py has 5
+
+
+def show_examples(
+    run: Run, params: Params, buffers: dict[str, Tensor], predictions: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Makes what examples.npz holds: random faces, the same in every run, and each task's most confident mistake.
+
+    Returns:
+      positions: [M] int64, rows of predictions.npz; the first `num_random` are the random ones, the others follow the
+        tasks' order (a task without a mistake repeats its least confident image).
+      images: [M, 3, H, W] uint8, as the network sees them.
+      evidence: [M, K, H, W] uint8, |gradient of a task's logit| per pixel, scaled so that its largest is 255.
+      num_random: int64 scalar.
+    """
+    positions = choose_positions(predictions["logits"], predictions["labels"], predictions["mask"])
+    rows = run.rows["test"][positions]
+    images = torch.from_numpy(np.asarray(run.pack.images_NCHW)[rows])
+    evidence = [
+        to_bytes(run.evidence_step(params, buffers, chunk.to(run.device)).cpu().numpy())
+        for chunk in images.split(run.config.train.batch_size)
+    ]
+    num_random = len(positions) - predictions["logits"].shape[1]
+    return {
+        "positions": positions,
+        "images": images.numpy(),
+        "evidence": np.concatenate(evidence),
+        "num_random": np.array(num_random),
+    }
+
+
+def choose_positions(logits_NK: np.ndarray, labels_NK: np.ndarray, mask_NK: np.ndarray) -> np.ndarray:
+    """Random rows of the test split, then for each task the row whose wrong answer is the most confident: [M] int64."""
+    order = np.random.default_rng(np.random.SeedSequence([STREAM])).permutation(len(logits_NK))
+    wrongness_NK = np.where(labels_NK, -logits_NK, logits_NK)
+    mistakes = np.where(mask_NK, wrongness_NK, -np.inf).argmax(axis=0)
+    return np.concatenate([order[:NUM_RANDOM], mistakes])
+
+
+def to_bytes(evidence_BKHW: np.ndarray) -> np.ndarray:
+    """Scales each map so that its largest value is 255; a map of zeros stays one."""
+    largest = evidence_BKHW.max(axis=(2, 3), keepdims=True)
+    return np.rint(255.0 * evidence_BKHW / np.where(largest > 0, largest, 1.0)).astype(np.uint8)
