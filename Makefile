@@ -14,12 +14,9 @@ $(VENV)/installed-%: setup.py | $(BIN)/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[$*]'
 	touch $@
 
-$(VENV)/installed: setup.py | $(BIN)/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -e .
-	touch $@
-
-demo: $(VENV)/installed
+demo: $(VENV)/installed-report
 	$(BIN)/python launch.py --config=configs/default.py --workdir=artifacts/demo
+	$(BIN)/python launch.py --job=report --workdir=artifacts/demo
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest

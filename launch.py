@@ -14,10 +14,12 @@ WORKDIR = flags.DEFINE_string("workdir", "runs/study", "where everything is writ
 JOB = flags.DEFINE_enum(
     "job",
     "study",
-    ["study", "train", "attributes"],
-    "study: methods x seeds and their table; train: one run of config.method with config.seed; "
+    ["study", "report", "bundle", "train", "attributes"],
+    "study: methods x seeds and their tables; report: statistics, figures, report.pdf and demo.mp4 of a study, from "
+    "what its runs wrote; bundle: all of it and the code in one zip; train: one run of config.method with config.seed; "
     "attributes: figures of all attributes of the data at hand",
 )
+BUNDLE = flags.DEFINE_string("bundle", "", "the zip that --job=bundle writes; by default WORKDIR.zip")
 
 
 # Each job imports what it needs, so that --help and a wrong flag are answered at once.
@@ -25,6 +27,21 @@ def run_study() -> None:
     from mtl.study import study
 
     print(study(CONFIG.value, Path(WORKDIR.value)))
+
+
+def run_report() -> None:
+    try:
+        from mtl.report.job import report
+    except ImportError as error:
+        raise UserError(f"the report needs {error.name}, which is not installed; pip install 'mtl[report]'") from error
+    print(report(Path(WORKDIR.value)))
+
+
+def run_bundle() -> None:
+    from mtl.bundle import bundle
+
+    workdir = Path(WORKDIR.value)
+    print(bundle(workdir, Path(BUNDLE.value or f"{workdir}.zip")))
 
 
 def run_train() -> None:
@@ -42,7 +59,13 @@ def run_attributes() -> None:
     print(attributes_table(table, chosen_attributes(CONFIG.value.data, table)))
 
 
-JOBS: dict[str, Callable[[], None]] = {"study": run_study, "train": run_train, "attributes": run_attributes}
+JOBS: dict[str, Callable[[], None]] = {
+    "study": run_study,
+    "report": run_report,
+    "bundle": run_bundle,
+    "train": run_train,
+    "attributes": run_attributes,
+}
 
 
 def parse(argv: list[str]) -> list[str]:

@@ -2,13 +2,20 @@
 
 from setuptools import find_packages, setup
 
+REPORT = [
+    "scipy>=1.13",  # Student's t; 1.13: first with NumPy 2
+    "matplotlib>=3.11",  # figures; 3.11: what was tried
+    "typst>=0.15",  # typesets report.pdf, offline; 0.15: what was tried
+    "av>=18",  # encodes demo.mp4 and brings its own H.264; 18: what was tried
+]
+
 setup(
     name="mtl",
     version="0.1.0",
     description="Multi-task learning of face attributes with Dropped Scheduled Task, as pure functions in PyTorch",
     python_requires=">=3.11",  # what the committed results were made with
     packages=find_packages(include=["mtl", "mtl.*"]),
-    package_data={"mtl.data": ["*.json"]},
+    package_data={"mtl.data": ["*.json"], "mtl.report": ["*.typ"]},
     install_requires=[
         "torch>=2.11,<2.15",  # 2.11: oldest with what compile.py needs; 2.14: newest that the tests ran on
         "torchvision>=0.26,<0.30",  # 0.26 goes with torch 2.11; decode_jpeg is deprecated since 0.29, removal announced
@@ -18,10 +25,12 @@ setup(
         "pillow>=11",  # torchvision needs it anyway; data/faces.py draws with it
     ],
     extras_require={
+        "report": REPORT,
         "test": [
+            *REPORT,
             "pytest>=8.4",  # 8.4: reports warnings raised in threads as errors
             "hypothesis>=6.100",
-            "scipy>=1.13",  # binomial test of the gates
+            "pypdf>=5",  # reads the report's text back
         ],
         "lint": ["ruff>=0.14", "mypy>=1.18"],
     },

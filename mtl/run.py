@@ -208,7 +208,7 @@ def _check_same_run(config: ConfigDict, folder: Path) -> None:
     path = folder / "config.json"
     if not path.is_file():
         return
-    before, now = (_effective(values) for values in (json.loads(path.read_text())["config"], config.to_dict()))
+    before, now = (effective(values) for values in (json.loads(path.read_text())["config"], config.to_dict()))
     changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
     if changed:
         name = changed[0]
@@ -218,7 +218,7 @@ def _check_same_run(config: ConfigDict, folder: Path) -> None:
         )
 
 
-def _effective(config: dict[str, Any]) -> dict[str, Any]:
+def effective(config: dict[str, Any]) -> dict[str, Any]:
     """Flattens a configuration to "section.field" -> JSON value, without what has no effect on a run."""
     flat: dict[str, Any] = {}
 

@@ -1,7 +1,7 @@
 """A study: methods x seeds -> runs -> one comparison.
 
 One command trains what is missing. Every figure is recomputed from what the runs wrote, so a study that is run again
-only prints; a seed or a method that is added to it trains just its own runs.
+only prints; a seed or a method that is added trains just its own runs, and joins those that are there.
 """
 
 import json
@@ -14,12 +14,14 @@ from ml_collections import ConfigDict
 
 from mtl import checkpoint, provenance
 from mtl.errors import UserError
-from mtl.gating import DROPPING
 from mtl.names import split_names
-from mtl.run import METHODS, finished, run_folder
+from mtl.run import METHODS, effective, finished
+from mtl.statistics import compare_all, describe, read_predictions
+from mtl.tables import tables
 from mtl.train import fit
 
-SCORES = ("accuracy", "balanced_accuracy")
+PER_RUN = ("method", "variant", "seed")  # the fields in which the runs of a study differ
+Folders = dict[str, dict[int, Path]]  # method -> seed -> folder of a finished run
 
 
 def study(config: ConfigDict, workdir: Path) -> str:
@@ -40,15 +42,75 @@ def study(config: ConfigDict, workdir: Path) -> str:
         for method in methods:
             of_this = of_run(config, method, seed)
             results = finished(of_this, workdir) or fit(of_this, workdir)[1]
+            _describe(config, workdir)  # from the first finished run on, --job=report finds what it needs
             print(run_line(results), flush=True)
-    runs = read_runs(workdir, methods, seeds)
+    results = write_results(workdir, with_comparisons=False)
+    return f"{tables(results)}\n\nEverything is in {workdir}: results.json, and each run in <method>/seed_<seed>/."
+
+
+def _describe(config: ConfigDict, workdir: Path) -> None:
     described = {"config": config.to_dict(), "versions": provenance.versions(), "command": provenance.command()}
     checkpoint.write_json(workdir / "config.json", described | {"revision": provenance.revision()})
-    summary = summarize(runs)
-    checkpoint.write_json(workdir / "results.json", summary | {"drop_rates": read_drop_rates(workdir, methods, seeds)})
-    tables = [score_table(summary)]
-    tables += [drop_table(workdir, method, seeds) for method in methods if method in DROPPING]
-    return "\n\n".join([*tables, f"Everything is in {workdir}: results.json, and each run in <method>/seed_<seed>/."])
+
+
+def write_results(workdir: Path, with_comparisons: bool) -> dict[str, Any]:
+    """Writes results.json from all finished runs of a study, and returns what it holds.
+
+    Args:
+      workdir: of the study.
+      with_comparisons: adds the differences between methods with their intervals, which takes SciPy.
+
+    Raises:
+      UserError: if there is no finished run, or the runs cannot be compared.
+    """
+    folders = find_runs(workdir)
+    predictions = {
+        method: {seed: read_predictions(folder / "predictions.npz") for seed, folder in of_method.items()}
+        for method, of_method in folders.items()
+    }
+    rates = read_drop_rates(folders)
+    first = _read_json(next(iter(next(iter(folders.values())).values())) / "results.json")
+    results = (
+        describe(predictions)
+        | {"split_sizes": first["split_sizes"], "device": first["device"]}
+        | {"drop_rates": rates, "dropping": {method: summarize_dropping(runs) for method, runs in rates.items()}}
+        | ({"comparisons": compare_all(predictions)} if with_comparisons else {})
+    )
+    checkpoint.write_json(workdir / "results.json", results)
+    return results
+
+
+def find_runs(workdir: Path) -> Folders:
+    """The finished runs of a study, methods in the order of `run.METHODS` and then other names by the alphabet.
+
+    Raises:
+      UserError: if there is none, or two runs were trained with different settings.
+    """
+    folders: Folders = {}
+    for path in sorted(workdir.glob("*/seed_*/results.json")):
+        results = _read_json(path)
+        folders.setdefault(results["method"], {})[results["seed"]] = path.parent
+    if not folders:
+        raise UserError(f"{workdir} holds no finished run: run --job=study with this --workdir first")
+    _check_same_settings(folders)
+    order = sorted(folders, key=lambda name: (METHODS.index(name) if name in METHODS else len(METHODS), name))
+    return {name: dict(sorted(folders[name].items())) for name in order}
+
+
+def _check_same_settings(folders: Folders) -> None:
+    """Methods share all settings but `PER_RUN`; a variant's own differ, but not between its seeds."""
+    seen: dict[str, tuple[Path, dict[str, Any]]] = {}
+    for name, of_method in folders.items():
+        for folder in of_method.values():
+            settings = effective(_read_json(folder / "config.json")["config"])
+            settings = {field: value for field, value in settings.items() if field not in PER_RUN}
+            other, expected = seen.setdefault("" if name in METHODS else name, (folder, settings))
+            changed = sorted(k for k in settings.keys() | expected.keys() if settings.get(k) != expected.get(k))
+            if changed:
+                raise UserError(
+                    f"{folder} was trained with {changed[0]} = {settings.get(changed[0])!r} and {other} with "
+                    f"{expected.get(changed[0])!r}: they are no study; delete one of them"
+                )
 
 
 def order_methods(methods: tuple[str, ...], variants: Sequence[str] = ()) -> tuple[str, ...]:
@@ -73,7 +135,7 @@ def of_run(config: ConfigDict, name: str, seed: int) -> ConfigDict:
         return copy
     copy.variant = name
     try:
-        copy.update(config.study.variants[name].to_dict())
+        copy.lock().update(config.study.variants[name].to_dict())  # locked: a field that there is not is an error
     except (KeyError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"study.variants.{name} does not fit the configuration: {reason}") from error
@@ -90,117 +152,41 @@ def run_line(results: dict[str, Any]) -> str:
     )
 
 
-def read_runs(workdir: Path, methods: Sequence[str], seeds: Sequence[int]) -> dict[str, list[dict[str, Any]]]:
-    """What each run's results.json holds: method -> one per seed."""
-    return {
-        method: [json.loads((run_folder(workdir, method, seed) / "results.json").read_text()) for seed in seeds]
-        for method in methods
-    }
-
-
-def summarize(runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Mean and sample standard deviation over seeds of the test scores, per task and overall, for each method."""
-    first = next(iter(runs.values()))[0]
-    methods: dict[str, Any] = {}
-    for method, results in runs.items():
-        tests = [result["test"] for result in results]
-        methods[method] = {
-            "overall": {
-                "accuracy": _spread([test["overall_accuracy"] for test in tests]),
-                "balanced_accuracy": _spread([test["balanced_accuracy"] for test in tests]),
-            },
-            "tasks": {
-                task: {score: _spread([test["tasks"][task][score] for test in tests]) for score in SCORES}
-                for task in first["tasks"]
-            },
-        }
-    majority = {task: scores["majority_accuracy"] for task, scores in first["test"]["tasks"].items()}
-    return {
-        "tasks": first["tasks"],
-        "seeds": [result["seed"] for result in next(iter(runs.values()))],
-        "split_sizes": first["split_sizes"],
-        "device": first["device"],
-        "majority_accuracy": {"overall": float(np.mean(list(majority.values()))), "tasks": majority},
-        "methods": methods,
-    }
-
-
-def score_table(summary: dict[str, Any]) -> str:
-    """The comparison in Markdown: per task and overall, accuracy and balanced accuracy in per cent."""
-    methods = summary["methods"]
-    header = ["task", "majority", *(f"{method} {kind}" for method in methods for kind in ("accuracy", "balanced"))]
-    rows = []
-    for task in [*summary["tasks"], "overall"]:
-        at = [method["overall"] if task == "overall" else method["tasks"][task] for method in methods.values()]
-        majority = summary["majority_accuracy"]
-        guess = majority["overall"] if task == "overall" else majority["tasks"][task]
-        rows.append([task, _percent(guess), *(_cell(scores[score]) for scores in at for score in SCORES)])
-    num_seeds = len(summary["seeds"])
-    note = f"Test split, per cent; {num_seeds} seed{'s: mean ± standard deviation' if num_seeds > 1 else ''}."
-    return markdown([header, *rows]) + f"\n{note}"
-
-
-def read_drop_rates(workdir: Path, methods: Sequence[str], seeds: Sequence[int]) -> dict[str, Any]:
+def read_drop_rates(folders: Folders) -> dict[str, Any]:
     """Drop rates 1 - P and gates of every run that drops tasks: method -> seed -> a list over epochs."""
+    dropping = {method: runs for method, runs in folders.items() if all(_dst_lines(run) for run in runs.values())}
     return {
         method: {
             str(seed): [
                 {"epoch": line["epoch"], "drop_rate": {t: 1.0 - p for t, p in line["P"].items()}, "G": line["G"]}
-                for line in _dst_lines(workdir, method, seed)
+                for line in _dst_lines(run)
             ]
-            for seed in seeds
+            for seed, run in runs.items()
         }
-        for method in methods
-        if method in DROPPING
+        for method, runs in dropping.items()
     }
 
 
-def drop_table(workdir: Path, method: str, seeds: Sequence[int]) -> str:
-    """Drop rates per epoch in Markdown, mean over seeds in per cent, with how often the task was then dropped."""
-    runs = [_dst_lines(workdir, method, seed) for seed in seeds]
-    tasks = list(runs[0][0]["P"])
-    rows = [["epoch", *tasks]]
-    for lines in zip(*runs, strict=True):
-        cells = []
-        for task in tasks:
-            rate = np.mean([1.0 - line["P"][task] for line in lines])
-            num_dropped = sum(not line["G"][task] for line in lines)
-            cells.append(_percent(float(rate)) + (f" x{num_dropped}" if num_dropped else ""))
-        rows.append([str(lines[0]["epoch"]), *cells])
-    note = (
-        f"{method}: drop rate 1 - P in per cent, mean over seeds; xN: dropped in that epoch in N of {len(seeds)} runs."
-    )
-    return markdown(rows) + f"\n{note}"
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table that is aligned for the terminal too; the first row is the header."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
-    ]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]])
-
-
-def _dst_lines(workdir: Path, method: str, seed: int) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run_folder(workdir, method, seed) / "dst.jsonl").read_text().splitlines()]
-
-
-def _spread(values: Sequence[float | None]) -> dict[str, float | None]:
-    known = [value for value in values if value is not None]
-    return {
-        "mean": float(np.mean(known)) if known else None,
-        "standard_deviation": float(np.std(known, ddof=1)) if len(known) > 1 else None,
+def summarize_dropping(runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Mean over epochs and seeds of the drop rate, and of how often the gate was shut, per task and overall."""
+    lines = [line for epochs in runs.values() for line in epochs]
+    tasks = {
+        task: {
+            "drop_rate": float(np.mean([line["drop_rate"][task] for line in lines])),
+            "gates_shut": float(np.mean([1.0 - line["G"][task] for line in lines])),
+        }
+        for task in lines[0]["G"]
     }
+    overall = {
+        name: float(np.mean([of_task[name] for of_task in tasks.values()])) for name in ("drop_rate", "gates_shut")
+    }
+    return {"overall": overall, "tasks": tasks}
 
 
-def _cell(spread: dict[str, float | None]) -> str:
-    if spread["mean"] is None:
-        return "-"
-    deviation = spread["standard_deviation"]
-    return _percent(spread["mean"]) + ("" if deviation is None else f" ± {100 * deviation:.2f}")
+def _dst_lines(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "dst.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.2f}"
+def _read_json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text())

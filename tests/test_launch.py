@@ -1,11 +1,15 @@
-"""The command as people type it: one sentence and exit code 2 for a mistake, and the three jobs."""
+"""The command as people type it: one sentence and exit code 2 for a mistake, and its jobs."""
 
+import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import av
 import pytest
+from pypdf import PdfReader
 
 from tests.tiny import write_celeba
 
@@ -59,3 +63,31 @@ def test_study_through_the_command(tmp_path: Path) -> None:
     again = launch(*arguments)
     assert again.returncode == 0, again.stderr
     assert again.stdout == done.stdout
+
+
+def test_report_and_bundle_through_the_command(tmp_path: Path) -> None:
+    """From the files to the zip, as a user would: the PDF has pages, the video plays, the zip holds both."""
+    root, out = write_celeba(tmp_path / "files"), tmp_path / "out"
+    study = (
+        f"--config.data.root={root}",
+        f"--config.data.cache={tmp_path}/cache",
+        "--config.data.num_workers=1",
+        "--config.data.attributes=('a','b')",
+        "--config.data.image_size=32",
+        "--config.train.batch_size=18",
+        "--config.train.epochs=2",
+        "--config.study.methods=joint,dst",
+        f"--workdir={out}",
+    )
+    assert launch(*study).returncode == 0
+    done = launch("--job=report", f"--workdir={out}")
+    assert done.returncode == 0, done.stderr
+    assert 6 <= len(PdfReader(out / "report.pdf").pages) <= 12
+    with av.open(str(out / "demo.mp4")) as film:
+        assert film.streams.video[0].codec_context.name == "h264"
+        assert 20 <= film.duration / av.time_base <= 60
+    assert "comparisons" in json.loads((out / "results.json").read_text())
+    done = launch("--job=bundle", f"--workdir={out}", f"--bundle={tmp_path}/mine.zip")
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(tmp_path / "mine.zip") as archive:
+        assert {"README.md", "study/report.pdf", "study/demo.mp4", "code/launch.py"} <= set(archive.namelist())

@@ -8,7 +8,8 @@ import pytest
 from ml_collections import ConfigDict
 
 from mtl.errors import UserError
-from mtl.study import markdown, order_methods, study, summarize
+from mtl.study import order_methods, study, summarize_dropping
+from mtl.tables import markdown
 
 
 @pytest.fixture
@@ -64,13 +65,65 @@ def test_control_alone_says_what_it_needs(small: ConfigDict, tmp_path: Path) -> 
         study(small, tmp_path)
 
 
-def test_summary_of_one_seed_has_no_spread() -> None:
-    scores = {"accuracy": 0.75, "balanced_accuracy": None, "majority_accuracy": 0.5}
-    test = {"overall_accuracy": 0.75, "balanced_accuracy": None, "tasks": {"a": scores}}
-    run = {"tasks": ["a"], "seed": 0, "split_sizes": {}, "device": "none", "test": test}
-    overall = summarize({"joint": [run]})["methods"]["joint"]["overall"]
-    assert overall["accuracy"] == {"mean": 0.75, "standard_deviation": None}
-    assert overall["balanced_accuracy"] == {"mean": None, "standard_deviation": None}
+def test_a_seed_that_is_added_joins_those_that_are_there(small: ConfigDict, tmp_path: Path) -> None:
+    small.study.methods, small.study.seeds = ("joint",), (0,)
+    study(small, tmp_path)
+    before = (tmp_path / "joint" / "seed_0" / "results.json").stat().st_mtime_ns
+    small.study.methods, small.study.seeds = ("uncertainty", "joint"), (1,)
+    table = study(small, tmp_path)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["seeds"] == {"joint": [0, 1], "uncertainty": [1]}
+    assert "seeds: joint 2, uncertainty 1" in table
+    assert before == (tmp_path / "joint" / "seed_0" / "results.json").stat().st_mtime_ns
+
+
+def test_runs_with_other_settings_are_no_study(small: ConfigDict, tmp_path: Path) -> None:
+    small.study.methods, small.study.seeds = ("joint",), (0,)
+    study(small, tmp_path)
+    small.study.seeds = (1,)
+    small.train.learning_rate = 0.02
+    with pytest.raises(UserError, match=r"train.learning_rate = 0.0.*they are no study"):
+        study(small, tmp_path)
+
+
+def test_variants_are_runs_with_other_fields(small: ConfigDict, tmp_path: Path) -> None:
+    small.study.methods, small.study.seeds = ("joint", "fast", "per_step"), (0,)
+    small.study.variants = {
+        "fast": {"train": {"learning_rate": 0.05}},
+        "per_step": {"method": "dst", "dst": {"period": "step"}},
+    }
+    study(small, tmp_path)
+    config = json.loads((tmp_path / "fast" / "seed_0" / "config.json").read_text())["config"]
+    assert (config["method"], config["train"]["learning_rate"], config["dst"]["period"]) == ("joint", 0.05, "epoch")
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert list(results["methods"]) == ["joint", "fast", "per_step"]
+    assert list(results["drop_rates"]) == ["per_step"]
+    small.study.methods = ("wrong",)
+    small.study.variants = {"wrong": {"train": {"learning_rat": 0.05}}}
+    with pytest.raises(UserError, match=r"study\.variants\.wrong does not fit"):
+        study(small, tmp_path)
+
+
+def test_dropping_is_summed_up_over_epochs_and_seeds() -> None:
+    line = lambda rate, gate: {"drop_rate": {"a": rate, "b": 0.0}, "G": {"a": gate, "b": 1}}  # noqa: E731
+    summary = summarize_dropping({"0": [line(0.2, 1), line(0.4, 0)], "1": [line(0.0, 1), line(0.2, 0)]})
+    assert summary["tasks"]["a"] == pytest.approx({"drop_rate": 0.2, "gates_shut": 0.5})
+    assert summary["overall"] == pytest.approx({"drop_rate": 0.1, "gates_shut": 0.25})
+
+
+def test_single_metric_forms_differ_in_their_weights_alone(small: ConfigDict, tmp_path: Path) -> None:
+    small.dst.weights.update({"incompleteness": 0.3, "stagnancy": 0.3, "regularization": 0.4})
+    small.study.methods, small.study.seeds = ("dst_depth", "dst_count", "dst_incompleteness", "dst_stagnancy"), (0,)
+    small.model.taps = ("b=stage1",)
+    small.data.label_fractions = ("a=0.5",)
+    study(small, tmp_path)
+    for method, letter in (("depth", "d"), ("count", "c"), ("incompleteness", "u"), ("stagnancy", "r")):
+        lines = (tmp_path / f"dst_{method}" / "seed_0" / "dst.jsonl").read_text().splitlines()
+        first, last = json.loads(lines[0]), json.loads(lines[-1])
+        assert first["weights"] == pytest.approx(dict.fromkeys("dcur", 0.0) | {letter: 0.6, "b": 0.4})
+        metric = last[f"P_{letter}"]
+        assert min(metric.values()) < 1.0, "the metric is seen at work"
+        assert last["P"] == pytest.approx({task: 0.6 * value + 0.4 for task, value in metric.items()})
 
 
 def test_markdown() -> None:

@@ -15,7 +15,7 @@ import torch
 from ml_collections import ConfigDict
 from torch.utils._pytree import tree_leaves
 
-from mtl import dst
+from mtl import dst, gating
 from mtl import train as training
 from mtl.errors import UserError
 from mtl.run import prepare, run_folder
@@ -108,6 +108,37 @@ def test_dst_log_is_algorithm_1_of_its_own_losses(config: ConfigDict, tmp_path: 
         assert [line["V"] for line in lines[1:]] == [line["losses"] for line in epochs[:-1]]
 
 
+def test_gates_drawn_per_step(config: ConfigDict, tmp_path: Path) -> None:
+    """Each step has its own draw; G is their mean, and the same in both logs."""
+    config.dst.period = "step"
+    config.dst.weights.update(
+        {"incompleteness": 1.0, "stagnancy": 0.0, "depth": 0.0, "count": 0.0, "regularization": 0.0}
+    )
+    fit(with_method(config, "dst"), tmp_path)
+    folder = run_folder(tmp_path, "dst", 0)
+    lines = read_lines(folder / "dst.jsonl")
+    epochs = [line for line in read_lines(folder / "metrics.jsonl") if line["kind"] == "epoch"]
+    assert [line["gates"] for line in epochs] == [line["G"] for line in lines]
+    for line in lines:
+        draws = [gating.draw_gates("dst", line["P"], 0, line["epoch"], step)[0] for step in range(6)]
+        assert line["G"] == {task: sum(draw[task] for draw in draws) / 6 for task in TASKS}
+    assert any(0 < gate < 1 for line in lines for gate in line["G"].values())
+
+
+def test_examples_show_the_faces_that_they_name(config: ConfigDict, tmp_path: Path) -> None:
+    run, _ = prepare(config, tmp_path)
+    fit(config, tmp_path)
+    folder = run_folder(tmp_path, "joint", 0)
+    examples, predictions = np.load(folder / "examples.npz"), np.load(folder / "predictions.npz")
+    assert examples["images"].shape == (12 + 3, 3, 8, 8) and examples["evidence"].shape == (12 + 3, 3, 8, 8)
+    assert int(examples["num_random"]) == 12
+    rows = run.rows["test"][examples["positions"]]
+    assert np.array_equal(examples["images"], np.asarray(run.pack.images_NCHW)[rows])
+    wrongness = np.where(predictions["labels"], -predictions["logits"], predictions["logits"])
+    assert np.array_equal(examples["positions"][12:], wrongness.argmax(axis=0))
+    assert (examples["evidence"].max(axis=(2, 3)) == 255).all()
+
+
 def test_dst_with_every_gate_open_is_joint_training(config: ConfigDict, tmp_path: Path) -> None:
     joint, _ = fit(config, tmp_path)
     config.dst.weights.update(
@@ -159,7 +190,7 @@ def die_in(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, number: int,
 
 
 @pytest.mark.parametrize("checkpoint_seconds", [0.0, 1000.0])
-@pytest.mark.parametrize("method", ["joint", "dst"])
+@pytest.mark.parametrize("method", ["uncertainty", "dst"])
 def test_killed_at_every_step(config: ConfigDict, tmp_path: Path, method: str, checkpoint_seconds: float) -> None:
     config.train.epochs = 2
     config.dst.measure = "running"

@@ -1,0 +1,53 @@
+"""Everything of a study that one hands on, in one zip: report, video, results, configurations, README and the code."""
+
+import subprocess
+import zipfile
+from pathlib import Path
+
+from mtl.errors import UserError
+
+ROOT = Path(__file__).parent.parent
+OF_STUDY = ("report.pdf", "demo.mp4", "results.json", "config.json")
+OF_RUNS = ("config.json", "results.json", "metrics.jsonl", "dst.jsonl")  # predictions hold the data's labels
+
+
+def bundle(workdir: Path, path: Path) -> str:
+    """Writes the zip and returns a sentence that says so.
+
+    Args:
+      workdir: of a study whose report is there.
+      path: of the zip, which is replaced if it is there.
+
+    Raises:
+      UserError: if the report or the video is not there.
+    """
+    missing = [name for name in OF_STUDY if not (workdir / name).is_file()]
+    if missing:
+        raise UserError(
+            f"{workdir} has no {missing[0]}: run --job=study and then --job=report with this --workdir first"
+        )
+    files = {f"study/{name}": workdir / name for name in OF_STUDY}
+    for name in OF_RUNS:
+        files |= {f"study/{file.relative_to(workdir)}": file for file in sorted(workdir.glob(f"*/seed_*/{name}"))}
+    files |= {f"code/{name}": ROOT / name for name in source_files()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(ROOT / "README.md", "README.md")
+        for name, file in files.items():
+            archive.write(file, name)
+    temporary.replace(path)
+    return f"Wrote {path}: {len(files) + 1} files, {path.stat().st_size / 1e6:.1f} MB."
+
+
+def source_files() -> list[str]:
+    """The source files under version control, relative to the root.
+
+    Raises:
+      UserError: outside a git checkout.
+    """
+    try:
+        listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UserError(f"{ROOT} is no git checkout, so it is not known which files are the code") from error
+    return [name for name in listed.splitlines() if not name.startswith("artifacts/") and (ROOT / name).is_file()]

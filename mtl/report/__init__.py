@@ -1,0 +1,1 @@
+"""Report and video: read only what the runs wrote."""

@@ -1,0 +1,59 @@
+"""The figures of a study's report: vectors, as wide as the text of an A4 page."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from mtl.report import style
+from mtl.report.figures.accuracy import accuracy, balance
+from mtl.report.figures.calibration import calibration
+from mtl.report.figures.confusion import confusion
+from mtl.report.figures.curves import learning_curves, task_curves
+from mtl.report.figures.faces import evidence, faces, mistakes
+from mtl.report.figures.gains import gains
+from mtl.report.figures.gramian import gramian
+from mtl.report.figures.schedule import activation, dropping_methods, gates, metrics
+from mtl.report.record import StudyRecord
+
+OF_STUDY: dict[str, Callable[[StudyRecord], Figure | None]] = {
+    "gains": gains,
+    "accuracy": accuracy,
+    "balance": balance,
+    "gates": gates,
+    "learning_curves": learning_curves,
+    "task_curves": task_curves,
+    "confusion": confusion,
+    "calibration": calibration,
+    "gramian": gramian,
+    "faces": faces,
+    "mistakes": mistakes,
+    "evidence": evidence,
+}
+OF_METHOD: dict[str, Callable[[StudyRecord, str], Figure]] = {"activation": activation, "metrics": metrics}
+WITH_IMAGES = ("faces", "mistakes", "evidence")  # these never go into the repository
+
+
+def draw_figures(study: StudyRecord, folder: Path) -> dict[str, Path]:
+    """Draws all figures that the study has data for, as SVG.
+
+    Args:
+      study: see `mtl.report.record.read_study`.
+      folder: where the files go; made if it is not there.
+
+    Returns:
+      Name of the figure -> its file. Figures of one method are called activation_<method> and metrics_<method>.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {}
+    with rc_context(style.RC):
+        for name, draw in OF_STUDY.items():
+            figure = draw(study)
+            if figure is not None:
+                paths[name] = style.save(figure, folder / f"{name}.svg")
+        for method in dropping_methods(study):
+            for name, draw_method in OF_METHOD.items():
+                path = folder / f"{name}_{method}.svg"
+                paths[f"{name}_{method}"] = style.save(draw_method(study, method), path)
+    return paths

@@ -1,0 +1,111 @@
+"""Numbers in the report's text: each is quoted from a place in the files of the study, and carries that place with it.
+
+In the Typst source a number looks like  #n("dst/seed_0/results.json", "test/overall_accuracy", "percent", "85.25"),
+so whoever reads the source, a test for one, can look every number up.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mtl.report.record import StudyRecord
+
+Format = Callable[[Any, int], str]
+FORMATS: dict[str, Format] = {
+    "percent": lambda value, digits: f"{100 * value:.{digits}f}",
+    "points": lambda value, digits: f"{100 * value:+.{digits}f}",  # a difference of percentages
+    "number": lambda value, digits: f"{value:.{digits}f}",
+    "signed": lambda value, digits: f"{value:+.{digits}f}",
+    "integer": lambda value, digits: f"{value:,.0f}",
+    "plain": lambda value, digits: f"{value:g}",
+    "p": lambda value, digits: f"{value:.{digits}f}" if value >= 10.0**-digits else f"< {10.0**-digits:g}",
+    "count": lambda value, digits: str(len(value)),
+    "mean": lambda value, digits: f"{sum(value.values()) / len(value):.{digits}f}",
+    "mean_progress": lambda value, digits: f"{sum(max(0.0, -x) for x in value.values()) / len(value):.{digits}f}",
+    "minutes": lambda value, digits: f"{value / 60:.{digits}f}",
+}
+
+
+def look_up(study: StudyRecord, file: str, path: str) -> Any:
+    """The value at a place.
+
+    Args:
+      file: "results.json" or "config.json" of the study, or "<method>/seed_<s>/<name>" of a run; of metrics.jsonl the
+        lines are those of epochs.
+      path: keys and indices with "/" between them.
+    """
+    value: Any
+    *run, name = file.split("/")
+    if run:
+        record = study.runs[run[0]][int(run[1].removeprefix("seed_"))]
+        value = {
+            "results.json": record.results,
+            "config.json": record.config,
+            "dst.jsonl": record.dst,
+            "metrics.jsonl": record.epochs,
+        }[name]
+    else:
+        value = {"results.json": study.results, "config.json": study.config}[name]
+    for key in path.split("/"):
+        value = value[int(key)] if isinstance(value, list) else value[key]
+    return value
+
+
+def quote(study: StudyRecord, file: str, path: str, kind: str = "percent", digits: int = 2) -> str:
+    """Typst markup of a number; a dash where it is not defined.
+
+    Args:
+      file, path: see `look_up`.
+      kind: a key of `FORMATS`.
+      digits: after the decimal point.
+    """
+    value = look_up(study, file, path)
+    if value is None:
+        return "--"  # Typst's en dash
+    text = FORMATS[kind](value, digits)
+    return f"#n({_string(file)}, {_string(path)}, {_string(kind)}, {_string(text)});"
+
+
+def words(text: str) -> str:
+    """Typst markup of text that may hold any character."""
+    return f"#{_string(text)};"
+
+
+def raw(text: str) -> str:
+    """Typst markup of text in a typewriter's face."""
+    return f"#raw({_string(text)});"
+
+
+def table(rows: Sequence[Sequence[str]], caption: str, widths: Sequence[str] = (), num_header_rows: int = 1) -> str:
+    """A table with its caption.
+
+    Args:
+      rows: cells as markup; the first `num_header_rows` are the header. A cell that begins with "table.cell" is code.
+      widths: of the columns, as Typst writes them; by default the first as wide as its text, the others equal. Columns
+        of "auto" and the last one, where it is named here, stand to the left.
+    """
+    num_columns = len(rows[-1])
+    left = [0] if not widths else [0, num_columns - 1]
+    columns = ", ".join(widths or ["auto", *["1fr"] * (num_columns - 1)])
+    cells = [" ".join(cell if cell.startswith("table.cell") else f"[{cell}]," for cell in row) for row in rows]
+    header, body = " ".join(cells[:num_header_rows]), " ".join(cells[num_header_rows:])
+    left_columns = "".join(f"{column}," for column in left)
+    ruled = f"ruled(({columns}), ({left_columns}), table.header({header}), {body})"
+    return f"#figure({ruled}, kind: table, caption: [{caption}])\n"
+
+
+def figure(figures: dict[str, str], name: str, caption: str, floating: bool = False) -> str:
+    """A figure with its caption; nothing where the study has no such figure.
+
+    Args:
+      figures: name -> file.
+      floating: whether it may move to the top or the foot of a page, so that text fills the gap before it.
+    """
+    if name not in figures:
+        return ""
+    image = f"image({_string(figures[name])}, width: 100%)"
+    return f"#figure({image}, placement: {'auto' if floating else 'none'}, caption: [{caption}])\n"
+
+
+def _string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

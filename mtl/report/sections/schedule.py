@@ -1,0 +1,154 @@
+"""How the drop rate came about, step by step: formulas, this very run's numbers put into them, tables and pictures."""
+
+from mtl.report.quote import figure, look_up, quote, table, words
+from mtl.report.record import StudyRecord
+from mtl.report.style import method_name, task_name
+
+SYMBOLS = ("V", "I", "P_d", "P_c", "P_u", "R", "R_global", "P_r", "P")
+METRICS = {"d": "network depth", "c": "sample count", "u": "training incompleteness", "r": "training stagnancy"}
+
+
+def section(study: StudyRecord, figures: dict[str, str]) -> str:
+    dropping = [method for method, runs in study.runs.items() if next(iter(runs.values())).dst]
+    if not dropping:
+        return ""
+    example = "dst" if "dst" in dropping else dropping[0]
+    return f"""= How the drop rate came about
+
+Algorithm 1 of the DST paper turns the losses $V_(k,t)$ of every task $t$ at the start of epoch $k$ into an activation probability $P_(k,t)$;
+the drop rate is $1 - P_(k,t)$. {_formulas()}
+
+{_worked(study, example)}
+
+== Drop rate and activation probability of every task and epoch
+
+{_rates(study, dropping)}
+
+{"".join(_pictures(figures, method) for method in dropping)}
+
+{figure(figures, "gates", "Gates of every run: filled, the task was trained in that epoch; empty, it was dropped.")}
+"""
+
+
+def _formulas() -> str:
+    return """Four metrics and a constant are mixed:
+
+- network depth $P_d = d_t \\/ max_t d_t$, with $d_t$ the layers with weights from the image to the task's output;
+- sample count $P_c = c_t \\/ max_t c_t$, with $c_t$ the annotated training samples;
+- training incompleteness $P_u = min(1, I_(k,t) \\/ op("mean")_t I_(k,t))$ with $I_(k,t) = V_(k,t) \\/ V_(1,t)$;
+- training stagnancy $P_r = min(1, op("mean")_t R'_(k,t) \\/ R'_(k,t))$ with $R_(k,t) = 1/P_u dot (V_(k,t) - V_(k-1,t)) / V_(k-1,t)$ and
+  $R'_(k,t) = beta R_(k,t) + (1 - beta) R'_(k-1,t)$, $R'_(2,t) = R_(2,t)$;
+- regularization $P_b = 1$, which guards against forgetting;
+
+$ P_(k,t) = lambda_d P_d + lambda_c P_c + lambda_u P_u + lambda_r P_r + lambda_b P_b, quad G_(k,t) tilde "Bernoulli"(P_(k,t)). $
+
+Where a loss stood still or rose, the quotient of stagnancy is not defined as a probability; there $P_r = 1$ (our choice: such a task is
+stagnant). If all tasks were dropped, the likeliest is turned on. In the first epoch $P_u = P_r = 1$."""
+
+
+def _worked(study: StudyRecord, method: str) -> str:
+    """One task's numbers put into the formulas, then all tasks of that epoch."""
+    seed = next(iter(study.runs[method]))
+    lines = study.runs[method][seed].dst
+    index = len(lines) - 1
+    task = min(lines[index]["P"], key=lambda name: lines[index]["P"][name])
+    file = f"{method}/seed_{seed}/dst.jsonl"
+    name = words(task_name(task))
+    epoch = quote(study, file, f"{index}/epoch", "integer")
+    heading = f"""== One task, one epoch: {name}, epoch {epoch}
+
+The run is {words(method_name(method))} with seed {quote(study, f"{method}/seed_{seed}/results.json", "seed", "integer")}; {name} had the lowest
+activation probability in its last epoch."""
+    if index == 0:
+        return f"{heading} With a single epoch nothing has been learned yet: only the static metrics act.\n\n" + _mix(
+            study, file, index, task
+        )
+    return "\n\n".join(
+        [heading, _dynamic(study, file, index, task), _mix(study, file, index, task), _all_tasks(study, file, index)]
+    )
+
+
+def _dynamic(study: StudyRecord, file: str, index: int, task: str) -> str:
+    def at(field: str, line: int = index, kind: str = "number") -> str:
+        place = f"{line}/{field}" if kind.startswith("mean") else f"{line}/{field}/{task}"
+        return quote(study, file, place, kind, 4)
+
+    line = look_up(study, file, str(index))
+    beta = quote(study, file, f"{index}/beta", "plain")
+    smoothing = (
+        f"$ R' = R = {at('R_global')} $"
+        if index == 1
+        else f"$ R' = beta R + (1 - beta) R'_(k-1) = {beta} dot ({at('R')}) + (1 - {beta}) dot ({at('R_global', index - 1)}) = {at('R_global')} $"
+    )
+    if any(rate >= 0 for rate in line["R_global"].values()):
+        stagnancy = (
+            f"$ P_r = min(1, {at('R_global', kind='mean_progress')} / {{max(0, -R')}}) = {at('P_r')} $"
+            "with the mean over tasks of the progress $max(0, -R')$ in the numerator, as some task's loss did not fall."
+        ).replace("{max(0, -R')}", f"max(0, -({at('R_global')}))")
+    else:
+        stagnancy = f"$ P_r = min(1, ({at('R_global', kind='mean')}) / ({at('R_global')})) = {at('P_r')} $"
+    return f"""The loss was {at("V", 0)} before training, {at("V", index - 1)} one epoch ago and is {at("V")} now:
+$ I = V_k / V_1 = {at("V")} / {at("V", 0)} = {at("I")}, quad P_u = min(1, {at("I")} / {at("I", kind="mean")}) = {at("P_u")} $
+with the mean of $I$ over tasks in the denominator. Its rate of change since the last epoch:
+$ R = 1 / {at("P_u")} dot ({at("V")} - {at("V", index - 1)}) / {at("V", index - 1)} = {at("R")} $
+{smoothing}
+{stagnancy}"""
+
+
+def _mix(study: StudyRecord, file: str, index: int, task: str) -> str:
+    terms = " + ".join(
+        f"{quote(study, file, f'{index}/weights/{letter}', 'plain')} dot "
+        f"{quote(study, file, f'{index}/P_{letter}/{task}', 'number', 4)}"
+        for letter in ("d", "c", "u", "r", "b")
+    )
+    P = quote(study, file, f"{index}/P/{task}", "number", 4)
+    drawn = quote(study, file, f"{index}/G/{task}", "plain")
+    control = (
+        ""
+        if not file.startswith("random_drop")
+        else " (the control replaces this $P$ by the mean over tasks of DST's run)"
+    )
+    return (
+        "$ P &= lambda_d P_d + lambda_c P_c + lambda_u P_u + lambda_r P_r + lambda_b P_b \\ "
+        f"&= {terms} = {P} $\n"
+        f"The gate drawn with this probability was {drawn}{control}."
+    )
+
+
+def _all_tasks(study: StudyRecord, file: str, index: int) -> str:
+    header = ["", "$V$", "$I$", "$P_d$", "$P_c$", "$P_u$", "$R$", "$R'$", "$P_r$", "$P$", "drop rate, %", "gate"]
+    seed = file.split("/")[1].removeprefix("seed_")
+    method = file.split("/")[0]
+    rows = [header]
+    for task in study.results["tasks"]:
+        cells = [quote(study, file, f"{index}/{symbol}/{task}", "number", 3) for symbol in SYMBOLS]
+        rate = quote(study, "results.json", f"drop_rates/{method}/{seed}/{index}/drop_rate/{task}", "percent", 1)
+        gate = quote(study, file, f"{index}/G/{task}", "plain")
+        rows.append([words(task_name(task)), *cells, rate, gate])
+    epoch = quote(study, file, f"{index}/epoch", "integer")
+    return table(rows, f"All tasks of that run in epoch {epoch}.")
+
+
+def _rates(study: StudyRecord, dropping: list[str]) -> str:
+    names = [words(method_name(method)) for method in dropping]
+    spans = [f"table.cell(colspan: {len(dropping)})[{title}]," for title in ("drop rate, %", "gate shut, % of draws")]
+    rows = [["", *spans], ["", *names, *names]]
+    for task in [*study.results["tasks"], ""]:
+        place = f"tasks/{task}" if task else "overall"
+        cells = [
+            quote(study, "results.json", f"dropping/{method}/{place}/{figure}", "percent", 1)
+            for figure in ("drop_rate", "gates_shut")
+            for method in dropping
+        ]
+        rows.append([words(task_name(task)) if task else "*mean*", *cells])
+    caption = "Drop rate $1 - P$, mean over epochs and seeds, and how often the gate was then shut."
+    return table(rows, caption, num_header_rows=2)
+
+
+def _pictures(figures: dict[str, str], method: str) -> str:
+    if method == "random_drop":  # its P is the same for every task, and does not follow from its metrics
+        return ""
+    name = words(method_name(method))
+    activation = f"{name}: activation probability of each task and epoch, mean over seeds, with the drop rate in per cent; a cross marks a gate that was shut in the first seed."
+    metrics = f"{name}: the metrics that count and the activation probability that follows from them, first seed."
+    return figure(figures, f"activation_{method}", activation) + figure(figures, f"metrics_{method}", metrics)

@@ -1,0 +1,76 @@
+"""Task-wise and overall scores, the gains, and negative transfer."""
+
+from mtl.report.findings import REFERENCE_NAMES, gain_sentence, negative_transfer_sentence
+from mtl.report.quote import figure, quote, table, words
+from mtl.report.record import StudyRecord
+from mtl.report.sections.summary import score_table
+from mtl.report.style import task_name
+
+
+def section(study: StudyRecord, figures: dict[str, str]) -> str:
+    return f"""= Scores
+
+{figure(figures, "accuracy", "Accuracy per task; small marks are seeds, the grey tick is the majority guess.", True)}
+
+{score_table(study, "balanced_accuracy")}
+
+== Gains
+
+A difference is the mean over the seeds that both methods have. Its standard error adds two parts: the variance over test images, from a paired bootstrap
+that resamples people with all their images (the same resamples for both methods), and the variance over seeds. Intervals and
+$p$ values follow Student's $t$ with Satterthwaite's degrees of freedom; per task they are corrected over the tasks (Holm 1979). From few seeds a
+variance often comes out too small by chance, so each task takes the larger of its own and the tasks' average. As the variance over seeds holds some image noise already, the
+test errs towards "cannot be told apart". With one seed, the statement is about these very networks only.
+
+{_gain_table(study)}
+
+{_dst_sentences(study)}
+
+{_negative_transfer(study)}
+"""
+
+
+def _gain_table(study: StudyRecord) -> str:
+    method = "dst" if "dst" in study.results["methods"] else None
+    references = study.results["comparisons"].get(method, {})
+    if not references:
+        return ""
+    names = [f"table.cell(colspan: 2)[{words(REFERENCE_NAMES[r])}]," for r in references]
+    rows = [["DST against", *names], ["", *["points", "$p$ (Holm)"] * len(references)]]
+    for task in [*study.results["tasks"], ""]:
+        cells = []
+        for reference in references:
+            path = f"comparisons/dst/{reference}/accuracy/{f'tasks/{task}' if task else 'overall'}"
+            low, high = (quote(study, "results.json", f"{path}/interval/{end}", "points", 1) for end in (0, 1))
+            difference = quote(study, "results.json", f"{path}/difference", "points", 1)
+            cells.append(f"{difference} #text(size: 0.85em)[({low} to {high})]")
+            p_value = "holm_p_value" if task else "p_value"
+            cells.append(quote(study, "results.json", f"{path}/{p_value}", "p", 3))
+        rows.append([words(task_name(task)) if task else "*mean*", *cells])
+    return table(
+        rows, "Gain of DST in accuracy, percentage points with 95 % intervals; negative where DST is worse.", (), 2
+    )
+
+
+def _dst_sentences(study: StudyRecord) -> str:
+    references = study.results["comparisons"].get("dst", {})
+    lines = [f"- {gain_sentence(study, 'dst', reference)}" for reference in references if reference != "joint"]
+    absent = [name for reference, name in REFERENCE_NAMES.items() if reference not in study.results["methods"]]
+    if absent:
+        lines.append(f"- This study has no runs of {words(' and '.join(absent))}; nothing is said of a gain over them.")
+    return "\n".join(lines)
+
+
+def _negative_transfer(study: StudyRecord) -> str:
+    methods = [m for m, references in study.results["comparisons"].items() if "single_task" in references]
+    if not methods:
+        return ""
+    lines = "\n".join(f"- {negative_transfer_sentence(study, method)}" for method in methods)
+    return f"""== Negative transfer
+
+A task suffers negative transfer when the shared network is worse at it than a network of its own.
+$Delta_m = 100 / K sum_t (a_t - b_t) / b_t$ is the mean relative change of accuracy, with $a$ the method and $b$ the single-task networks;
+above zero is better.
+
+{lines}
+"""

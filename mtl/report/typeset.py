@@ -1,0 +1,32 @@
+"""Typst source to PDF."""
+
+import json
+from pathlib import Path
+
+from mtl.checkpoint import write_atomically
+from mtl.errors import UserError
+
+TEMPLATE = Path(__file__).with_name("template.typ")
+
+
+def with_template(title: str, subtitle: str, body: str) -> str:
+    """The whole source: layout, title and body; `subtitle` and `body` are markup."""
+    show = f"#show: report.with(title: {json.dumps(title, ensure_ascii=False)}, subtitle: [{subtitle}])"
+    return f"{TEMPLATE.read_text()}\n{show}\n\n{body}\n"
+
+
+def typeset(source: str, path: Path) -> None:
+    """Writes `path`, a PDF; files that the source names are looked up in the folder of `path`.
+
+    Raises:
+      UserError: if Typst is not installed.
+    """
+    try:
+        import typst
+    except ImportError:
+        raise UserError("the report is typeset with Typst, which is not installed; pip install 'mtl[report]'") from None
+    # The compiler resolves images against the folder of its input file.
+    main = path.with_suffix(".typ")
+    main.write_text(source)
+    pdf = typst.compile(str(main), format="pdf")
+    write_atomically(path, lambda file: file.write(pdf))

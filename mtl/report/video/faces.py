@@ -1,0 +1,203 @@
+"""Faces of the test split: what the network says of each, where it looks, and its most confident mistakes."""
+
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from mtl.report.record import RunRecord, read_arrays
+from mtl.report.video import words
+from mtl.report.video.canvas import (
+    HEIGHT,
+    MUTED,
+    PANEL,
+    RIGHT,
+    RULE,
+    TEXT,
+    WIDTH,
+    WRONG,
+    Box,
+    Canvas,
+    check,
+    cross,
+    line,
+    panel,
+    picture,
+    rectangle,
+    write,
+)
+from mtl.report.video.film import Shot
+
+NUM_FACES = 8
+NUM_LOOKED_INTO = 4  # of them
+NUM_TILES = 8  # tasks whose evidence is shown side by side; mistakes that are shown
+FACE: Box = (40, 96, 500, 556)
+# Black, through purple and orange, to pale yellow: dark to light, so that it reads without colour too.
+HEAT = np.array([[0, 0, 0], [60, 15, 90], [160, 45, 95], [230, 100, 40], [250, 185, 40], [255, 250, 200]])
+
+
+class Face(NamedTuple):
+    """A test image and what is said of it; per task in the order of `tasks`."""
+
+    image: Image.Image
+    tasks: list[str]
+    probabilities_K: np.ndarray  # that the attribute is present
+    labels_K: np.ndarray  # bool
+    known_K: np.ndarray  # bool, whether there is a label
+    evidence_KHW: np.ndarray  # uint8
+
+
+class Faces(NamedTuple):
+    """Examples of a run: drawn at random, and the most confident mistake of each task that has one."""
+
+    random: list[Face]
+    mistakes: list[tuple[int, Face]]  # the task's index, the face
+
+
+def read_faces(run: RunRecord) -> Faces:
+    """Reads a run's examples.npz with their predictions; none if the run has no such file."""
+    if not (run.folder / "examples.npz").is_file():
+        return Faces([], [])
+    examples, predictions = (read_arrays(run.folder, f"{name}.npz") for name in ("examples", "predictions"))
+    faces = [
+        Face(
+            Image.fromarray(image_CHW.transpose(1, 2, 0)),
+            predictions["tasks"].tolist(),
+            1 / (1 + np.exp(-predictions["logits"][position].astype(np.float64))),
+            predictions["labels"][position].astype(bool),
+            predictions["mask"][position].astype(bool),
+            evidence_KHW,
+        )
+        for position, image_CHW, evidence_KHW in zip(
+            examples["positions"], examples["images"], examples["evidence"], strict=True
+        )
+    ]
+    num_random = int(examples["num_random"])
+    mistakes = [(k, face) for k, face in enumerate(faces[num_random:]) if face.known_K[k] and not is_right(face, k)]
+    return Faces(faces[:num_random], mistakes)
+
+
+def is_right(face: Face, k: int | np.integer) -> bool:
+    """Whether the more probable answer is the label."""
+    return bool((face.probabilities_K[k] > 0.5) == face.labels_K[k])
+
+
+def faces(examples: Faces, tasks: list[str]) -> list[Shot]:
+    """A still of each random face, for some a second one with the evidence, and one of the mistakes."""
+    shots = []
+    random = examples.random[:NUM_FACES]
+    for n, face in enumerate(random):
+        columns = [face.tasks.index(task) for task in tasks]
+        place = f"test face {n + 1} of {len(random)}, drawn at random"
+        shots.append(Shot(partial(_draw_answers, face=face, columns=columns, place=place), 1.7, 0.2))
+        if n < NUM_LOOKED_INTO:
+            shots.append(Shot(partial(_draw_evidence, face=face, columns=columns, place=place), 2.4, 0.3))
+    if examples.mistakes:
+        shots.append(Shot(partial(_draw_mistakes, mistakes=examples.mistakes[:NUM_TILES]), 4.5, 0.4))
+    return shots
+
+
+def _draw_face(canvas: Canvas, face: Face, title: str, place: str) -> None:
+    write(canvas, 40, 44, title, 30, bold=True)
+    write(canvas, WIDTH - 40, 44, place, 20, MUTED, "rm")
+    picture(canvas, face.image, FACE)
+    right = sum(is_right(face, k) for k in np.flatnonzero(face.known_K))
+    write(canvas, 270, 590, f"{right} of {int(face.known_K.sum())} attributes right", 24, TEXT, "mm")
+
+
+def _explain(canvas: Canvas, sentence: str) -> None:
+    write(canvas, WIDTH / 2, HEIGHT - 40, sentence, 20, MUTED, "mm")
+
+
+def _draw_answers(canvas: Canvas, face: Face, columns: list[int], place: str) -> None:
+    """Each attribute: right or wrong, how probable it is, what the label says."""
+    _draw_face(canvas, face, "What the network says", place)
+    box: Box = (530, 96, WIDTH - 40, 630)
+    panel(canvas, box)
+    name_x, no_x, yes_x = box[0] + 60, box[0] + 270, box[0] + 490
+    middle = (no_x + yes_x) / 2
+    for x, heading, anchor in ((no_x, "no", "lm"), (middle, "50 %", "mm"), (yes_x, "yes", "rm")):
+        write(canvas, x, box[1] + 26, heading, 16, MUTED, anchor)
+    top = box[1] + 46
+    row = min(56.0, (box[3] - 44 - top) / len(columns))
+    for n, k in enumerate(columns):
+        y, size = top + row * (n + 0.5), min(20.0, 0.6 * row)
+        probability, known = float(face.probabilities_K[k]), bool(face.known_K[k])
+        colour = MUTED if not known else RIGHT if is_right(face, k) else WRONG
+        if known:
+            (check if is_right(face, k) else cross)(canvas, box[0] + 32, y, 8, colour)
+        write(canvas, name_x, y, words.name_task(face.tasks[k]), size, width=195)
+        rectangle(canvas, (no_x, y - 7, yes_x, y + 7), RULE, 3)
+        end = no_x + probability * (yes_x - no_x)
+        rectangle(canvas, (min(middle, end), y - 7, max(middle, end), y + 7), colour, 3)
+        line(canvas, [(middle, y - 11), (middle, y + 11)], TEXT, 1.5)
+        truth = "" if not known or is_right(face, k) else f"label: {words.yes_or_no(face.labels_K[k])}"
+        write(canvas, yes_x + 16, y, words.answer(probability), size)
+        write(canvas, box[2] - 20, y, truth, 0.85 * size, colour, "rm")
+    if len(face.tasks) > len(columns):
+        write(
+            canvas, box[2] - 20, box[3] - 22, f"and {len(face.tasks) - len(columns)} more attributes", 16, MUTED, "rm"
+        )
+
+    _explain(
+        canvas,
+        "Bar: how probable the attribute is; blue with a check: the label agrees, orange with a cross: it does not",
+    )
+
+
+def _draw_evidence(canvas: Canvas, face: Face, columns: list[int], place: str) -> None:
+    """The face once for each task, lit where the task's answer depends on the pixels."""
+    _draw_face(canvas, face, "Where the evidence lies", place)
+    left, top, gap = 530, 96, 14
+    side = (WIDTH - 40 - left - 3 * gap) / 4
+    for n, k in enumerate(columns[:NUM_TILES]):
+        x, y = left + n % 4 * (side + gap), top + n // 4 * (side + 76)
+        picture(canvas, lit(face.image, face.evidence_KHW[k]), (x, y, x + side, y + side))
+        colour = MUTED if not face.known_K[k] else RIGHT if is_right(face, k) else WRONG
+        write(canvas, x + side / 2, y + side + 18, words.name_task(face.tasks[k]), 18, TEXT, "mm", width=side)
+        write(canvas, x + side / 2, y + side + 41, words.answer(float(face.probabilities_K[k])), 17, colour, "mm")
+    explained = "Bright: changing these pixels changes the answer most (gradient of the answer at the pixels, smoothed)"
+    _explain(canvas, explained)
+
+
+def lit(image: Image.Image, evidence_HW: np.ndarray) -> Image.Image:
+    """The face in grey, with the heat of its evidence over it, at 8 times the size.
+
+    Args:
+      image: H x W pixels.
+      evidence_HW: uint8. It is blurred by 1/40 of the width, since single pixels of a gradient jump about.
+    """
+    large = (8 * image.width, 8 * image.height)
+    heat = Image.fromarray(evidence_HW).filter(ImageFilter.GaussianBlur(image.width / 40))
+    share = np.asarray(heat.resize(large, Image.Resampling.BICUBIC), dtype=np.float64)
+    share = share / max(share.max(), 1.0)
+    knots = np.linspace(0, 1, len(HEAT))
+    colours_HWC = np.stack([np.interp(share, knots, HEAT[:, c]) for c in range(3)], axis=-1)
+    grey_HWC = np.asarray(image.convert("L").resize(large, Image.Resampling.BICUBIC), dtype=np.float64)[..., None]
+    weight_HWC = (0.9 * share**0.8)[..., None]
+    return Image.fromarray((0.55 * grey_HWC * (1 - weight_HWC) + colours_HWC * weight_HWC).astype(np.uint8))
+
+
+def _draw_mistakes(canvas: Canvas, mistakes: list[tuple[int, Face]]) -> None:
+    """A tile for each task: the face, what was said of it, and what the label says."""
+    write(canvas, 40, 44, "The most confident mistakes", 30, bold=True)
+    shown = words.share_of(len(mistakes), len(mistakes[0][1].tasks), "attributes")
+    write(canvas, WIDTH - 40, 44, f"{shown}: of all test faces, the surest wrong answer", 20, MUTED, "rm")
+    width, height, gap = (WIDTH - 80 - 3 * 14) / 4, 300.0, 14
+    for n, (k, face) in enumerate(mistakes):
+        x, y = 40 + n % 4 * (width + gap), 84 + n // 4 * (height + gap)
+        rectangle(canvas, (x, y, x + width, y + height), PANEL, 12)
+        picture(canvas, face.image, (x + 12, y + 12, x + width - 12, y + height - 88))
+        middle = x + width / 2
+        write(canvas, middle, y + height - 68, words.name_task(face.tasks[k]), 19, TEXT, "mm", True, width - 24)
+        write(
+            canvas,
+            middle,
+            y + height - 43,
+            f"network: {words.answer(float(face.probabilities_K[k]), 1)}",
+            17,
+            WRONG,
+            "mm",
+        )
+        write(canvas, middle, y + height - 20, f"label: {words.yes_or_no(face.labels_K[k])}", 17, MUTED, "mm")

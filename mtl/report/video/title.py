@@ -1,0 +1,64 @@
+"""The first seconds: what is shown."""
+
+from PIL import Image
+
+from mtl.report.record import RunRecord, StudyRecord
+from mtl.report.video import words
+from mtl.report.video.canvas import MUTED, ORANGE, TEXT, WIDTH, Canvas, picture, rectangle, wrap, write
+from mtl.report.video.film import Shot
+
+
+def title(study: StudyRecord, run: RunRecord, images: list[Image.Image]) -> list[Shot]:
+    """One still.
+
+    Args:
+      study, run: what the video is about.
+      images: faces for a strip along the bottom; may be none.
+    """
+    config, sizes = study.config["config"], study.results["split_sizes"]
+    num_epochs, num_tasks = len(run.epochs), len(study.results["tasks"])
+    backbone = words.BACKBONES.get(config["model"]["backbone"], config["model"]["backbone"])
+    pixels = config["data"]["image_size"]
+    drawn = "drawn " if config["data"]["name"] == "faces" else ""
+    facts = (
+        f"{backbone}, {words.count(sizes['train'], f'{drawn}training face')} of {pixels} x {pixels} pixels, "
+        f"{words.count(num_epochs, 'epoch')}"
+    )
+    methods = [words.name_method(method) for method in study.results["methods"]]
+    compared = f"Compared: {words.join(methods)}" if len(methods) > 1 else f"Method: {methods[0]}"
+
+    def draw(canvas: Canvas) -> None:
+        top = 150 if images else 220
+        write(
+            canvas,
+            WIDTH / 2,
+            top,
+            f"One network learns {words.count(num_tasks, 'face attribute')}",
+            54,
+            TEXT,
+            "mm",
+            True,
+        )
+        rectangle(canvas, (WIDTH / 2 - 40, top + 50, WIDTH / 2 + 40, top + 54), ORANGE)
+        lines = [facts, *wrap(compared, 24, WIDTH - 200)]
+        if run.results["method"] == "dst":
+            lines.append(
+                "DST (Dropped Scheduled Task) leaves tasks out of training, at rates that follow from their progress"
+            )
+        for n, words_of_line in enumerate(lines):
+            write(
+                canvas,
+                WIDTH / 2,
+                top + 100 + 42 * n,
+                words_of_line,
+                24,
+                TEXT if n == 0 else MUTED,
+                "mm",
+                width=WIDTH - 80,
+            )
+        for n, image in enumerate(images):
+            side = (WIDTH - 80 - 16 * (len(images) - 1)) / len(images)
+            left = 40 + n * (side + 16)
+            picture(canvas, image, (left, 640 - side, left + side, 640))
+
+    return [Shot(draw, 3.2)]

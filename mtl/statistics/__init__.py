@@ -1,0 +1,17 @@
+"""Every figure of a study's results.json, from the predictions of its runs alone.
+
+  predictions   reads predictions.npz
+  bootstrap     scores of a run on resamples of the test split
+  significance  standard error, interval and p value of a difference; Holm's correction
+  comparison    one method less another
+  calibration   does a predicted probability say how often the attribute is there?
+  summary       all of it for a study
+
+Shape legend: N test images, K tasks, S seeds, C clusters of images (identities), R resamples.
+"""
+
+from mtl.statistics.comparison import REFERENCES, compare, compare_all
+from mtl.statistics.predictions import Predictions, read_predictions
+from mtl.statistics.summary import describe, summarize
+
+__all__ = ["REFERENCES", "Predictions", "compare", "compare_all", "describe", "read_predictions", "summarize"]

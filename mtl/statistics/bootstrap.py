@@ -1,0 +1,65 @@
+"""Scores of a run on resamples of the test split: the cluster bootstrap over identities.
+
+Photographs of one person resemble each other, so the test split holds fewer independent images than images. What is
+drawn with replacement is therefore the person, with all of his or her images (Davison and Hinkley 1997, section 3.8).
+The same draws serve every run, so that differences between runs are paired.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mtl import metrics
+from mtl.statistics.predictions import Predictions
+
+_CHUNK = 2_000_000  # entries of the multiplicities that are floats at a time
+
+
+class Draws(NamedTuple):
+    """Scores [1 + R, K] of one run: row 0 on the test split itself, each further row on one resample of it.
+
+    NaN where a task has no label.
+    """
+
+    accuracy_RK: np.ndarray
+    balanced_accuracy_RK: np.ndarray
+
+
+def clusters(identity_N: np.ndarray) -> np.ndarray:
+    """Numbers the clusters of images from 0 up: an identity is one, and so is each image of unknown identity (-1).
+
+    >>> clusters(np.array([7, -1, 7, -1])).tolist()
+    [2, 1, 2, 0]
+    """
+    alone_N = -1 - np.arange(len(identity_N))
+    return np.unique(np.where(identity_N < 0, alone_N, identity_N), return_inverse=True)[1]
+
+
+def multiplicities(num_clusters: int, num_resamples: int, seed: int) -> np.ndarray:
+    """How often each cluster is in each resample: [1 + R, C] uint8; row 0 has every cluster once.
+
+    C clusters are drawn with replacement from C, so that each row has the sum C.
+    """
+    generator = np.random.default_rng(seed)
+    drawn = (generator.integers(num_clusters, size=num_clusters) for _ in range(num_resamples))
+    rows = [np.bincount(row, minlength=num_clusters).astype(np.uint8) for row in drawn]
+    return np.stack([np.ones(num_clusters, np.uint8), *rows])
+
+
+def resample(run: Predictions, cluster_N: np.ndarray, multiplicity_RC: np.ndarray) -> Draws:
+    """Accuracy and balanced accuracy of a run on each resample.
+
+    Counts of true and false positives and negatives add up over images, so a resample's are one matrix product: how
+    often each cluster was drawn times the counts within the cluster.
+    """
+    assert len(run.logits_NK) < 2**24, "float32 counts images exactly up to here"
+    said, labels = run.logits_NK > 0, run.labels_NK
+    cells = np.concatenate([said & labels, said & ~labels, ~said & ~labels, ~said & labels], axis=1)
+    cells &= np.tile(run.mask_NK, 4)
+    order = np.argsort(cluster_N, kind="stable")
+    starts = np.searchsorted(cluster_N[order], np.arange(multiplicity_RC.shape[1]))
+    sums = np.add.reduceat(cells[order].astype(np.float32), starts, axis=0)
+    chunks = np.array_split(multiplicity_RC, -(-multiplicity_RC.size // _CHUNK))
+    resampled = np.concatenate([chunk.astype(np.float32) @ sums for chunk in chunks]).astype(np.float64)
+    counts = metrics.Counts(*np.split(resampled, 4, axis=1))
+    return Draws(metrics.accuracy(counts), metrics.balanced_accuracy(counts))

@@ -1,0 +1,52 @@
+"""Calibration: of the images that get probability p, a share of p should show the attribute."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mtl.statistics.predictions import Predictions
+
+NUM_BINS = 10
+
+
+def calibrate(runs: Sequence[Predictions]) -> dict[str, Any]:
+    """Reliability and expected calibration error, per task and over all tasks, of the predictions of all runs together.
+
+    Probabilities of presence fall into 10 bins of equal width over [0, 1]. In bin b of n_b predictions, "confidence"
+    is their mean probability and "accuracy" the share of images in which the attribute is present;
+      ECE = sum_b n_b / n |confidence_b - accuracy_b|
+    (Naeini, Cooper and Hauskrecht 2015, for the probability of the one class of a binary task). "overall" puts the
+    predictions of all tasks into the same bins.
+
+    Returns:
+      {"overall": C, "tasks": {task: C}} with C = {"expected_calibration_error", "bins": {"confidence", "accuracy",
+      "count"}}; bins without predictions are left out, and the error is None without a label.
+    """
+    sums_KBT = sum(_bin_sums(run) for run in runs)
+    assert isinstance(sums_KBT, np.ndarray), "there is at least one run"
+    tasks = runs[0].tasks
+    return {
+        "overall": _reliability(sums_KBT.sum(axis=0)),
+        "tasks": {task: _reliability(sums_BT) for task, sums_BT in zip(tasks, sums_KBT, strict=True)},
+    }
+
+
+def _bin_sums(run: Predictions) -> np.ndarray:
+    """Sums of probability, presence and 1 in each bin, [K, B, 3]: those of several runs add up."""
+    probability_NK = 0.5 + 0.5 * np.tanh(0.5 * run.logits_NK.astype(np.float64))  # the sigmoid, without overflow
+    task_NK = np.broadcast_to(np.arange(len(run.tasks)), probability_NK.shape)
+    cell_NK = task_NK * NUM_BINS + np.minimum((probability_NK * NUM_BINS).astype(int), NUM_BINS - 1)
+    cells = cell_NK[run.mask_NK]
+    summed = (probability_NK, run.labels_NK, np.ones_like(probability_NK))
+    sums = [np.bincount(cells, terms[run.mask_NK], len(run.tasks) * NUM_BINS) for terms in summed]
+    return np.stack(sums, axis=-1).reshape(len(run.tasks), NUM_BINS, 3)
+
+
+def _reliability(sums_BT: np.ndarray) -> dict[str, Any]:
+    filled = sums_BT[sums_BT[:, 2] > 0]
+    probability, present, count = filled.T
+    error = float(np.abs(probability - present).sum() / count.sum()) if len(filled) else None
+    confidence, accuracy = probability / count, present / count
+    bins = {"confidence": confidence.tolist(), "accuracy": accuracy.tolist(), "count": count.astype(int).tolist()}
+    return {"expected_calibration_error": error, "bins": bins}

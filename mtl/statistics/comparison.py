@@ -1,0 +1,143 @@
+"""One method less another: gains and losses per task and overall, Delta_m, negative transfer."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mtl.statistics.bootstrap import Draws, clusters, multiplicities, resample
+from mtl.statistics.predictions import Predictions, Runs, check_same_test_split
+from mtl.statistics.significance import gain, holm, percentiles, seed_variances
+
+REFERENCES = ("joint", "single_task", "random_drop")
+
+
+def compare_all(runs: Runs, level: float = 0.95, num_resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
+    """Method -> reference -> comparison, for all pairs with a common seed; arguments as of `compare`."""
+    first = check_same_test_split(runs)
+    cluster_N = clusters(first.identity_N)
+    multiplicity_RC = multiplicities(cluster_N.max() + 1, num_resamples, seed)
+    num_clusters = [len(np.unique(cluster_N[known_N])) for known_N in first.mask_NK.T]
+    draws = {m: {s: resample(run, cluster_N, multiplicity_RC) for s, run in runs[m].items()} for m in runs}
+    return {
+        method: {
+            reference: compare_draws(of_method, draws[reference], first.tasks, num_clusters, level)
+            for reference in REFERENCES
+            if reference in draws and reference != method and of_method.keys() & draws[reference].keys()
+        }
+        for method, of_method in draws.items()
+    }
+
+
+def compare(
+    a: Mapping[int, Predictions],
+    b: Mapping[int, Predictions],
+    level: float = 0.95,
+    num_resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Method a less method b over the seeds that both have; see `compare_draws`.
+
+    Args:
+      a, b: seed -> predictions of the same test images.
+      level: of the intervals; 1 - level is the level of significance.
+      num_resamples: R, of the bootstrap over identities.
+      seed: of the bootstrap's draws.
+
+    Raises:
+      UserError: if two runs were tested on different images, labels or tasks, or SciPy is missing.
+    """
+    assert a.keys() & b.keys(), "methods are compared over the seeds that both have"
+    return compare_all({"a": a, "joint": b}, level, num_resamples, seed)["a"]["joint"]
+
+
+def compare_draws(
+    a: Mapping[int, Draws], b: Mapping[int, Draws], tasks: Sequence[str], num_clusters: Sequence[int], level: float
+) -> dict[str, Any]:
+    """The comparison of two methods from their scores on the same resamples.
+
+    The overall score is the unweighted mean over tasks. A task's verdict follows from its p value after Holm's
+    correction over the tasks, the overall one from its own; there is no correction over methods, references and scores.
+
+    Args:
+      a, b: seed -> scores.
+      tasks: names of the K tasks.
+      num_clusters: with a label of each task.
+      level: of the intervals.
+
+    Returns:
+      {"seeds", "accuracy", "balanced_accuracy", "delta_m", "negative_transfer", "lower", "higher"}: for each score
+      {"overall": G, "tasks": {task: G}}, G from `gain` with "verdict" and, for tasks, "holm_p_value";
+      "negative_transfer" counts and names the tasks whose accuracy is a loss; "lower" and "higher" count those whose
+      accuracy is below and above the reference's, significantly or not.
+    """
+    seeds = sorted(a.keys() & b.keys())
+    a_SRK, b_SRK = (np.stack([runs[s].accuracy_RK for s in seeds]) for runs in (a, b))
+    balanced_SRK = np.stack([a[s].balanced_accuracy_RK - b[s].balanced_accuracy_RK for s in seeds])
+    accuracy = _gains(a_SRK - b_SRK, tasks, num_clusters, level)
+    losses = [task for task, of_task in accuracy["tasks"].items() if of_task["verdict"] == "loss"]
+    differences = [of_task["difference"] or 0.0 for of_task in accuracy["tasks"].values()]
+    return {
+        "seeds": seeds,
+        "accuracy": accuracy,
+        "balanced_accuracy": _gains(balanced_SRK, tasks, num_clusters, level),
+        "delta_m": delta_m(a_SRK.mean(axis=0), b_SRK.mean(axis=0), level),
+        "negative_transfer": {"num_tasks": len(losses), "tasks": losses},
+        "lower": sum(difference < 0 for difference in differences),
+        "higher": sum(difference > 0 for difference in differences),
+    }
+
+
+def delta_m(a_RK: np.ndarray, b_RK: np.ndarray, level: float) -> dict[str, Any]:
+    """Delta_m: mean (and median) over tasks of the relative change 100 (a - b) / b, in per cent (Maninis et al. 2019).
+
+    Args:
+      a_RK, b_RK: accuracies, mean over seeds, as in `Draws`. Tasks without a label, or with b = 0, are left out.
+      level: of the bootstrap's percentile interval of the mean, which holds for these very networks.
+    """
+    defined = b_RK > 0
+    change_RK = 100 * np.divide(a_RK - b_RK, b_RK, out=np.full(b_RK.shape, np.nan), where=defined)
+    if not defined[0].any():
+        return {"mean": None, "median": None, "interval": None}
+    means = _mean_over_tasks(change_RK)
+    return {
+        "mean": float(means[0]),
+        "median": float(np.median(change_RK[0, defined[0]])),
+        "interval": percentiles(means[1:][~np.isnan(means[1:])], level),
+    }
+
+
+def _gains(
+    difference_SRK: np.ndarray, tasks: Sequence[str], num_clusters: Sequence[int], level: float
+) -> dict[str, Any]:
+    """The gain in one score: {"overall": gain, "tasks": {task: gain}} with verdicts."""
+    difference_RK = difference_SRK.mean(axis=0).round(12)  # an error in rounding is no difference
+    columns_KR = [*difference_RK.T, _mean_over_tasks(difference_RK)]
+    per_task, of_mean = seed_variances(difference_SRK[:, 0])
+    *gains, overall = (
+        gain(float(column_R[0]), column_R[1:], num, of_seeds, level)
+        for column_R, num, of_seeds in zip(
+            columns_KR, [*num_clusters, max(num_clusters)], [*per_task, of_mean], strict=True
+        )
+    )
+    corrected = holm([of_task["p_value"] for of_task in gains])
+    return {
+        "overall": overall | {"verdict": _verdict(overall["difference"], overall["p_value"], level)},
+        "tasks": {
+            task: of_task | {"holm_p_value": p, "verdict": _verdict(of_task["difference"], p, level)}
+            for task, of_task, p in zip(tasks, gains, corrected, strict=True)
+        },
+    }
+
+
+def _verdict(difference: float, p_value: float | None, level: float) -> str:
+    if p_value is None or p_value >= 1 - level:
+        return "cannot be told apart"
+    return "gain" if difference > 0 else "loss"
+
+
+def _mean_over_tasks(scores_RK: np.ndarray) -> np.ndarray:
+    """The mean over tasks of what is defined, [R]; NaN where nothing is."""
+    num_known_R = (~np.isnan(scores_RK)).sum(axis=1)
+    total_R = np.nansum(scores_RK, axis=1)
+    return np.divide(total_R, num_known_R, out=np.full(len(scores_RK), np.nan), where=num_known_R > 0)

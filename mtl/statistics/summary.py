@@ -1,0 +1,95 @@
+"""What a study's results.json says of its methods, from the predictions of their runs."""
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from mtl import metrics
+from mtl.statistics.calibration import calibrate
+from mtl.statistics.comparison import compare_all
+from mtl.statistics.predictions import Predictions, Runs, check_same_test_split
+
+SCORES = ("accuracy", "balanced_accuracy", "f1", "average_precision")
+
+
+def summarize(runs: Runs, level: float = 0.95, num_resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
+    """All statistics of a study: what `describe` and `compare_all` say.
+
+    Args:
+      runs: method -> seed -> predictions, all of the same test images.
+      level: of the intervals; 1 - level is the level of significance.
+      num_resamples: of the bootstrap over identities.
+      seed: of the bootstrap's draws.
+
+    Raises:
+      UserError: if two runs were tested on different images, labels or tasks, or SciPy is missing.
+    """
+    return describe(runs) | {"comparisons": compare_all(runs, level, num_resamples, seed)}
+
+
+def describe(runs: Runs) -> dict[str, Any]:
+    """Scores, confusion and calibration of each method, which need no SciPy.
+
+    Returns:
+      What results.json holds under tasks, seeds, num_test_identities (None where no identity is known),
+      majority_accuracy, methods, confusion and calibration; what is undefined is None.
+
+    Raises:
+      UserError: if two runs were tested on different images, labels or tasks.
+    """
+    first = check_same_test_split(runs)
+    majority = {
+        task: scores["majority_accuracy"] for task, scores in metrics.evaluate(*_scored(first))["tasks"].items()
+    }
+    known = first.identity_N[first.identity_N >= 0]
+    return {
+        "tasks": list(first.tasks),
+        "seeds": {method: sorted(of_method) for method, of_method in runs.items()},
+        "num_test_identities": len(np.unique(known)) or None,
+        "majority_accuracy": {"overall": _mean(list(majority.values())), "tasks": majority},
+        "methods": {method: _scores(list(of_method.values())) for method, of_method in runs.items()},
+        "confusion": {method: _confusion(list(of_method.values())) for method, of_method in runs.items()},
+        "calibration": {method: calibrate(list(of_method.values())) for method, of_method in runs.items()},
+    }
+
+
+def _scores(runs: Sequence[Predictions]) -> dict[str, Any]:
+    """Mean and sample standard deviation over seeds of every score, per task and as the mean over tasks."""
+    per_run = [metrics.evaluate(*_scored(run))["tasks"] for run in runs]
+    return {
+        "overall": {
+            score: _spread([_mean([scores[score] for scores in tasks.values()]) for tasks in per_run])
+            for score in SCORES
+        },
+        "tasks": {
+            task: {score: _spread([tasks[task][score] for tasks in per_run]) for score in SCORES}
+            for task in runs[0].tasks
+        },
+    }
+
+
+def _confusion(runs: Sequence[Predictions]) -> dict[str, dict[str, int]]:
+    """Task -> images by predicted and true class, summed over seeds."""
+    counts = reduce(metrics.merge, (metrics.count(run.logits_NK, run.labels_NK, run.mask_NK) for run in runs))
+    names = [field.removesuffix("_K") for field in counts._fields]
+    return {
+        task: dict(zip(names, of_task, strict=True))
+        for task, of_task in zip(runs[0].tasks, np.stack(counts, axis=1).tolist(), strict=True)
+    }
+
+
+def _scored(run: Predictions) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What `metrics.evaluate` takes."""
+    return run.tasks, run.logits_NK, run.labels_NK, run.mask_NK, run.majority_K
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _spread(values: Sequence[float | None]) -> dict[str, float | None]:
+    known = [value for value in values if value is not None]
+    return {"mean": _mean(known), "standard_deviation": float(np.std(known, ddof=1)) if len(known) > 1 else None}

@@ -1,0 +1,179 @@
+"""A finished study with made-up numbers: every file of the schema, in a moment and without training.
+
+Labels, logits and losses are drawn; all that follows from them (scores, statistics, activation probabilities, gates)
+is computed by the package itself, so that it fits together as in a real study.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from mtl import dst, metrics, statistics
+from mtl.gating import DROPPING, single_metric
+
+TASKS = ("Smiling", "Male", "Black_Hair", "Wearing_Earrings", "5_o_Clock_Shadow")
+METHODS = ("joint", "dst", "random_drop")
+NUM_RANDOM = 12  # images of examples.npz that are drawn at random
+
+
+def write_study(
+    root: Path,
+    methods: Sequence[str] = METHODS,
+    num_seeds: int = 2,
+    num_epochs: int = 4,
+    tasks: Sequence[str] = TASKS,
+    num_images: int = 150,
+    image_size: int = 24,
+) -> Path:
+    """Writes a study into `root` and returns it.
+
+    Args:
+      num_images: of the test split.
+      image_size: height and width of the example faces, pixels.
+    """
+    generator = np.random.default_rng(0)
+    shape = (num_images, len(tasks))
+    labels = generator.random(shape) < np.linspace(0.15, 0.7, len(tasks))
+    signal = (2 * labels - 1) * np.linspace(2.0, 0.8, len(tasks)) + 0.8 * generator.standard_normal(shape)
+    common = {
+        "labels": labels,
+        "mask": np.ones(shape, dtype=bool),
+        "ids": np.array([f"{number:06d}.jpg" for number in range(num_images)]),
+        "identity": generator.integers(0, num_images // 2, num_images),
+        "tasks": np.array(tasks),
+        "majority": labels.mean(axis=0) > 0.5,
+    }
+    runs: dict[str, dict[int, statistics.Predictions]] = {}
+    for method in methods:
+        runs[method] = {}
+        for seed in range(num_seeds):
+            folder = root / method / f"seed_{seed}"
+            folder.mkdir(parents=True)
+            arrays = common | {"logits": 3 * signal + generator.standard_normal(shape)}
+            np.savez_compressed(folder / "predictions.npz", **arrays)
+            np.savez_compressed(folder / "examples.npz", **_examples(arrays, image_size, generator))
+            _write_run(folder, method, seed, num_epochs, arrays, generator)
+            runs[method][seed] = statistics.read_predictions(folder / "predictions.npz")
+    described = {"config": _config(methods, num_seeds, num_epochs, tasks, image_size), "device": "made up"}
+    _write_json(root / "config.json", described | {"versions": {}, "command": "python launch.py", "revision": "0"})
+    summary = statistics.summarize(runs, num_resamples=200)
+    run = json.loads((root / methods[0] / "seed_0" / "results.json").read_text())
+    given = {"split_sizes": run["split_sizes"], "device": run["device"], "drop_rates": _drop_rates(root, runs)}
+    _write_json(root / "results.json", summary | given)
+    return root
+
+
+def _write_run(
+    folder: Path, method: str, seed: int, num_epochs: int, arrays: dict[str, np.ndarray], generator: np.random.Generator
+) -> None:
+    tasks = tuple(arrays["tasks"].tolist())
+    test = metrics.evaluate(tasks, arrays["logits"], arrays["labels"], arrays["mask"], arrays["majority"])
+    config = _config((method,), seed + 1, num_epochs, tasks, 24) | {"method": method, "seed": seed}
+    described = {"config": config, "tasks": tasks, "versions": {"python": "3.11"}, "device": "made up"}
+    _write_json(folder / "config.json", described | {"command": "python launch.py", "revision": "0"})
+    results = {"method": method, "seed": seed, "tasks": tasks, "best_epoch": num_epochs, "epochs": num_epochs}
+    times = {"train_seconds": 60.0, "images_per_second": 50.0, "device": "made up", "versions": {"python": "3.11"}}
+    sizes = {"split_sizes": {"train": 800, "valid": 100, "test": len(arrays["labels"])}}
+    _write_json(folder / "results.json", results | times | sizes | {"valid": test, "test": test})
+    lines, accounts = [], []
+    speed = generator.uniform(0.1, 0.5, len(tasks))
+    state = None
+    static = dst.Static(
+        dict(zip(tasks, np.linspace(18, 9, len(tasks)).round().tolist(), strict=True)),
+        dict(zip(tasks, np.linspace(600, 800, len(tasks)).round().tolist(), strict=True)),
+        single_metric(method, dst.Weights(0.1, 0.1, 0.3, 0.3, 0.2)),
+        beta=0.5,
+    )
+    for epoch in range(1, num_epochs + 1):
+        progress = 1 - np.exp(-speed * epoch)
+        values = 0.7 - 0.5 * progress + 0.01 * generator.random(len(tasks))
+        losses = dict(zip(tasks, values.tolist(), strict=True))
+        gates = dict.fromkeys(tasks, True)
+        if method in DROPPING:
+            state, account = dst.update(state, losses, static)
+            P = dict.fromkeys(tasks, dst.mean(account.P)) if method == "random_drop" else account.P
+            gates, _ = dst.sample_gates(P, dict(zip(tasks, generator.random(len(tasks)), strict=True)))
+            P = dict.fromkeys(tasks, dst.mean(account.P)) if method == "random_drop" else account.P
+            line = account._asdict() | {"P": P, "G": {task: int(gate) for task, gate in gates.items()}}
+            constants = {"depth": static.depth, "count": static.num_samples, "weights": static.weights._asdict()}
+            accounts.append(line | constants | {"beta": static.beta})
+        steps = [
+            {"kind": "step", "epoch": epoch, "step": 2 * epoch - rest, "losses": losses, "learning_rate": 1e-3}
+            | {"gradient_norm": 1.0}
+            for rest in (1, 0)
+        ]
+        features = np.eye(len(tasks)) + 0.1 * generator.standard_normal((len(tasks), len(tasks)))
+        measured = {
+            "losses": losses,
+            "gates": {task: int(gate) for task, gate in gates.items()},
+            "gramian": (features @ features.T).tolist(),
+            "valid": _scaled(test, 1 - 0.3 * float(np.exp(-epoch))),
+            "seconds": 10.0,
+        }
+        lines += [*steps, {"kind": "epoch", "epoch": epoch, "step": 2 * epoch} | measured]
+    _write_lines(folder / "metrics.jsonl", lines)
+    if accounts:
+        _write_lines(folder / "dst.jsonl", accounts)
+
+
+def _examples(arrays: dict[str, np.ndarray], size: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    """Random smooth images instead of faces, with a bright spot per task as the evidence."""
+    logits, labels = arrays["logits"], arrays["labels"]
+    wrongness = np.where((logits > 0) != labels, np.abs(logits), -1.0)
+    positions = np.concatenate([generator.permutation(len(logits))[:NUM_RANDOM], wrongness.argmax(axis=0)])
+    small = generator.integers(0, 256, (len(positions), 4, 4, 3), dtype=np.uint8)
+    images = [np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC)) for image in small]
+    centres = generator.uniform(0.2, 0.8, (len(positions), logits.shape[1], 2, 1, 1)) * size
+    offsets = np.mgrid[:size, :size] - centres
+    evidence = np.exp(-(offsets**2).sum(axis=2) / (2 * (size / 8) ** 2))
+    return {
+        "positions": positions,
+        "images": np.stack(images).transpose(0, 3, 1, 2),
+        "evidence": (255 * evidence).astype(np.uint8),
+        "num_random": np.array(min(NUM_RANDOM, len(logits))),
+    }
+
+
+def _scaled(scores: dict[str, Any], factor: float) -> dict[str, Any]:
+    """Scores of an earlier epoch."""
+    tasks = {
+        task: {name: value * factor if isinstance(value, float) else value for name, value in of_task.items()}
+        for task, of_task in scores["tasks"].items()
+    }
+    overall = {name: scores[name] * factor for name in ("overall_accuracy", "balanced_accuracy", "exact_match")}
+    return overall | {"tasks": tasks}
+
+
+def _drop_rates(root: Path, runs: dict[str, dict[int, statistics.Predictions]]) -> dict[str, Any]:
+    def read(method: str, seed: int) -> list[dict[str, Any]]:
+        lines = (root / method / f"seed_{seed}" / "dst.jsonl").read_text().splitlines()
+        return [
+            {"epoch": line["epoch"], "drop_rate": {t: 1 - p for t, p in line["P"].items()}, "G": line["G"]}
+            for line in map(json.loads, lines)
+        ]
+
+    return {method: {str(seed): read(method, seed) for seed in runs[method]} for method in runs if method in DROPPING}
+
+
+def _config(
+    methods: Sequence[str], num_seeds: int, num_epochs: int, tasks: Sequence[str], image_size: int
+) -> dict[str, Any]:
+    """The fields of configs/default.py; only what shapes the study is not its value there."""
+    from configs.default import get_config
+
+    config = get_config()
+    config.study.methods, config.study.seeds = tuple(methods), tuple(range(num_seeds))
+    config.data.attributes, config.data.image_size, config.train.epochs = tuple(tasks), image_size, num_epochs
+    return config.to_dict()
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2))
+
+
+def _write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -1,0 +1,137 @@
+"""The report: every number in it is looked up again, in the files of the study and not by the report's own code."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pypdf import PdfReader
+
+from mtl.errors import UserError
+from mtl.report import job
+from mtl.report.record import read_study
+from mtl.report.sections.setting import METHODS, REASONS
+from tests.report.synthetic import write_study
+
+QUOTED = re.compile(r'#n\("([^"]*)", "([^"]*)", "([^"]*)", "([^"]*)"\);')
+STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
+NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?")
+# What the prose itself may say: years, levels, indices in formulas, "two", "ten" as digits do not occur.
+IN_PROSE = {"95", "1979", "2014", "2015", "2018", "2023", "0", "1", "2", "100"}
+METHODS_SHOWN = ("joint", "single_task", "dst", "random_drop", "dst_stagnancy")
+
+
+@pytest.fixture(scope="module", params=["full", "one method, one epoch"])
+def workdir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    root = tmp_path_factory.mktemp("study")
+    if request.param == "full":
+        write_study(root, METHODS_SHOWN, num_seeds=2, num_epochs=4)
+    else:
+        write_study(root, ("joint",), num_seeds=1, num_epochs=1)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(job, "make_video", lambda study, path: path.touch())
+    job.report(root)
+    patch.undo()
+    yield root
+
+
+def load(root: Path, file: str) -> Any:
+    text = (root / file).read_text()
+    if file.endswith(".jsonl"):
+        lines = [json.loads(line) for line in text.splitlines()]
+        return [line for line in lines if line.get("kind", "epoch") == "epoch"]
+    return json.loads(text)
+
+
+def find(content: Any, path: str) -> Any:
+    for key in path.split("/"):
+        content = content[int(key)] if isinstance(content, list) else content[key]
+    return content
+
+
+def says(kind: str, value: Any, text: str) -> bool:
+    """Whether the text is the value, as far as its digits go."""
+    if kind == "p" and text.startswith("<"):
+        return value < float(text[1:])
+    if kind == "count":
+        return int(text) == len(value)
+    if kind == "mean":
+        value = np.mean(list(value.values()))
+    if kind == "mean_progress":
+        value = np.mean([max(0.0, -rate) for rate in value.values()])
+    scale = {"percent": 100, "points": 100, "minutes": 1 / 60}.get(kind, 1)
+    digits = len(text.partition(".")[2])
+    tolerance = 1e-5 * abs(value) + 1e-9 if kind == "plain" else 0.5000001 * 10.0**-digits
+    return abs(float(text.replace(",", "")) - scale * value) <= tolerance
+
+
+def test_every_quoted_number_is_in_the_files(workdir: Path) -> None:
+    quotes = QUOTED.findall((workdir / "report.typ").read_text())
+    assert len(quotes) > 40
+    files: dict[str, Any] = {}
+    for file, path, kind, text in quotes:
+        content = files.setdefault(file, load(workdir, file))
+        assert says(kind, find(content, path), text), (file, path, kind, text)
+
+
+def test_no_other_number_is_in_the_source(workdir: Path) -> None:
+    body = (workdir / "report.typ").read_text().partition("#show: report.with")[2]
+    rest = QUOTED.sub("", body)
+    known = "".join(path.read_text() for path in workdir.rglob("*.json*")) + json.dumps([REASONS, METHODS])
+    known += " ResNet-18 VGG-16 DST"
+    for text in STRING.findall(rest):
+        if NUMBER.search(text) and not text.endswith(".svg"):
+            for word in text.replace(", ", " ").split():
+                assert not NUMBER.search(word) or word.rstrip(",") in known, text
+    rest = re.sub(r"colspan: \d+|width: 100%|\d*fr\b|\([\d,]+\)|size: [\d.]+em", "", STRING.sub("", rest))
+    assert {*NUMBER.findall(rest)} <= IN_PROSE
+
+
+def test_the_pdf_shows_them_and_no_others(workdir: Path) -> None:
+    source = (workdir / "report.typ").read_text()
+    quoted = {number for *_, text in QUOTED.findall(source) for number in NUMBER.findall(text)}
+    reader = PdfReader(workdir / "report.pdf")
+    shown = {number for page in reader.pages for number in NUMBER.findall(page.extract_text())}
+    assert len(quoted - shown) < 0.02 * len(quoted), "text extraction may glue a few together"
+    strings = {number for text in STRING.findall(source) for number in NUMBER.findall(text)}
+    numbering = {str(number) for number in range(41)} | {f"{a}.{b}" for a in range(1, 15) for b in range(1, 9)}
+    extra = shown - quoted - strings - numbering - IN_PROSE
+    assert not {number for number in extra if "." in number or len(number) > 2}, extra
+
+
+def test_results_follow_from_the_predictions(workdir: Path) -> None:
+    """The headline figures, recomputed from predictions.npz in two lines each."""
+    results = load(workdir, "results.json")
+    for method, seeds in results["seeds"].items():
+        accuracies, positives = [], 0
+        for seed in seeds:
+            arrays = np.load(workdir / method / f"seed_{seed}" / "predictions.npz")
+            right_NK = (arrays["logits"] > 0) == arrays["labels"]
+            accuracies.append(right_NK.mean(axis=0))
+            positives += int(((arrays["logits"] > 0) & arrays["labels"])[:, 0].sum())
+        scores = results["methods"][method]
+        assert scores["overall"]["accuracy"]["mean"] == pytest.approx(np.mean(accuracies))
+        for k, task in enumerate(results["tasks"]):
+            assert scores["tasks"][task]["accuracy"]["mean"] == pytest.approx(np.mean(accuracies, axis=0)[k])
+        assert results["confusion"][method][results["tasks"][0]]["true_positives"] == positives
+        for reference, comparison in results["comparisons"][method].items():
+            of_both = [results["methods"][name]["overall"]["accuracy"]["mean"] for name in (method, reference)]
+            assert comparison["accuracy"]["overall"]["difference"] == pytest.approx(of_both[0] - of_both[1])
+
+
+def test_has_six_to_twelve_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "make_video", lambda study, path: path.touch())
+    tasks = "Smiling Male Black_Hair Arched_Eyebrows Wearing_Earrings Wavy_Hair 5_o_Clock_Shadow Young".split()
+    methods = ("joint", "single_task", "uncertainty", "dst", "random_drop", "dst_incompleteness", "dst_stagnancy")
+    job.report(write_study(tmp_path, methods, 3, 6, tasks))
+    assert 6 <= len(PdfReader(tmp_path / "report.pdf").pages) <= 12
+
+
+def test_a_folder_without_runs_gets_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no finished run"):
+        job.report(tmp_path)
+    with pytest.raises(UserError, match="holds no finished study"):
+        read_study(tmp_path)

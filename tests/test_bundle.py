@@ -1,0 +1,28 @@
+"""The bundle: report, video, code, configurations and README in one zip, and no predictions."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from mtl.bundle import bundle
+from mtl.errors import UserError
+from tests.report.synthetic import write_study
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_holds_what_one_hands_on(tmp_path: Path) -> None:
+    workdir = write_study(tmp_path / "study", ("joint", "dst"), num_seeds=1, num_epochs=1)
+    with pytest.raises(UserError, match=r"has no report.pdf: run --job=study and then --job=report"):
+        bundle(workdir, tmp_path / "all.zip")
+    for name in ("report.pdf", "demo.mp4"):
+        (workdir / name).write_bytes(name.encode())
+    assert "all.zip" in bundle(workdir, tmp_path / "new" / "all.zip")
+    with zipfile.ZipFile(tmp_path / "new" / "all.zip") as archive:
+        names = set(archive.namelist())
+        assert archive.read("study/demo.mp4") == b"demo.mp4"
+        assert archive.read("code/mtl/dst.py") == (ROOT / "mtl" / "dst.py").read_bytes()
+    assert {"README.md", "study/report.pdf", "study/config.json", "study/results.json", "code/launch.py"} <= names
+    assert {"study/joint/seed_0/config.json", "study/dst/seed_0/dst.jsonl", "code/configs/default.py"} <= names
+    assert not any(name.endswith(".npz") for name in names), "predictions hold the labels of the data"
