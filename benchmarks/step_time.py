@@ -7,7 +7,6 @@ what is reported are ratios of neighbouring steps: their median and quartiles.
 Command: python benchmarks/step_time.py [--num_rounds=30]    writes artifacts/benchmarks/step_time_<device>.json
 """
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 import torchvision
 from absl import app, flags
+from timing import make_batch, quartiles, seconds
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -33,20 +33,6 @@ BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "images per step")
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 64, "pixels")
 COMPILE = flags.DEFINE_string("compile", "auto", "how our step runs: auto, on, off")
 NUM_WARMUP = 3
-
-
-def make_batch(num_tasks: int, batch_size: int, image_size: int, device: torch.device) -> Batch:
-    """Random pixels and labels; their values do not matter to the time."""
-    generator = np.random.default_rng(0)
-    shape = (batch_size, num_tasks)
-    batch = Batch(
-        torch.from_numpy(generator.integers(0, 256, (batch_size, 3, image_size, image_size), dtype=np.uint8)),
-        torch.from_numpy(generator.integers(0, 2, shape).astype(np.float32)),
-        torch.ones(shape),
-        torch.from_numpy(generator.random(batch_size) < 0.5),
-        torch.from_numpy(generator.integers(-4, 5, (batch_size, 2))),
-    )
-    return Batch(*(tensor.to(device) for tensor in batch))
 
 
 def make_loop(batch: Batch, num_tasks: int, device: torch.device) -> Callable[[], object]:
@@ -90,21 +76,6 @@ def make_ours(batch: Batch, gates: list[bool], device: torch.device) -> Callable
         return metrics
 
     return step
-
-
-def seconds(step: Callable[[], object], device: torch.device) -> float:
-    """Wall time of one step."""
-    began = time.perf_counter()
-    step()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - began
-
-
-def quartiles(values: np.ndarray) -> dict[str, float]:
-    """Median and quartiles."""
-    low, median, high = np.percentile(values, [25, 50, 75])
-    return {"median": float(median), "quartile_1": float(low), "quartile_3": float(high)}
 
 
 def main(_: list[str]) -> None:

@@ -23,7 +23,7 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
     """Every field there is, with the values of the demo."""
     config = ConfigDict()
-    config.method = "joint"  # what --job=train trains: joint, single_task, uncertainty, random_drop, dst, dst_depth ...
+    config.method = "joint"  # what --job=train trains: joint, single_task, dst, random_drop, uncertainty, ... (README)
     config.seed = 0  # what --job=train trains it with
     config.variant = ""  # the folder of the run; "": the method's name
 
@@ -80,6 +80,7 @@ def get_config() -> ConfigDict:
     train.checkpoint_seconds = 60.0  # a killed run loses no more than this
 
     config.dst = dst = ConfigDict()
+    dst.enabled = False  # drop tasks by Algorithm 1 under any other method too; method = dst does it by itself
     dst.weights = ConfigDict()  # lambda of each metric; they sum to 1 (our choice: equal)
     dst.weights.depth = 0.2
     dst.weights.count = 0.2
@@ -91,4 +92,16 @@ def get_config() -> ConfigDict:
     dst.measure = "probe"  # probe: V on fixed training images before each epoch; running: the last epoch's mean loss
     dst.probe_images = 1024  # rounded down to whole batches
     dst.count = "annotated"  # annotated (the paper) or positives (a variant that departs from it)
+
+    config.methods = methods = ConfigDict()  # options, with the papers' values or, where a paper has none, ours
+    methods.coefficient_of_variation = {"variance_floor": 1e-8}  # below it, a loss counts as constant
+    methods.dynamic_task_prioritization = {"gamma": 1.0, "smoothing": 0.1}  # focus on what is hard; of the averages
+    methods.dynamic_weight_average = {"temperature": 2.0}  # high: nearly equal weights
+    methods.famo = {"learning_rate": 0.025, "weight_decay": 1e-3}  # of its logits
+    methods.go4align = {"num_groups": 2, "step_size": 1e-4}  # groups of tasks; of the risk that guides them
+    methods.ldc = {"penalty": 0.01}  # on the gaps between weighted losses
+    methods.loss_balanced = {"alpha": 0.5}  # power of the loss relative to the epoch's first
+    methods.random_weighting = {"distribution": "normal"}  # normal, dirichlet or bernoulli
+    methods.smooth_tchebycheff = {"mu": 0.01}  # small: the largest loss alone
+    methods.soft_uncertainty = {"temperature": 10.0}  # high: nearly equal weights
     return config

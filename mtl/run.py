@@ -47,6 +47,7 @@ class Run(NamedTuple):
     rows: dict[str, np.ndarray]  # split -> rows of the pack
     model: Model
     majority_K: np.ndarray  # bool, each task's more frequent class in the training split
+    dropping: str | None  # one of gating.DROPPING
     static: dst.Static
     control: list[float] | None  # random_drop's probability per epoch
     num_batches: int  # per epoch
@@ -63,8 +64,16 @@ def run_folder(workdir: Path, name: str, seed: int) -> Path:
 
 
 def run_name(config: ConfigDict) -> str:
-    """What a run is called in a study: its variant's name, or its method's."""
-    return config.variant or config.method
+    """What a run is called in a study: its variant's name, or its method's, with "dst_" before it if DST is added."""
+    added = config.dst.enabled and config.method not in gating.DROPPING
+    return config.variant or (f"dst_{config.method}" if added else config.method)
+
+
+def dropping(config: ConfigDict) -> str | None:
+    """The scheme of `gating.DROPPING` by which a run drops tasks; None if it drops none."""
+    if config.method in gating.DROPPING:
+        return config.method
+    return "dst" if config.dst.enabled else None
 
 
 def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
@@ -94,7 +103,7 @@ def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
     num_steps, num_warmup_steps = train.epochs * num_batches, round(train.warmup_epochs * num_batches)
     optimizer = make_optimizer(train.optimizer, train.momentum, train.weight_decay)
     schedule = make_schedule(train.schedule, train.learning_rate, num_steps, num_warmup_steps)
-    method = methods.make_method(config.method)
+    method = methods.make_method(config.method, config.methods.get(config.method, ConfigDict()).to_dict())
     run = Run(
         config,
         folder,
@@ -103,6 +112,7 @@ def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
         rows,
         model,
         majority(pack, rows["train"]),
+        dropping(config),
         static,
         control,
         num_batches,
@@ -127,7 +137,7 @@ def _make_networks(
         model = in_bfloat16(model)
     if config.method == "single_task":
         # On a CPU a batched convolution of K networks is slower than K convolutions (benchmarks/single_task.py).
-        return separate(model, params, buffers, chunk_size=1 if device.type == "cpu" else None)
+        return separate(model, params, buffers, at_once=device.type != "cpu")
     return model, params, buffers
 
 
@@ -221,12 +231,13 @@ def _check_same_run(config: ConfigDict, folder: Path) -> None:
 def effective(config: dict[str, Any]) -> dict[str, Any]:
     """Flattens a configuration to "section.field" -> JSON value, without what has no effect on a run."""
     flat: dict[str, Any] = {}
+    others = tuple(f"methods.{name}" for name in methods.METHODS if name != config["method"])
 
     def visit(prefix: str, value: Any) -> None:
         if isinstance(value, dict):
             for key, inner in value.items():
                 visit(f"{prefix}.{key}" if prefix else key, inner)
-        elif not prefix.startswith(WITHOUT_EFFECT):
+        elif not prefix.startswith(WITHOUT_EFFECT + others):
             flat[prefix] = json.loads(json.dumps(value))
 
     visit("", config)

@@ -22,7 +22,7 @@ from mtl import dst
 from mtl.data.batches import Batch
 from mtl.gradients import features_gramian, scale, stack, sum_by_tap, task_losses_and_gradients
 from mtl.losses import masked_binary_cross_entropy
-from mtl.methods.interface import Method
+from mtl.methods.interface import Method, Observation
 from mtl.models.model import Model, Params, augment, normalize
 from mtl.optim import Optimizer, OptimizerState, Schedule
 
@@ -60,7 +60,7 @@ class Metrics(NamedTuple):
 
     Attributes:
       losses: task -> mean loss of the batch, dropped tasks too.
-      weights: task -> the method's weight of its gradients, dropped tasks too.
+      weights: task -> the method's weight of its gradients; 0 for a dropped task.
       gramian_KK: inner products of the tasks' unmasked gradients at the features.
       gradient_norm: Euclidean norm of the trunk's gradient.
       learning_rate: of this step.
@@ -105,7 +105,9 @@ def make_train_step(
         )
         learning_rate = schedule(state.step)
         losses_K, open_K = (torch.stack([values[task] for task in model.tasks]) for values in (losses, gates))
-        weights_K, method_state = method.update(state.method, losses_K, open_K, learning_rate)
+        gramian_KK = features_gramian(model, gradients.features)
+        observation = Observation(losses_K, gramian_KK, open_K, batch.uniforms_K, learning_rate, batch.number)
+        weights_K, method_state = method.update(state.method, observation)
         weights = dict(zip(model.tasks, weights_K.unbind(), strict=True))
 
         active = sum_by_tap(model, scale(dst.mask(gradients.features, gates), weights))
@@ -113,7 +115,9 @@ def make_train_step(
         trunk, trunk_optimizer = optimizer.update(
             trunk_gradient, state.optimizer.trunk, state.params.trunk, learning_rate
         )
-        head_gradients = scale(dst.mask(gradients.heads, gates), weights)
+        head_gradients = dst.mask(gradients.heads, gates)
+        if method.weighs_heads:
+            head_gradients = scale(head_gradients, weights)
         heads, head_optimizers = {}, {}
         for tap, members in model.groups.items():
             old = (state.params.heads[tap], state.optimizer.heads[tap])
@@ -133,7 +137,7 @@ def make_train_step(
         metrics = Metrics(
             losses,
             weights,
-            features_gramian(model, gradients.features),
+            gramian_KK,
             norm(trunk_gradient.values()),
             learning_rate,
         )

@@ -20,7 +20,7 @@ from mtl.statistics import compare_all, describe, read_predictions
 from mtl.tables import tables
 from mtl.train import fit
 
-PER_RUN = ("method", "variant", "seed")  # the fields in which the runs of a study differ
+PER_RUN = ("method", "variant", "seed")  # the runs of a study differ in these fields, and in options of methods
 Folders = dict[str, dict[int, Path]]  # method -> seed -> folder of a finished run
 
 
@@ -72,12 +72,24 @@ def write_results(workdir: Path, with_comparisons: bool) -> dict[str, Any]:
     first = _read_json(next(iter(next(iter(folders.values())).values())) / "results.json")
     results = (
         describe(predictions)
-        | {"split_sizes": first["split_sizes"], "device": first["device"]}
+        | {"split_sizes": first["split_sizes"], "provenance": read_provenance(folders)}
         | {"drop_rates": rates, "dropping": {method: summarize_dropping(runs) for method, runs in rates.items()}}
         | ({"comparisons": compare_all(predictions)} if with_comparisons else {})
     )
     checkpoint.write_json(workdir / "results.json", results)
     return results
+
+
+def read_provenance(folders: Folders) -> dict[str, list[str]]:
+    """How the runs were made, each text once: commands, source revisions, devices, versions."""
+    configs = [_read_json(folder / "config.json") for runs in folders.values() for folder in runs.values()]
+    described = {
+        "commands": [config["command"] for config in configs],
+        "revisions": [config["revision"] for config in configs],
+        "devices": [config["device"] for config in configs],
+        "versions": [f"{name} {version}" for config in configs for name, version in config["versions"].items()],
+    }
+    return {name: list(dict.fromkeys(texts)) for name, texts in described.items()}
 
 
 def find_runs(workdir: Path) -> Folders:
@@ -103,7 +115,7 @@ def _check_same_settings(folders: Folders) -> None:
     for name, of_method in folders.items():
         for folder in of_method.values():
             settings = effective(_read_json(folder / "config.json")["config"])
-            settings = {field: value for field, value in settings.items() if field not in PER_RUN}
+            settings = {field: value for field, value in settings.items() if not field.startswith(PER_RUN)}
             other, expected = seen.setdefault("" if name in METHODS else name, (folder, settings))
             changed = sorted(k for k in settings.keys() | expected.keys() if settings.get(k) != expected.get(k))
             if changed:

@@ -9,13 +9,20 @@ from mtl.statistics import REFERENCES
 
 
 def tables(results: dict[str, Any]) -> str:
-    """All tables of a study: scores, gains over joint training where they were computed, drop rates."""
+    """All tables of a study: scores, gains where they were computed, drop rates; and how its runs were made."""
     parts = [score_table(results, score) for score in ("accuracy", "balanced_accuracy")]
     if "comparisons" in results:
         compared = {reference for of_method in results["comparisons"].values() for reference in of_method}
         parts += [gain_table(results, reference) for reference in REFERENCES if reference in compared]
     parts += [drop_table(runs, method) for method, runs in results["drop_rates"].items()]
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, provenance(results["provenance"])])
+
+
+def provenance(made_by: dict[str, list[str]]) -> str:
+    """How the runs were made, in a paragraph."""
+    commands = "; ".join(f"`{command}`" for command in made_by["commands"])
+    revisions, devices, versions = (", ".join(made_by[name]) for name in ("revisions", "devices", "versions"))
+    return f"Runs of {commands}; source revision {revisions}; {devices}; {versions}."
 
 
 def score_table(results: dict[str, Any], score: str) -> str:

@@ -172,7 +172,7 @@ def close_epoch(run: Run, state: TrainState, sums: Sums, at: Progress) -> tuple[
 
 def plan(run: Run, state: TrainState, at: Progress) -> Progress:
     """Decides how likely each task is on in the coming epoch, and logs how that came about."""
-    if run.config.method not in gating.DROPPING:
+    if run.dropping is None:
         return at._replace(P=dict.fromkeys(run.model.tasks, 1.0))
     began = time.monotonic()
     running = run.config.dst.measure == "running"
@@ -183,7 +183,7 @@ def plan(run: Run, state: TrainState, at: Progress) -> Progress:
     schedule = None if at.schedule is None else dst.State(*at.schedule)
     num_steps = run.num_batches if run.config.dst.period == "step" else None
     schedule, decided = gating.plan_epoch(
-        run.config.method, schedule, losses, run.static, run.config.seed, run.control, num_steps
+        run.dropping, schedule, losses, run.static, run.config.seed, run.control, num_steps
     )
     log(run, "dst.jsonl", decided.line)
     spent = at.seconds + time.monotonic() - began
@@ -219,12 +219,12 @@ def finish(run: Run, state: TrainState, at: Progress) -> dict[str, Any]:
 def epoch_gates(run: Run, at: Progress) -> list[dict[str, bool]]:
     """The gates of the batches that are left of the epoch: task -> on or off, for each batch."""
     assert at.P is not None, "an epoch is planned before it is trained"
-    method, numbers = run.config.method, range(at.batch, run.num_batches)
-    if method not in gating.DROPPING:
+    numbers = range(at.batch, run.num_batches)
+    if run.dropping is None:
         return [dict.fromkeys(run.model.tasks, True)] * len(numbers)
     if run.config.dst.period == "epoch":
-        return [gating.draw_gates(method, at.P, run.config.seed, at.epoch)[0]] * len(numbers)
-    return [gating.draw_gates(method, at.P, run.config.seed, at.epoch, number)[0] for number in numbers]
+        return [gating.draw_gates(run.dropping, at.P, run.config.seed, at.epoch)[0]] * len(numbers)
+    return [gating.draw_gates(run.dropping, at.P, run.config.seed, at.epoch, number)[0] for number in numbers]
 
 
 def epoch_batches(run: Run, at: Progress) -> Iterator[Batch]:

@@ -156,7 +156,7 @@ def test_normalize_is_torchvisions() -> None:
 def test_a_network_per_task_is_that_task_trained_alone() -> None:
     """Parameters, losses and predictions of each of the K networks equal a joint run with that task as its only one."""
     together, params, buffers = make_tiny()
-    model, params_K, buffers_K = separate(together, params, buffers, chunk_size=1)
+    model, params_K, buffers_K = separate(together, params, buffers, at_once=False)
     state = train(model, init_state(model, params_K, buffers_K, adamw(), equal()))
     for k, task in enumerate(TASKS):
         tap = next(tap for tap, members in together.groups.items() if task in members)
@@ -173,8 +173,8 @@ def test_a_network_per_task_is_that_task_trained_alone() -> None:
 def test_all_networks_at_once_equal_one_after_the_other() -> None:
     made = make_tiny()
     states = []
-    for chunk_size in (1, None):
-        model, params, buffers = separate(*made, chunk_size=chunk_size)
+    for at_once in (False, True):
+        model, params, buffers = separate(*made, at_once=at_once)
         states.append(train(model, init_state(model, params, buffers, adamw(), equal())))
     for one, other in zip(tree_leaves(states[0]), tree_leaves(states[1]), strict=True):
         torch.testing.assert_close(one, other)

@@ -53,6 +53,8 @@ def make_batch(num_images: int = 4, num_tasks: int = len(TASKS), seed: int = 0) 
         torch.from_numpy((generator.random((num_images, num_tasks)) < 0.8).astype(np.float32)),
         torch.from_numpy(generator.random(num_images) < 0.5),
         torch.from_numpy(generator.integers(-2, 3, (num_images, 2))),
+        torch.from_numpy(generator.random(num_tasks, dtype=np.float32)),
+        torch.tensor(0),
     )
 
 

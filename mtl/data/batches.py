@@ -23,6 +23,8 @@ class Batch(NamedTuple):
     mask_BK: torch.Tensor  # float32: 1 where the label of a real row is known; 0 for a padding row
     flip_B: torch.Tensor  # bool: mirror the image
     shift_B2: torch.Tensor  # int64: rows and columns to move by, pixels, in [-max_shift, max_shift]
+    uniforms_K: torch.Tensor  # float32 in [0, 1): for balancing methods that draw; a step has no other randomness
+    number: torch.Tensor  # int64 scalar: which batch of the epoch it is, from 0
 
 
 def epoch_order(num_rows: int, seed: int, epoch: int) -> np.ndarray:
@@ -78,12 +80,11 @@ def train_batches(
 
     def make(number: int) -> Batch:
         noise = _generator(AUGMENTATION, seed, epoch, number)
-        return _gather(
-            pack,
-            order[number * batch_size : (number + 1) * batch_size],
-            flip_B=(noise.random(batch_size) < 0.5) & flip,
-            shift_B2=noise.integers(-max_shift, max_shift, (batch_size, 2), endpoint=True),
-        )
+        flip_B = (noise.random(batch_size) < 0.5) & flip
+        shift_B2 = noise.integers(-max_shift, max_shift, (batch_size, 2), endpoint=True)
+        uniforms_K = noise.random(len(pack.table.attributes), dtype=np.float32)
+        chosen = order[number * batch_size : (number + 1) * batch_size]
+        return _gather(pack, chosen, flip_B, shift_B2, uniforms_K, number)
 
     return _prefetch(make, range(first, num_batches), device)
 
@@ -98,7 +99,8 @@ def evaluation_batches(pack: Pack, rows: np.ndarray, batch_size: int, device: to
     def make(number: int) -> Batch:
         real = rows[number * batch_size : (number + 1) * batch_size]
         padded = np.pad(real, (0, batch_size - len(real)), mode="edge")
-        batch = _gather(pack, padded, np.zeros(batch_size, dtype=bool), np.zeros((batch_size, 2), dtype=np.int64))
+        still = np.zeros(batch_size, dtype=bool), np.zeros((batch_size, 2), dtype=np.int64)
+        batch = _gather(pack, padded, *still, np.zeros(len(pack.table.attributes), dtype=np.float32), number)
         batch.mask_BK[len(real) :] = 0
         return batch
 
@@ -109,13 +111,17 @@ def _generator(*key: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
 
 
-def _gather(pack: Pack, rows: np.ndarray, flip_B: np.ndarray, shift_B2: np.ndarray) -> Batch:
+def _gather(
+    pack: Pack, rows: np.ndarray, flip_B: np.ndarray, shift_B2: np.ndarray, uniforms_K: np.ndarray, number: int
+) -> Batch:
     return Batch(
         images_BCHW=torch.from_numpy(np.asarray(pack.images_NCHW)[rows]),
         labels_BK=torch.from_numpy(pack.table.labels[rows].astype(np.float32)),
         mask_BK=torch.from_numpy(pack.table.mask[rows].astype(np.float32)),
         flip_B=torch.from_numpy(flip_B),
         shift_B2=torch.from_numpy(shift_B2),
+        uniforms_K=torch.from_numpy(uniforms_K),
+        number=torch.tensor(number),
     )
 
 

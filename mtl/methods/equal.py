@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import Method
+from mtl.methods.interface import Method, Observation
 
 
 def equal() -> Method[tuple[()]]:
@@ -12,7 +12,7 @@ def equal() -> Method[tuple[()]]:
     def init(num_tasks: int, device: torch.device) -> tuple[()]:
         return ()
 
-    def update(state: tuple[()], losses_K: Tensor, open_K: Tensor, learning_rate: Tensor) -> tuple[Tensor, tuple[()]]:
-        return torch.ones_like(losses_K), state
+    def update(state: tuple[()], observation: Observation) -> tuple[Tensor, tuple[()]]:
+        return observation.open_K.to(observation.losses_K.dtype), state
 
     return Method(init, update)

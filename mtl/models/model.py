@@ -5,11 +5,12 @@ leading task axis, and each task taps its own. So whatever trains one network tr
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.func import vmap
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from mtl.models.backbones import Tensors, architecture, make_backbone
 from mtl.models.heads import Head, HeadParams, group_by_tap, make_head, parse_taps
@@ -74,12 +75,12 @@ def make_model(
     return Model(tasks, groups, depths, trunk.apply, kind.apply), Params(trunk.params, heads), trunk.buffers
 
 
-def separate(model: Model, params: Params, buffers: Tensors, chunk_size: int | None) -> tuple[Model, Params, Tensors]:
+def separate(model: Model, params: Params, buffers: Tensors, at_once: bool) -> tuple[Model, Params, Tensors]:
     """A network per task: each gets a copy of the trunk and its own head, with the numbers that they have now.
 
     Args:
       model, params, buffers: from `make_model`.
-      chunk_size: how many networks run at once under `vmap`; None for all, 1 for one after the other.
+      at_once: whether the trunks run together under `vmap`, or one after the other.
     """
     num_tasks = len(model.tasks)
     taps = {task: tap for tap, members in model.groups.items() for task in members}
@@ -92,9 +93,10 @@ def separate(model: Model, params: Params, buffers: Tensors, chunk_size: int | N
     def trunk(
         stacked: Tensors, stacked_buffers: Tensors, images_BCHW: Tensor, train: bool
     ) -> tuple[dict[str, Tensor], Tensors]:
-        features, moved = vmap(
-            lambda one, one_buffers: model.trunk(one, one_buffers, images_BCHW, train), chunk_size=chunk_size
-        )(stacked, stacked_buffers)
+        def one(params: Tensors, buffers: Tensors) -> tuple[dict[str, Tensor], Tensors]:
+            return model.trunk(params, buffers, images_BCHW, train)
+
+        features, moved = (vmap(one) if at_once else _one_by_one(one))(stacked, stacked_buffers)
         return {task: features[taps[task]][k] for k, task in enumerate(model.tasks)}, moved
 
     def stack(values: Tensors) -> Tensors:
@@ -103,6 +105,21 @@ def separate(model: Model, params: Params, buffers: Tensors, chunk_size: int | N
     groups: dict[str, tuple[str, ...]] = {task: (task,) for task in model.tasks}
     stacked_params = Params(stack(params.trunk), {task: heads[task] for task in model.tasks})
     return model._replace(groups=groups, trunk=trunk), stacked_params, stack(buffers)
+
+
+def _one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same as `vmap(function)`, one slice after the other.
+
+    Unlike vmap's chunks of 1, whose pull-back pads each slice's gradient with zeros to the size of all of them.
+    """
+
+    def mapped(*stacked: Tensors) -> Any:
+        leaves, spec = tree_flatten(stacked)
+        slices = zip(*(leaf.unbind() for leaf in leaves), strict=True)
+        results = [function(*tree_unflatten(list(values), spec)) for values in slices]
+        return tree_map(lambda *values: torch.stack(values), *results)
+
+    return mapped
 
 
 def in_bfloat16(model: Model) -> Model:

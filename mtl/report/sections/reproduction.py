@@ -6,8 +6,9 @@ from mtl.report.style import method_name
 
 
 def section(study: StudyRecord, figures: dict[str, str]) -> str:
-    first = next(iter(next(iter(study.runs.values())).values()))
-    versions = ", ".join(f"{name} {version}" for name, version in first.results["versions"].items())
+    made_by = study.results["provenance"]
+    commands = "\n\n".join(f"#block({raw(command)[1:-1]})" for command in made_by["commands"])
+    revisions, devices, versions = (", ".join(made_by[name]) for name in ("revisions", "devices", "versions"))
     columns = [
         ("seeds", "seed", "integer", 0),
         ("best epoch", "best_epoch", "integer", 0),
@@ -28,11 +29,11 @@ def section(study: StudyRecord, figures: dict[str, str]) -> str:
 
 = To do it again
 
-The study's command:
+The runs were trained by
 
-#block({raw(study.config["command"])[1:-1]})
+{commands}
 
-Source revision {raw(study.config["revision"])}, on {words(study.results["device"])}, with {words(versions)}. Each run's folder holds its whole
+Source revision {words(revisions)}, on {words(devices)}, with {words(versions)}. Each run's folder holds its whole
 configuration. Minutes are wall time of training and validation on a machine that may have done other work meanwhile.
 
 {table(runs, "The runs of each method, seed by seed.")}

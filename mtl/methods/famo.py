@@ -1,0 +1,57 @@
+"""FAMO: all losses fall at the same relative rate, without a gradient per task."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mtl.methods import learned, masked
+from mtl.methods.interface import Method, Observation
+
+
+class FamoState(NamedTuple):
+    """`logits`: xi. `num_steps`: int64 scalar. Of each task: the step in which it was last open, and its loss there."""
+
+    logits: learned.Learned
+    num_steps: Tensor
+    last_step_K: Tensor
+    last_losses_K: Tensor
+
+
+def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Method[FamoState]:
+    """Fast adaptive multitask optimization (Liu, Feng, Stone and Liu, NeurIPS 2023).
+
+    L = c sum_t z_t log L_t,   z = softmax(xi),   c = 1 / sum_t (z_t / L_t), a constant;   so w_t = c z_t / L_t
+
+    xi follows J^T (log L_old - log L_new) + weight_decay xi with Adam, J the Jacobian of the softmax: a task that
+    improved by more than the others loses weight.
+
+    Our departure: the paper takes L_new on the same batch after the step, by another forward pass. Ours is the loss of
+    the next batch, which is free, and noisier by the difference of two batches. It moves xi at the start of the next
+    step, and only tasks that are open in both.
+
+    Args:
+      learning_rate: of xi.
+      weight_decay: L2 coefficient of xi (gamma); the authors' code for CelebA has 1e-2.
+    """
+
+    def init(num_tasks: int, device: torch.device) -> FamoState:
+        logits = learned.init(num_tasks, device)
+        num_steps = torch.zeros((), dtype=torch.int64, device=device)
+        last_step_K = torch.full((num_tasks,), -2, device=device)  # not even in the step before the first
+        return FamoState(logits, num_steps, last_step_K, torch.ones(num_tasks, device=device))
+
+    def update(state: FamoState, observation: Observation) -> tuple[Tensor, FamoState]:
+        losses_K, open_K = observation.losses_K, observation.open_K
+        both_K = open_K & (state.last_step_K == state.num_steps - 1)
+        z_K = masked.softmax(state.logits.values_K, both_K)
+        progress_K = torch.log(state.last_losses_K) - torch.log(losses_K)
+        gradient_K = z_K * (progress_K - (z_K * progress_K).sum()) + weight_decay * state.logits.values_K
+        logits = learned.update(state.logits, gradient_K, both_K, losses_K.new_full((), learning_rate))
+
+        last_step_K = torch.where(open_K, state.num_steps, state.last_step_K)
+        last_losses_K = torch.where(open_K, losses_K, state.last_losses_K)
+        weights_K = masked.softmax(logits.values_K - torch.log(losses_K), open_K)  # z_t / L_t over their sum
+        return weights_K, FamoState(logits, state.num_steps + 1, last_step_K, last_losses_K)
+
+    return Method(init, update)

@@ -1,0 +1,39 @@
+"""Loss-balanced task weighting: tasks that have improved little since the epoch began count more."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mtl.methods import epochs
+from mtl.methods.interface import Method, Observation
+
+
+class BalancedState(NamedTuple):
+    """`first_losses_K`: of the first batch of the epoch in which the task is open."""
+
+    clock: epochs.EpochClock
+    first_losses_K: Tensor
+
+
+def loss_balanced(alpha: float = 0.5) -> Method[BalancedState]:
+    """LBTW (Liu, Liang and Gitter, AAAI 2019).
+
+    w_t = (L_t / L_t of the epoch's first batch)^alpha
+
+    w is a constant in the total loss. A task's first batch is the first of the epoch in which its gate is open.
+
+    Args:
+      alpha: focus; 0 gives equal weights. The authors' code has 0.5.
+    """
+
+    def init(num_tasks: int, device: torch.device) -> BalancedState:
+        return BalancedState(epochs.init_clock(num_tasks, device), torch.ones(num_tasks, device=device))
+
+    def update(state: BalancedState, observation: Observation) -> tuple[Tensor, BalancedState]:
+        is_first_K, clock = epochs.tick(state.clock, observation)
+        first_losses_K = torch.where(is_first_K, observation.losses_K, state.first_losses_K)
+        weights_K = torch.pow(observation.losses_K / first_losses_K, alpha)
+        return torch.where(observation.open_K, weights_K, 0.0), BalancedState(clock, first_losses_K)
+
+    return Method(init, update)

@@ -1,0 +1,24 @@
+"""Mean and softmax over the open tasks, and states that stand still where a gate is shut. K tasks."""
+
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+Tree = TypeVar("Tree")
+
+
+def mean(values_K: Tensor, open_K: Tensor) -> Tensor:
+    """Mean over the open tasks; 0 if there is none."""
+    return torch.where(open_K, values_K, 0.0).sum() / open_K.sum().clamp(min=1)
+
+
+def softmax(logits_K: Tensor, open_K: Tensor) -> Tensor:
+    """Softmax over the open tasks, 0 at the others."""
+    return torch.where(open_K, torch.softmax(logits_K.masked_fill(~open_K, -torch.inf), dim=0), 0.0)
+
+
+def hold(open_K: Tensor, new: Tree, old: Tree) -> Tree:
+    """Takes `new` at the open tasks and `old`, bit for bit, at the others; every leaf is a [K] tensor."""
+    return tree_map(lambda a, b: torch.where(open_K, a, b), new, old)

@@ -1,0 +1,31 @@
+"""Smooth Tchebycheff scalarisation: a soft maximum of the losses."""
+
+import torch
+from torch import Tensor
+
+from mtl.methods import masked
+from mtl.methods.interface import Method, Observation
+
+
+def smooth_tchebycheff(mu: float = 0.01) -> Method[tuple[()]]:
+    """STCH (Lin et al., ICML 2024), with equal preferences lambda_t = 1 / K.
+
+    L = mu log sum_t exp(lambda_t (L_t - z_t) / mu),   so w_t = lambda_t softmax_t(lambda_t (L_t - z_t) / mu)
+
+    The ideal point z is 0, the infimum of a cross-entropy; an ideal that all tasks share drops out of w. The authors'
+    networks use log(L_t / n_t) in place of L_t - z_t, n the mean losses of a warm-up epoch, for tasks whose losses
+    have different units.
+
+    Args:
+      mu: smoothing, in units of lambda_t L_t; towards 0 only the largest loss counts. The smallest of the values that
+        the paper tries (0.01 to 1).
+    """
+
+    def init(num_tasks: int, device: torch.device) -> tuple[()]:
+        return ()
+
+    def update(state: tuple[()], observation: Observation) -> tuple[Tensor, tuple[()]]:
+        preference = 1.0 / observation.open_K.sum()
+        return preference * masked.softmax(preference * observation.losses_K / mu, observation.open_K), state
+
+    return Method(init, update)
