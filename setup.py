@@ -29,6 +29,7 @@ setup(
         "test": [
             *REPORT,
             "pytest>=8.4",  # 8.4: reports warnings raised in threads as errors
+            "pytest-xdist>=3.8",  # a worker per core; 3.8: what was tried
             "hypothesis>=6.100",
             "pypdf>=5",  # reads the report's text back
         ],
