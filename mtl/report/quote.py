@@ -10,6 +10,7 @@ from typing import Any
 
 from mtl.report.record import StudyRecord
 
+WIDE = ("gains", "accuracy", "faces", "mistakes", "evidence")  # figures with much in them, as wide as the text
 Format = Callable[[Any, int], str]
 FORMATS: dict[str, Format] = {
     "percent": lambda value, digits: f"{100 * value:.{digits}f}",
@@ -103,7 +104,8 @@ def figure(figures: dict[str, str], name: str, caption: str, floating: bool = Fa
     """
     if name not in figures:
         return ""
-    image = f"image({_string(figures[name])}, width: 100%)"
+    width = "100%" if name in WIDE else "86%"
+    image = f"image({_string(figures[name])}, width: {width})"
     return f"#figure({image}, placement: {'auto' if floating else 'none'}, caption: [{caption}])\n"
 
 
