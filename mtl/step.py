@@ -60,7 +60,7 @@ class Metrics(NamedTuple):
 
     Attributes:
       losses: task -> mean loss of the batch, dropped tasks too.
-      weights: task -> the method's weight of its gradients; 0 for a dropped task.
+      weights: task -> the method's weight of its gradients; 0 for a dropped task, and without a label in the batch.
       gramian_KK: inner products of the tasks' unmasked gradients at the features.
       gradient_norm: Euclidean norm of the trunk's gradient.
       learning_rate: of this step.
@@ -106,7 +106,10 @@ def make_train_step(
         learning_rate = schedule(state.step)
         losses_K, open_K = (torch.stack([values[task] for task in model.tasks]) for values in (losses, gates))
         gramian_KK = features_gramian(model, gradients.features)
-        observation = Observation(losses_K, gramian_KK, open_K, batch.uniforms_K, learning_rate, batch.number)
+        # A task without a label in the batch has a loss of 0, by which some methods would divide.
+        labelled_K = open_K & batch.mask_BK.any(dim=0)
+        seen_K = torch.where(labelled_K.any(), labelled_K, open_K)
+        observation = Observation(losses_K, gramian_KK, seen_K, batch.uniforms_K, learning_rate, batch.number)
         weights_K, method_state = method.update(state.method, observation)
         weights = dict(zip(model.tasks, weights_K.unbind(), strict=True))
 

@@ -60,7 +60,7 @@ def gain_table(results: dict[str, Any], reference: str) -> str:
                 str(len(comparison["seeds"])),
                 f"{100 * gain['difference']:+.2f}",
                 f"{low} to {high}",
-                f"{gain['p_value']:.3f}",
+                f"{gain['p_value']:.3f}" if gain["p_value"] >= 0.001 else "< 0.001",
                 gain["verdict"],
                 f"{verdicts.count('gain')}, {verdicts.count('loss')}",
                 f"{comparison['delta_m']['mean']:+.2f}",

@@ -11,6 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils._pytree import tree_leaves, tree_map
 
 from mtl.methods.equal import equal
+from mtl.methods.scale_invariant import scale_invariant
 from mtl.models.model import Model, Params, augment, normalize, separate
 from mtl.optim import adamw, make_schedule, sgd
 from mtl.step import TrainState, init_state, make_loss_step, make_predict_step, make_train_step
@@ -178,6 +179,20 @@ def test_all_networks_at_once_equal_one_after_the_other() -> None:
         states.append(train(model, init_state(model, params, buffers, adamw(), equal())))
     for one, other in zip(tree_leaves(states[0]), tree_leaves(states[1]), strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_a_task_without_a_label_in_the_batch_is_not_weighed() -> None:
+    """Its loss is 0, and scale-invariant weights are 1 / loss: the others' weights and all parameters stay finite."""
+    model, params, buffers = make_tiny()
+    batch = make_batch()
+    mask_BK = torch.ones_like(batch.mask_BK)
+    mask_BK[:, 1] = 0.0
+    step = make_train_step(model, adamw(), SCHEDULE, scale_invariant())
+    state = init_state(model, params, buffers, adamw(), scale_invariant())
+    state, metrics = step(state, batch._replace(mask_BK=mask_BK), ALL_ON)
+    assert metrics.weights["b"] == 0.0
+    torch.testing.assert_close(metrics.weights["a"], 1.0 / metrics.losses["a"])
+    assert all(torch.isfinite(leaf).all() for leaf in tree_leaves(state))
 
 
 def only(model: Model, tap: str) -> Callable[..., tuple[dict[str, Tensor], dict[str, Tensor]]]:

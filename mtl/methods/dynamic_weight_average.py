@@ -39,9 +39,9 @@ def dynamic_weight_average(temperature: float = 2.0) -> Method[AverageState]:
     def update(state: AverageState, observation: Observation) -> tuple[Tensor, AverageState]:
         losses_K, open_K = observation.losses_K, observation.open_K
         is_first_K, clock = epochs.tick(state.clock, observation)
-        is_over_K = is_first_K & (state.num_losses_K > 0)
-        previous_K = torch.where(is_over_K, state.sum_K / state.num_losses_K.clamp(min=1), state.previous_K)
-        older_K = torch.where(is_over_K, state.previous_K, state.older_K)
+        # The first epoch of all rolls in the mean of no losses, 0.
+        previous_K = torch.where(is_first_K, state.sum_K / state.num_losses_K.clamp(min=1), state.previous_K)
+        older_K = torch.where(is_first_K, state.previous_K, state.older_K)
         sum_K = torch.where(is_first_K, 0.0, state.sum_K) + torch.where(open_K, losses_K, 0.0)
         num_losses_K = torch.where(is_first_K, 0, state.num_losses_K) + open_K
 

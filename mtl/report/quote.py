@@ -104,7 +104,7 @@ def figure(figures: dict[str, str], name: str, caption: str, floating: bool = Fa
     """
     if name not in figures:
         return ""
-    width = "100%" if name in WIDE else "86%"
+    width = "100%" if name in WIDE else "85%"
     image = f"image({_string(figures[name])}, width: {width})"
     return f"#figure({image}, placement: {'auto' if floating else 'none'}, caption: [{caption}])\n"
 

@@ -7,7 +7,7 @@ from mtl.report.style import method_name
 
 def section(study: StudyRecord, figures: dict[str, str]) -> str:
     made_by = study.results["provenance"]
-    commands = "\n\n".join(f"#block({raw(command)[1:-1]})" for command in made_by["commands"])
+    commands = "\n\n".join(f"#par(justify: false, {raw(command)[1:-1]})" for command in made_by["commands"])
     revisions, devices, versions = (", ".join(made_by[name]) for name in ("revisions", "devices", "versions"))
     columns = [
         ("seeds", "seed", "integer", 0),

@@ -26,7 +26,7 @@ the drop rate is $1 - P_(k,t)$. {_formulas()}
 
 {"".join(_pictures(figures, method) for method in dropping)}
 
-{figure(figures, "gates", "Gates of every run: filled, the task was trained in that epoch; empty, it was dropped.")}
+{figure(figures, "gates", "Gates of every run: filled, the task was trained in that epoch; empty, it was dropped.", True)}
 """
 
 
