@@ -31,7 +31,8 @@ setup(
             "pytest>=8.4",  # 8.4: reports warnings raised in threads as errors
             "pytest-xdist>=3.8",  # a worker per core; 3.8: what was tried
             "hypothesis>=6.100",
-            "pypdf>=5",  # reads the report's text back
+            "pypdf>=7",  # reads the report's text back; 7: what was tried
+            "torchjd[full]>=0.18",  # the same methods by others; brings cvxpy; 0.18: what was tried
         ],
         "lint": ["ruff>=0.14", "mypy>=1.18"],
     },

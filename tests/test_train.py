@@ -303,7 +303,7 @@ def test_single_class_warns_and_goes_on(config: ConfigDict, tmp_path: Path, caps
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("method", "dts", "choose one of joint, single_task, uncertainty, dst"),
+        ("method", "dts", "choose one of joint, single_task, .*, dst, random_drop"),
         ("dst.measure", "guess", "choose probe or running"),
         ("dst.count", "all", "choose annotated or positives"),
         ("dst.weights.depth", 0.3, "must sum to 1, but sum to 1.1"),

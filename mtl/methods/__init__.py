@@ -7,24 +7,43 @@ its options, if it has any, a place in configs/default.py.
 from collections.abc import Callable
 from typing import Any
 
+from mtl.errors import UserError
+from mtl.methods import cr_mogm as smoothing
+from mtl.methods.aligned_mtl import aligned_mtl
+from mtl.methods.cagrad import cagrad
 from mtl.methods.coefficient_of_variation import coefficient_of_variation
+from mtl.methods.conflict_free import conflict_free
+from mtl.methods.dual_proj import dual_proj
 from mtl.methods.dynamic_task_prioritization import dynamic_task_prioritization
 from mtl.methods.dynamic_weight_average import dynamic_weight_average
 from mtl.methods.equal import equal
+from mtl.methods.fairgrad import fairgrad
 from mtl.methods.famo import famo
 from mtl.methods.geometric import geometric
 from mtl.methods.go4align import go4align
+from mtl.methods.gradvac import gradvac
 from mtl.methods.impartial_losses import impartial_losses
+from mtl.methods.imtl_g import imtl_g
 from mtl.methods.interface import Method
 from mtl.methods.ldc import ldc
 from mtl.methods.loss_balanced import loss_balanced
+from mtl.methods.mgda import mgda
+from mtl.methods.nash_mtl import nash_mtl
+from mtl.methods.pcgrad import pcgrad
 from mtl.methods.random_weighting import random_weighting
 from mtl.methods.scale_invariant import scale_invariant
 from mtl.methods.smooth_tchebycheff import smooth_tchebycheff
 from mtl.methods.soft_uncertainty import soft_uncertainty
 from mtl.methods.uncertainty import uncertainty
+from mtl.methods.upgrad import upgrad
 
-FACTORIES: tuple[Callable[..., Method[Any]], ...] = (
+
+def cr_mogm(inner: str = "mgda", alpha: float = 0.9) -> Method[Any]:
+    """CR-MOGM around the method of that name, which has its default options."""
+    return smoothing.cr_mogm(METHODS[inner](), alpha)
+
+
+LOSS_METHODS: tuple[Callable[..., Method[Any]], ...] = (
     uncertainty,
     coefficient_of_variation,
     dynamic_task_prioritization,
@@ -40,9 +59,30 @@ FACTORIES: tuple[Callable[..., Method[Any]], ...] = (
     smooth_tchebycheff,
     soft_uncertainty,
 )
-METHODS = {factory.__name__: factory for factory in FACTORIES}
+GRAMIAN_METHODS: tuple[Callable[..., Method[Any]], ...] = (
+    aligned_mtl,
+    cagrad,
+    conflict_free,
+    cr_mogm,
+    dual_proj,
+    fairgrad,
+    gradvac,
+    imtl_g,
+    mgda,
+    nash_mtl,
+    pcgrad,
+    upgrad,
+)
+METHODS = {factory.__name__: factory for factory in (*LOSS_METHODS, *GRAMIAN_METHODS)}
 
 
 def make_method(name: str, options: dict[str, Any]) -> Method[Any]:
-    """The balancing method of that name with its options; equal weights for a name that is none of `METHODS`."""
+    """The balancing method of that name with its options; equal weights for a name that is none of `METHODS`.
+
+    Raises:
+      UserError: if an option has a value that the method does not know.
+    """
+    inner = options.get("inner")
+    if inner is not None and inner not in METHODS:
+        raise UserError(f"methods.{name}.inner is {inner!r}; choose one of {', '.join(METHODS)}")
     return METHODS.get(name, equal)(**options)

@@ -1,0 +1,26 @@
+"""Aligned-MTL: the gradients are made orthogonal and equally long before they are averaged."""
+
+import torch
+from torch import Tensor
+
+from mtl.methods.interface import Method, Observation
+from mtl.methods.solvers import gramian_method, mean_weights, normalized_gramian, rank_tolerance
+
+
+def aligned_mtl() -> Method[tuple[()]]:
+    """Independent component alignment (Senushkin et al., CVPR 2023).
+
+    w = sqrt(lambda_min) V Lambda^(-1/2) V^T w_0,  M = V Lambda V^T
+
+    over the eigenvalues that are not 0, lambda_min the least of them: the gradients' matrix gets condition number 1.
+    w_0 = 1 / K, as in TorchJD; the authors' code has w_0 = 1. Weights may be negative.
+    """
+
+    def weights(observation: Observation) -> Tensor:
+        eigenvalues_K, vectors_KK = torch.linalg.eigh(normalized_gramian(observation))
+        kept_K = eigenvalues_K > rank_tolerance(observation) * eigenvalues_K[-1]
+        smallest = torch.where(kept_K, eigenvalues_K, torch.inf).amin()
+        shrink_K = torch.where(kept_K, (smallest / eigenvalues_K).sqrt(), 0.0)
+        return vectors_KK @ (shrink_K * (mean_weights(observation) @ vectors_KK))
+
+    return gramian_method(weights)

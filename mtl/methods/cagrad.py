@@ -1,0 +1,41 @@
+"""CAGrad: near the mean gradient, the direction that does best by the task it serves worst."""
+
+import torch
+from torch import Tensor
+
+from mtl.methods.interface import Method, Observation
+from mtl.methods.solvers import gramian_method, mean_weights, minimize_nonnegative, regular_gramian
+
+
+def cagrad(c: float = 0.4) -> Method[tuple[()]]:
+    """Conflict-averse gradient descent (Liu et al., NeurIPS 2021).
+
+    d = argmax_d min_t <g_t, d>  subject to  |d - g_0| <= c |g_0|,  g_0 = mean_t g_t
+      = g_0 + c |g_0| g_v / |g_v|,  v = argmin over the simplex of <g_v, g_0> + c |g_0| |g_v|,  g_v = sum_t v_t g_t
+
+    so w = 1 / K + c |g_0| v / |g_v|. Not divided by 1 + c^2 or 1 + c, as the authors' code does. One task alone has
+    w = 1 + c. M's diagonal counts 1 + 1e-6 times, which bounds w where g_v = 0.
+
+    Args:
+      c: radius of the ball around g_0, relative to |g_0|, in [0, 1); the paper's on NYU-v2.
+    """
+
+    def weights(observation: Observation) -> Tensor:
+        gramian_KK, mean_K = regular_gramian(observation), mean_weights(observation)
+        with_mean_K = gramian_KK @ mean_K
+        radius = c * (with_mean_K @ mean_K).sqrt()
+
+        def norm(weights_K: Tensor) -> Tensor:
+            # The constant keeps the norm differentiable where a task's gradient is 0.
+            return (weights_K @ gramian_KK @ weights_K + 1e-12).sqrt()
+
+        def derivatives(weights_K: Tensor) -> tuple[Tensor, Tensor]:
+            length = norm(weights_K)
+            unit_K = gramian_KK @ weights_K / length
+            hessian_KK = (gramian_KK - torch.outer(unit_K, unit_K)) * (radius / length)
+            return with_mean_K + radius * unit_K, hessian_KK
+
+        worst_K = minimize_nonnegative(derivatives, observation.open_K, on_simplex=True)
+        return mean_K + worst_K * (radius / norm(worst_K))
+
+    return gramian_method(weights)

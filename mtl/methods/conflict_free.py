@@ -1,0 +1,25 @@
+"""ConFIG: the direction with the same cosine to every gradient, as long as they push along it."""
+
+from torch import Tensor
+
+from mtl.methods.imtl_g import equal_cosines
+from mtl.methods.interface import Method, Observation
+from mtl.methods.solvers import divide, gramian_method
+
+
+def conflict_free() -> Method[tuple[()]]:
+    """ConFIG, conflict-free inverse gradients (Liu, Chu and Thuerey, ICLR 2025).
+
+    d = (sum_t <g_t, u>) u,  u = U^+ 1 / |U^+ 1|,  U the unit gradients
+
+    On the Gramian: a = C^+ 1 with C the cosines, U^+ 1 = U^T a, |U^+ 1|^2 = a^T C a and
+    w = (|g|^T C a) / (a^T C a) (a / |g|). With linearly independent gradients, <g_t, d> > 0 for all t, and d has the
+    direction of IMTL-G. Where u is not defined, w = 0.
+    """
+
+    def weights(observation: Observation) -> Tensor:
+        cosines_KK, norms_K, coefficients_K = equal_cosines(observation)
+        inner_K = cosines_KK @ coefficients_K
+        return divide(coefficients_K, norms_K) * divide(norms_K @ inner_K, coefficients_K @ inner_K)
+
+    return gramian_method(weights)

@@ -1,0 +1,50 @@
+"""FairGrad: the direction whose gains to the tasks are shared alpha-fairly."""
+
+import torch
+from torch import Tensor
+
+from mtl.methods.interface import Method, Observation
+from mtl.methods.solvers import (
+    NUM_STEPS,
+    cholesky,
+    cholesky_solve,
+    divide,
+    gramian_method,
+    open_gramian,
+    positive_step,
+    regular_cosines,
+)
+
+
+def fairgrad(alpha: float = 2.0) -> Method[tuple[()]]:
+    """Fair resource allocation (Ban and Ji, ICML 2024).
+
+    M w = w^(-1 / alpha),  w > 0
+
+    the stationary point of a convex problem, so unique for full rank. Each task's gain <g_t, d> = (M w)_t is positive.
+    For M -> s M, w -> s^(-alpha / (1 + alpha)) w; one task alone has w = |g|^(-2 alpha / (1 + alpha)).
+
+    Solved for v = |g| w, with p = 1 / alpha and C the cosines, where 1e-6 is added to the diagonal:
+    C v = z, z v^p = |g|^(p - 1), by Newton's method on the second equation's logarithm, v and z kept positive.
+    A task whose gradient is 0 has w = 0.
+
+    Args:
+      alpha: > 0; 1 is proportional fairness (Nash-MTL), infinity max-min fairness. The authors' experiments use 2.
+    """
+    power = 1.0 / alpha
+
+    def weights(observation: Observation) -> Tensor:
+        cosines_KK, norms_K = regular_cosines(open_gramian(observation))
+        log_right_K = (power - 1.0) * torch.where(norms_K > 0.0, norms_K, 1.0).log()
+        # The solution for orthogonal gradients.
+        v_K = z_K = torch.exp(log_right_K / (1.0 + power))
+        for _ in range(NUM_STEPS):
+            gap_K = z_K.log() + power * v_K.log() - log_right_K
+            factor_KK = cholesky(cosines_KK + torch.diag(power * z_K / v_K))
+            dv_K = cholesky_solve(factor_KK, z_K - cosines_KK @ v_K - z_K * gap_K)
+            dz_K = cosines_KK @ (v_K + dv_K) - z_K
+            step = positive_step(torch.cat([v_K, z_K]), torch.cat([dv_K, dz_K]))
+            v_K, z_K = v_K + step * dv_K, z_K + step * dz_K
+        return divide(v_K, norms_K)
+
+    return gramian_method(weights)

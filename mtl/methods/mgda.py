@@ -1,0 +1,24 @@
+"""MGDA: the shortest vector in the convex hull of the gradients."""
+
+from torch import Tensor
+
+from mtl.methods.interface import Method, Observation
+from mtl.methods.solvers import gramian_method, minimize_nonnegative, regular_gramian
+
+
+def mgda() -> Method[tuple[()]]:
+    """Multiple-gradient descent algorithm (Désidéri, C. R. Math. 2012; Sener and Koltun, NeurIPS 2018).
+
+    w = argmin_w w^T M w  subject to  w >= 0, sum_t w_t = 1
+
+    Then M w >= w^T M w: the direction descends for every task, or is 0 where no such direction exists. Where several w
+    are optimal, the one with the least sum_t M_tt w_t^2: M_tt counts 1 + 1e-6 times.
+    """
+
+    def weights(observation: Observation) -> Tensor:
+        gramian_KK = regular_gramian(observation)
+        return minimize_nonnegative(
+            lambda weights_K: (gramian_KK @ weights_K, gramian_KK), observation.open_K, on_simplex=True
+        )
+
+    return gramian_method(weights)

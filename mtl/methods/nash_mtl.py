@@ -1,0 +1,15 @@
+"""Nash-MTL: the tasks bargain for the direction."""
+
+from mtl.methods.fairgrad import fairgrad
+from mtl.methods.interface import Method
+
+
+def nash_mtl() -> Method[tuple[()]]:
+    """The Nash bargaining solution (Navon et al., ICML 2022).
+
+    d = argmax_d sum_t log <g_t, d> in a ball, whose solution is d = G^T w with  M w = 1 / w,  w > 0
+
+    which is FairGrad at alpha = 1. Scaling a task's gradient leaves d as it is, and |d| = sqrt(K) always; the authors'
+    code divides d by that (it cuts |d| at 1), the paper's equation, which stands here, does not.
+    """
+    return fairgrad(alpha=1.0)
