@@ -82,7 +82,9 @@ def grown(values: Sequence[float | None], upto: float) -> list[tuple[float, floa
 
 def round_ticks(low: float, high: float, num: int = 4) -> list[float]:
     """About `num` round numbers in [low, high], or the two round ones around it where it holds fewer than two."""
-    spacing = (high - low) / num or abs(high) or 1.0
+    spacing = abs(high) or 1.0
+    if high > low:  # not so fine that rounding blurs the ticks
+        spacing = max((high - low) / num, 1e-9 * max(abs(low), abs(high)), 1e-12)
     unit = 10.0 ** math.floor(math.log10(spacing))
     step = unit * min(factor for factor in (1, 2, 2.5, 5, 10) if factor * unit >= 0.999 * spacing)
     inside = range(math.ceil(low / step), math.floor(high / step) + 1)
