@@ -300,7 +300,7 @@ def test_lines_grow() -> None:
 
 @given(st.floats(-1e3, 1e3), st.floats(0, 1e3))
 @example(0.0, 5e-324)
-@example(1e3, 1e-12)
+@example(5e-324, 0.0)
 def test_ticks_are_few_and_evenly_spaced(low: float, width: float) -> None:
     ticks = round_ticks(low, low + width)
     assert 2 <= len(ticks) <= 6

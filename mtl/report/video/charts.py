@@ -82,7 +82,7 @@ def grown(values: Sequence[float | None], upto: float) -> list[tuple[float, floa
 
 def round_ticks(low: float, high: float, num: int = 4) -> list[float]:
     """About `num` round numbers in [low, high], or the two round ones around it where it holds fewer than two."""
-    spacing = abs(high) or 1.0
+    spacing = abs(high) if abs(high) > 1e-12 else 1.0
     if high > low:  # not so fine that rounding blurs the ticks
         spacing = max((high - low) / num, 1e-9 * max(abs(low), abs(high)), 1e-12)
     unit = 10.0 ** math.floor(math.log10(spacing))
