@@ -7,22 +7,16 @@ and quartiles.
 Command: python benchmarks/single_task.py    writes artifacts/benchmarks/single_task_<device>.json
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from absl import app, flags
-from timing import make_batch, quartiles, seconds
-from torch.utils._pytree import tree_map
+from timing import make_batch, make_ours, quartiles, seconds
 
 from mtl import provenance
 from mtl.checkpoint import write_json
-from mtl.data.batches import Batch
-from mtl.methods.equal import equal
 from mtl.models.model import make_model, separate
-from mtl.optim import adamw, make_schedule
-from mtl.step import init_state, make_train_step
 
 NUM_ROUNDS = flags.DEFINE_integer("num_rounds", 8, "turns that each contestant takes")
 NUM_TASKS = flags.DEFINE_integer("num_tasks", 8, "K")
@@ -30,34 +24,16 @@ BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "images per step")
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 32, "pixels")
 
 
-def make_contestant(batch: Batch, num_tasks: int, at_once: bool, joint: bool) -> Callable[[], object]:
-    """A training step of K networks, all at once or one after the other, or of the one joint network."""
-    tasks = tuple(f"task_{k}" for k in range(num_tasks))
-    made = make_model(tasks, "resnet18", "", (), "linear", 0, seed=0)
-    model, params, buffers = made if joint else separate(*made, at_once=at_once)
-    device = batch.images_BCHW.device
-    params, buffers = tree_map(lambda tensor: tensor.to(device), (params, buffers))
-    optimizer = adamw(weight_decay=0.01)
-    state = init_state(model, params, buffers, optimizer, equal())
-    train_step = make_train_step(model, optimizer, make_schedule("constant", 1e-3, 1, 0), equal())
-    gates = {task: torch.tensor(True, device=device) for task in tasks}
-
-    def step() -> object:
-        nonlocal state
-        state, metrics = train_step(state, batch, gates)
-        return metrics
-
-    return step
-
-
 def main(_: list[str]) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     num_tasks = NUM_TASKS.value
     batch = make_batch(num_tasks, BATCH_SIZE.value, IMAGE_SIZE.value, device)
+    joint = make_model(tuple(f"task_{k}" for k in range(num_tasks)), "resnet18", "", (), "linear", 0, seed=0)
+    gates = [True] * num_tasks
     contestants = {
-        "joint": make_contestant(batch, num_tasks, at_once=False, joint=True),
-        "one after the other": make_contestant(batch, num_tasks, at_once=False, joint=False),
-        "all at once": make_contestant(batch, num_tasks, at_once=True, joint=False),
+        "joint": make_ours(joint, batch, gates),
+        "one after the other": make_ours(separate(*joint, at_once=False), batch, gates),
+        "all at once": make_ours(separate(*joint, at_once=True), batch, gates),
     }
     for step in contestants.values():
         seconds(step, device)

@@ -14,18 +14,14 @@ import numpy as np
 import torch
 import torchvision
 from absl import app, flags
-from timing import make_batch, quartiles, seconds
+from timing import make_batch, make_ours, quartiles, seconds
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from mtl import provenance
 from mtl.checkpoint import write_json
-from mtl.compile import maybe_compile
 from mtl.data.batches import Batch
-from mtl.methods.equal import equal
 from mtl.models.model import augment, make_model, normalize
-from mtl.optim import adamw, make_schedule
-from mtl.step import init_state, make_train_step
 
 NUM_ROUNDS = flags.DEFINE_integer("num_rounds", 30, "turns that each contestant takes")
 NUM_TASKS = flags.DEFINE_integer("num_tasks", 8, "K")
@@ -58,34 +54,16 @@ def make_loop(batch: Batch, num_tasks: int, device: torch.device) -> Callable[[]
     return step
 
 
-def make_ours(batch: Batch, gates: list[bool], device: torch.device) -> Callable[[], object]:
-    """Our step with the given gates, its state carried along."""
-    tasks = tuple(f"task_{k}" for k in range(len(gates)))
-    model, params, buffers = make_model(tasks, "resnet18", "", (), "linear", 0, seed=0)
-    params, buffers = torch.utils._pytree.tree_map(lambda tensor: tensor.to(device), (params, buffers))
-    optimizer = adamw(weight_decay=0.01)
-    state = init_state(model, params, buffers, optimizer, equal())
-    train_step = maybe_compile(
-        make_train_step(model, optimizer, make_schedule("constant", 1e-3, 1, 0), equal()), COMPILE.value, device
-    )
-    gate_tensors = {task: torch.tensor(gate, device=device) for task, gate in zip(tasks, gates, strict=True)}
-
-    def step() -> object:
-        nonlocal state
-        state, metrics = train_step(state, batch, gate_tensors)
-        return metrics
-
-    return step
-
-
 def main(_: list[str]) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     num_tasks = NUM_TASKS.value
     batch = make_batch(num_tasks, BATCH_SIZE.value, IMAGE_SIZE.value, device)
+    tasks = tuple(f"task_{k}" for k in range(num_tasks))
+    made = make_model(tasks, "resnet18", "", (), "linear", 0, seed=0)
     contestants = {
         "loop": make_loop(batch, num_tasks, device),
-        "joint": make_ours(batch, [True] * num_tasks, device),
-        "dst": make_ours(batch, [k % 2 == 0 for k in range(num_tasks)], device),
+        "joint": make_ours(made, batch, [True] * num_tasks, COMPILE.value),
+        "dst": make_ours(made, batch, [k % 2 == 0 for k in range(num_tasks)], COMPILE.value),
     }
     for step in contestants.values():
         for _ in range(NUM_WARMUP):

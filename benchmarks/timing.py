@@ -1,12 +1,18 @@
-"""What the benchmarks of the training step share: a batch, a clock, quartiles."""
+"""What the benchmarks of the training step share: a batch, our step, a clock, quartiles."""
 
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch.utils._pytree import tree_map
 
+from mtl.compile import maybe_compile
 from mtl.data.batches import Batch
+from mtl.methods.equal import equal
+from mtl.models.model import Model, Params
+from mtl.optim import adamw, make_schedule
+from mtl.step import init_state, make_train_step
 
 
 def make_batch(num_tasks: int, batch_size: int, image_size: int, device: torch.device) -> Batch:
@@ -23,6 +29,28 @@ def make_batch(num_tasks: int, batch_size: int, image_size: int, device: torch.d
         torch.tensor(0),
     )
     return Batch(*(tensor.to(device) for tensor in batch))
+
+
+def make_ours(
+    made: tuple[Model, Params, dict[str, torch.Tensor]], batch: Batch, gates: list[bool], compile: str = "off"
+) -> Callable[[], object]:
+    """Our training step of a network from `make_model` with the given gates, its state carried along."""
+    model, params, buffers = made
+    device = batch.images_BCHW.device
+    params, buffers = tree_map(lambda tensor: tensor.to(device), (params, buffers))
+    optimizer = adamw(weight_decay=0.01)
+    state = init_state(model, params, buffers, optimizer, equal())
+    train_step = maybe_compile(
+        make_train_step(model, optimizer, make_schedule("constant", 1e-3, 1, 0), equal()), compile, device
+    )
+    gate_tensors = {task: torch.tensor(gate, device=device) for task, gate in zip(model.tasks, gates, strict=True)}
+
+    def step() -> object:
+        nonlocal state
+        state, metrics = train_step(state, batch, gate_tensors)
+        return metrics
+
+    return step
 
 
 def seconds(step: Callable[[], object], device: torch.device) -> float:

@@ -5,7 +5,7 @@ Command:  python launch.py --config=configs/celeba_study.py --config.data.root=D
               --config.study.methods=single_task --config.study.seeds=0,
           python launch.py --job=report --workdir=OUT
 
-Time:     on one core of an AMD EPYC that other work shared, 5 to 7 minutes for each of the 18 runs, and 95 for the 8
+Time:     on one core of an AMD EPYC that other work shared, 5 to 8 minutes for each of the 18 runs, and 95 for the 8
           single-task networks
 Result:   joint 84.63, uncertainty 84.76, DST 84.51, random dropping 84.49% mean test accuracy over 3 seeds, which
           cannot be told apart; single-task networks 85.41% (one seed); artifacts/celeba_subset_study

@@ -2,7 +2,7 @@
 
   images -> augment -> trunk -> features -> heads -> losses, gradients at heads and features   one vmapped pass
   gates                      -> masked gradients                                               dst.mask
-  losses                     -> a weight for each task                                         methods/
+  losses, inner products     -> a weight for each task                                         methods/
   sum of features' gradients -> one pull-back through the trunk -> optimizer -> new state
 
 So DST costs what joint training costs: with every gate open and unit weights this is joint training. The step touches

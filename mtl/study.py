@@ -16,7 +16,7 @@ from mtl import checkpoint, provenance
 from mtl.errors import UserError
 from mtl.names import split_names
 from mtl.run import METHODS, effective, finished
-from mtl.statistics import compare_all, describe, read_predictions
+from mtl.statistics import describe, read_predictions, summarize
 from mtl.tables import tables
 from mtl.train import fit
 
@@ -71,10 +71,9 @@ def write_results(workdir: Path, with_comparisons: bool) -> dict[str, Any]:
     rates = read_drop_rates(folders)
     first = _read_json(next(iter(next(iter(folders.values())).values())) / "results.json")
     results = (
-        describe(predictions)
+        (summarize if with_comparisons else describe)(predictions)
         | {"split_sizes": first["split_sizes"], "provenance": read_provenance(folders)}
         | {"drop_rates": rates, "dropping": {method: summarize_dropping(runs) for method, runs in rates.items()}}
-        | ({"comparisons": compare_all(predictions)} if with_comparisons else {})
     )
     checkpoint.write_json(workdir / "results.json", results)
     return results

@@ -41,21 +41,23 @@ def test_a_mistake_gets_one_sentence_and_exit_code_2(tmp_path: Path, arguments: 
     assert not (tmp_path / "out").exists()
 
 
-def test_study_through_the_command(tmp_path: Path) -> None:
-    """The whole way from files to the table, with ResNet-18, and again: nothing is left to train."""
-    root = write_celeba(tmp_path / "files")
-    arguments = (
-        f"--config.data.root={root}",
-        f"--config.data.cache={tmp_path}/cache",
+def small_study(folder: Path) -> tuple[str, ...]:
+    """Arguments of a study of two methods on tiny files, which are written to `folder`; its workdir is folder/out."""
+    return (
+        f"--config.data.root={write_celeba(folder / 'files')}",
+        f"--config.data.cache={folder}/cache",
         "--config.data.num_workers=1",
         "--config.data.attributes=('a','b')",
         "--config.data.image_size=32",
         "--config.train.batch_size=18",
-        "--config.train.epochs=1",
         "--config.study.methods=('joint','dst')",
-        "--config.study.seeds=(3,)",
-        f"--workdir={tmp_path}/out",
+        f"--workdir={folder}/out",
     )
+
+
+def test_study_through_the_command(tmp_path: Path) -> None:
+    """The whole way from files to the table, with ResNet-18, and again: nothing is left to train."""
+    arguments = (*small_study(tmp_path), "--config.train.epochs=1", "--config.study.seeds=(3,)")
     done = launch(*arguments)
     assert done.returncode == 0, done.stderr
     assert "| overall" in done.stdout
@@ -67,18 +69,8 @@ def test_study_through_the_command(tmp_path: Path) -> None:
 
 def test_report_and_bundle_through_the_command(tmp_path: Path) -> None:
     """From the files to the zip, as a user would: the PDF has pages, the video plays, the zip holds both."""
-    root, out = write_celeba(tmp_path / "files"), tmp_path / "out"
-    study = (
-        f"--config.data.root={root}",
-        f"--config.data.cache={tmp_path}/cache",
-        "--config.data.num_workers=1",
-        "--config.data.attributes=('a','b')",
-        "--config.data.image_size=32",
-        "--config.train.batch_size=18",
-        "--config.train.epochs=2",
-        "--config.study.methods=joint,dst",
-        f"--workdir={out}",
-    )
+    out = tmp_path / "out"
+    study = (*small_study(tmp_path), "--config.train.epochs=2")
     assert launch(*study).returncode == 0
     done = launch("--job=report", f"--workdir={out}")
     assert done.returncode == 0, done.stderr

@@ -10,7 +10,7 @@ from mtl.report.style import task_name
 def section(study: StudyRecord, figures: dict[str, str]) -> str:
     return f"""= Scores
 
-{figure(figures, "accuracy", "Accuracy per task; small marks are seeds, the grey tick is the majority guess.", True)}
+{figure(figures, "accuracy", "Accuracy per task; the line is the standard deviation over seeds, the grey tick the majority guess.", True)}
 
 {score_table(study, "balanced_accuracy")}
 
@@ -18,7 +18,7 @@ def section(study: StudyRecord, figures: dict[str, str]) -> str:
 
 A difference is the mean over the seeds that both methods have. Its standard error adds two parts: the variance over test images, from a paired bootstrap
 that resamples people with all their images (the same resamples for both methods), and the variance over seeds. Intervals and
-$p$ values follow Student's $t$ with Satterthwaite's degrees of freedom; per task they are corrected over the tasks (Holm 1979). From few seeds a
+$p$ values follow Student's $t$ with Satterthwaite's degrees of freedom; per task the $p$ values, not the intervals, are corrected over the tasks (Holm 1979). From few seeds a
 variance often comes out too small by chance, so each task takes the larger of its own and the tasks' average. As the variance over seeds holds some image noise already, the
 test errs towards "cannot be told apart". With one seed, the statement is about these very networks only.
 
@@ -31,8 +31,7 @@ test errs towards "cannot be told apart". With one seed, the statement is about 
 
 
 def _gain_table(study: StudyRecord) -> str:
-    method = "dst" if "dst" in study.results["methods"] else None
-    references = study.results["comparisons"].get(method, {})
+    references = study.results["comparisons"].get("dst", {})
     if not references:
         return ""
     names = [f"table.cell(colspan: 2)[{words(REFERENCE_NAMES[r])}]," for r in references]

@@ -33,15 +33,13 @@ One network, {words(backbone)}, predicts {quote(study, "results.json", "tasks", 
 def score_table(study: StudyRecord, score: str) -> str:
     """One score of all methods, a row per task; mean and standard deviation over seeds, per cent."""
     methods = list(study.results["methods"])
-    header = ["", "majority" if score == "accuracy" else "", *(words(method_name(method)) for method in methods)]
-    rows = [header]
+    guessing = score == "accuracy"
+    rows = [["", *(["majority"] if guessing else []), *(words(method_name(method)) for method in methods)]]
     for task in [*study.results["tasks"], ""]:
         place = f"tasks/{task}" if task else "overall"
-        guess = quote(study, "results.json", f"majority_accuracy/{place}", "percent", 1) if score == "accuracy" else ""
+        guess = [quote(study, "results.json", f"majority_accuracy/{place}", "percent", 1)] if guessing else []
         cells = [_cell(study, f"methods/{method}/{place}/{score}") for method in methods]
-        rows.append([words(task_name(task)) if task else "*mean*", guess, *cells])
-    if score != "accuracy":
-        rows = [[row[0], *row[2:]] for row in rows]
+        rows.append([words(task_name(task)) if task else "*mean*", *guess, *cells])
     name = words(score.replace("_", " ").capitalize())
     return table(rows, f"{name} on the test split, per cent: mean ± standard deviation over seeds.")
 
