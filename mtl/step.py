@@ -109,7 +109,10 @@ def make_train_step(
         # A task without a label in the batch has a loss of 0, by which some methods would divide.
         labelled_K = open_K & batch.mask_BK.any(dim=0)
         seen_K = torch.where(labelled_K.any(), labelled_K, open_K)
-        observation = Observation(losses_K, gramian_KK, seen_K, batch.uniforms_K, learning_rate, batch.number)
+        halves_KK = torch.full_like(gramian_KK, torch.nan)
+        observation = Observation(
+            losses_K, gramian_KK, halves_KK, seen_K, batch.uniforms_K, learning_rate, batch.number
+        )
         weights_K, method_state = method.update(state.method, observation)
         weights = dict(zip(model.tasks, weights_K.unbind(), strict=True))
 
@@ -118,9 +121,9 @@ def make_train_step(
         trunk, trunk_optimizer = optimizer.update(
             trunk_gradient, state.optimizer.trunk, state.params.trunk, learning_rate
         )
-        head_gradients = dst.mask(gradients.heads, gates)
-        if method.weighs_heads:
-            head_gradients = scale(head_gradients, weights)
+        head_weights_K = method.head_weights(state.method, observation, weights_K)
+        head_weights = dict(zip(model.tasks, head_weights_K.unbind(), strict=True))
+        head_gradients = scale(dst.mask(gradients.heads, gates), head_weights)
         heads, head_optimizers = {}, {}
         for tap, members in model.groups.items():
             old = (state.params.heads[tap], state.optimizer.heads[tap])

@@ -42,4 +42,7 @@ def cr_mogm(inner: Method[Inner], alpha: float = 0.9) -> Method[CrMogmState[Inne
         kept_K = torch.where(observation.open_K, smooth_K, state.weights_K).to(state.weights_K.dtype)
         return open_weights(smooth_K, observation), CrMogmState(inner_state, kept_K, state.seen_K | observation.open_K)
 
-    return Method(init, update, inner.weighs_heads)
+    def head_weights(state: CrMogmState[Inner], observation: Observation, weights_K: Tensor) -> Tensor:
+        return inner.head_weights(state.inner, observation, weights_K)
+
+    return Method(init, update, head_weights, inner.needs_halves)

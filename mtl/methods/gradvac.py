@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import Method, Observation
+from mtl.methods.interface import Method, Observation, unweighted
 from mtl.methods.pcgrad import random_orders
 from mtl.methods.solvers import divide, open_gramian, open_weights
 
@@ -48,7 +48,7 @@ def gradvac(beta: float = 0.01) -> Method[Tensor]:
         weights_K = torch.where(observation.open_K[:, None], coefficients_KK, 0.0).sum(0)
         return open_weights(weights_K, observation), targets_KK.to(state.dtype)
 
-    return Method(init, update, weighs_heads=False)
+    return Method(init, update, unweighted)
 
 
 def _sine(cosine: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import Method, Observation
+from mtl.methods.interface import Method, Observation, unweighted
 
 NUM_STEPS = 30  # each divides mu by about 10; tests hold the optimum to it
 # What may be added to the cosines' diagonal: the first, unless rounding made the Gramian indefinite by more than that.
@@ -28,7 +28,7 @@ def gramian_method(weights: Callable[[Observation], Tensor]) -> Method[tuple[()]
     def update(state: tuple[()], observation: Observation) -> tuple[Tensor, tuple[()]]:
         return open_weights(weights(observation), observation), state
 
-    return Method(init, update, weighs_heads=False)
+    return Method(init, update, unweighted)
 
 
 def open_weights(weights_K: Tensor, observation: Observation) -> Tensor:

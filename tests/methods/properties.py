@@ -22,6 +22,7 @@ def observe(losses: Iterable[float], **fields: Any) -> Observation:
     usual = Observation(
         losses_K=losses_K,
         gramian_KK=torch.eye(len(losses_K), dtype=torch.float64),
+        halves_KK=torch.eye(len(losses_K), dtype=torch.float64),
         open_K=torch.ones(len(losses_K), dtype=torch.bool),
         uniforms_K=torch.full_like(losses_K, 0.5),
         learning_rate=torch.tensor(0.01, dtype=torch.float64),
@@ -51,13 +52,14 @@ def sequence(
 
     observations = []
     for step in range(num_steps):
-        gradients_KN = uniform(num_tasks, num_tasks + 2) - 0.5
+        gradients_KN, halves_2KN = uniform(num_tasks, num_tasks + 2) - 0.5, uniform(2, num_tasks, num_tasks + 2) - 0.5
         open_K = uniform(num_tasks) < 0.6
         open_K[int(num_tasks * uniform(1))] = True
         observations.append(
             observe(
                 10 ** (decades * (2 * uniform(num_tasks) - 1)),
                 gramian_KK=gradients_KN @ gradients_KN.T,
+                halves_KK=halves_2KN[0] @ halves_2KN[1].T,
                 open_K=open_K if gated else torch.ones_like(open_K),
                 uniforms_K=uniform(num_tasks),
                 epoch_step=torch.tensor(step % 3),

@@ -54,6 +54,7 @@ def observe(gramian_KK: Tensor, open_K: Tensor | None = None, uniforms_K: Tensor
     return Observation(
         losses_K=torch.ones(num_tasks, dtype=gramian_KK.dtype),
         gramian_KK=gramian_KK,
+        halves_KK=gramian_KK,
         open_K=torch.ones(num_tasks, dtype=torch.bool) if open_K is None else open_K,
         uniforms_K=torch.linspace(0.1, 0.9, num_tasks) if uniforms_K is None else uniforms_K,
         learning_rate=torch.tensor(0.1),

@@ -261,7 +261,8 @@ def test_finite_and_of_the_input_type(name: str, gramian_KK: Tensor, single: boo
     for _ in range(2):
         weights_K, state = method.update(state, observe(gramian_KK))
         assert weights_K.isfinite().all() and weights_K.dtype == gramian_KK.dtype
-    assert torch.equal(gramian_KK, before_KK) and not method.weighs_heads
+    assert torch.equal(gramian_KK, before_KK)
+    assert (method.head_weights(state, observe(gramian_KK), weights_K) == 1).all()
 
 
 @every_method
