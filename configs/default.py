@@ -93,6 +93,13 @@ def get_config() -> ConfigDict:
     dst.probe_images = 1024  # rounded down to whole batches
     dst.count = "annotated"  # annotated (the paper) or positives (a variant that departs from it)
 
+    config.gradients = gradients = ConfigDict()
+    # What balancing methods look at. features: gradients at the shared features, free; parameters: at the trunk's
+    # parameters, exact, a pull-back per task; auto: features, or parameters for a method that is nothing without them.
+    gradients.level = "auto"
+    gradients.every = 1  # steps from one look at the parameters' inner products to the next
+    gradients.fraction = 1.0  # share of the batch whose gradients are looked at there
+
     config.methods = methods = ConfigDict()  # options, with the papers' values or, where a paper has none, ours
     methods.cagrad = {"c": 0.4}  # how far from the mean gradient it may go, relative to its length
     methods.coefficient_of_variation = {"variance_floor": 1e-8}  # below it, a loss counts as constant

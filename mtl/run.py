@@ -51,6 +51,7 @@ class Run(NamedTuple):
     static: dst.Static
     control: list[float] | None  # random_drop's probability per epoch
     num_batches: int  # per epoch
+    levels: tuple[str, ...]  # where inner products of gradients are measured
     switches: dict[bool, Tensor]  # a gate as Python knows it -> on the device, so that a step waits for no copy
     train_step: Callable[..., tuple[TrainState, Metrics]]
     loss_step: Callable[..., dict[str, Tensor]]
@@ -116,6 +117,7 @@ def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
         static,
         control,
         num_batches,
+        ("features",),
         {gate: torch.tensor(gate, device=device) for gate in (False, True)},
         maybe_compile(make_train_step(model, optimizer, schedule, method), train.compile, device),
         maybe_compile(make_loss_step(model), train.compile, device),

@@ -61,14 +61,14 @@ class Metrics(NamedTuple):
     Attributes:
       losses: task -> mean loss of the batch, dropped tasks too.
       weights: task -> the method's weight of its gradients; 0 for a dropped task, and without a label in the batch.
-      gramian_KK: inner products of the tasks' unmasked gradients at the features.
+      gramians: level -> [K, K], inner products of the tasks' gradients at the features, dropped tasks too.
       gradient_norm: Euclidean norm of the trunk's gradient.
       learning_rate: of this step.
     """
 
     losses: dict[str, Tensor]
     weights: dict[str, Tensor]
-    gramian_KK: Tensor
+    gramians: dict[str, Tensor]
     gradient_norm: Tensor
     learning_rate: Tensor
 
@@ -143,7 +143,7 @@ def make_train_step(
         metrics = Metrics(
             losses,
             weights,
-            gramian_KK,
+            {"features": gramian_KK},
             norm(trunk_gradient.values()),
             learning_rate,
         )

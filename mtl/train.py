@@ -17,7 +17,8 @@ import torch
 from ml_collections import ConfigDict
 from torch import Tensor
 
-from mtl import checkpoint, dst, gating, provenance
+from mtl import alignment, checkpoint, dst, gating, provenance
+from mtl.alignment import Alignment
 from mtl.data.batches import Batch, train_batches
 from mtl.errors import UserError
 from mtl.examples import show_examples
@@ -35,13 +36,13 @@ class Sums(NamedTuple):
     Attributes:
       losses_K: float64, batch losses times the labelled images that they are the means of.
       num_labelled_K: float64, labelled images.
-      gramian_KK: float64.
+      alignments: level of `Metrics.gramians` -> how well the tasks' gradients agree there.
       bad_step: int64, the first step with a loss that is not finite; -1 while there is none.
     """
 
     losses_K: Tensor
     num_labelled_K: Tensor
-    gramian_KK: Tensor
+    alignments: dict[str, Alignment]
     bad_step: Tensor
 
 
@@ -151,7 +152,8 @@ def close_epoch(run: Run, state: TrainState, sums: Sums, at: Progress) -> tuple[
         "step": at.epoch * run.num_batches,
         "losses": losses,
         "gates": gating.mean_gates(epoch_gates(run, at._replace(batch=0))),
-        "gramian": (sums.gramian_KK / run.num_batches).tolist(),
+        "gradients": {level: alignment.describe(sums.alignments[level]) for level in run.levels},
+        "conflicting": {level: alignment.conflicting(sums.alignments[level]) for level in run.levels},
         "valid": valid,
         "seconds": at.seconds,
     }
@@ -250,7 +252,7 @@ def zero_sums(run: Run) -> Sums:
     return Sums(
         zeros_K,
         zeros_K.clone(),
-        torch.zeros(num_tasks, num_tasks, dtype=torch.float64, device=run.device),
+        {level: alignment.zero(num_tasks, run.device) for level in run.levels},
         torch.full((), -1, dtype=torch.int64, device=run.device),
     )
 
@@ -261,7 +263,7 @@ def add(sums: Sums, metrics: Metrics, batch: Batch, step: Tensor) -> Sums:
     return Sums(
         sums.losses_K + losses_K * labelled_K,
         sums.num_labelled_K + labelled_K,
-        sums.gramian_KK + metrics.gramian_KK,
+        {level: alignment.add(so_far, metrics.gramians[level]) for level, so_far in sums.alignments.items()},
         torch.where((sums.bad_step < 0) & ~torch.isfinite(losses_K).all(), step, sums.bad_step),
     )
 
