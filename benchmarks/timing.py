@@ -9,6 +9,7 @@ from torch.utils._pytree import tree_map
 
 from mtl.compile import maybe_compile
 from mtl.data.batches import Batch
+from mtl.looks import at_features
 from mtl.methods.equal import equal
 from mtl.models.model import Model, Params
 from mtl.optim import adamw, make_schedule
@@ -41,7 +42,9 @@ def make_ours(
     optimizer = adamw(weight_decay=0.01)
     state = init_state(model, params, buffers, optimizer, equal())
     train_step = maybe_compile(
-        make_train_step(model, optimizer, make_schedule("constant", 1e-3, 1, 0), equal()), compile, device
+        make_train_step(model, optimizer, make_schedule("constant", 1e-3, 1, 0), equal(), at_features(model)),
+        compile,
+        device,
     )
     gate_tensors = {task: torch.tensor(gate, device=device) for task, gate in zip(model.tasks, gates, strict=True)}
 

@@ -35,6 +35,18 @@ class TaskGradients(NamedTuple):
     features: dict[str, Tensor]
 
 
+class InnerProducts(NamedTuple):
+    """Inner products of the tasks' gradients, [K, K].
+
+    Attributes:
+      gramian_KK: M_ij = <g_i, g_j>; its diagonal holds squared norms.
+      halves_KK: <g_i, g'_j>, of the gradients on the batch's first half with those on its second.
+    """
+
+    gramian_KK: Tensor
+    halves_KK: Tensor
+
+
 def unstack(stacked: Mapping[str, Tensor], tasks: Sequence[str]) -> dict[str, dict[str, Tensor]]:
     """Stacked form to dictionary: name -> [G, ...] becomes task -> name -> [...]."""
     return {task: {name: value[index] for name, value in stacked.items()} for index, task in enumerate(tasks)}
@@ -81,21 +93,46 @@ def task_losses_and_gradients(
     return {task: losses[task] for task in model.tasks}, gradients
 
 
-def features_gramian(model: Model, feature_gradients: Mapping[str, Tensor]) -> Tensor:
-    """Inner products of the tasks' gradients at the features: M_ij = <g_i, g_j>.
+def features_products(model: Model, feature_gradients: Mapping[str, Tensor], mask_BK: Tensor) -> InnerProducts:
+    """Inner products of the tasks' gradients at the features, in the order of `model.tasks`.
 
-    Tasks that read different taps have no coordinate in common, so their entry is 0.
+    Tasks that read different taps have no coordinate in common, so their entry is 0. Those of the batch's halves are of
+    gradients at a shift of the features that all images share, sum_b dL / dz_b: features of different images have no
+    coordinate in common either.
 
-    Returns:
-      [K, K], in the order of `model.tasks`; its diagonal holds squared norms.
+    Args:
+      mask_BK: float 0/1, 1 where the label is known.
     """
     first = feature_gradients[model.tasks[0]]
-    gramian_KK = first.new_zeros(len(model.tasks), len(model.tasks))
+    gramian_KK, halves_KK = first.new_zeros(2, len(model.tasks), len(model.tasks)).unbind()
+    num_first = len(mask_BK) // 2
     for members in model.groups.values():
-        flat_GN = torch.stack([feature_gradients[task].flatten() for task in members])
+        gradients_GBD = torch.stack([feature_gradients[task] for task in members])
         rows_G = torch.tensor([model.tasks.index(task) for task in members], device=first.device)
+        flat_GN = gradients_GBD.flatten(1)
         gramian_KK[rows_G[:, None], rows_G] = flat_GN @ flat_GN.T
-    return gramian_KK
+        first_GD, second_GD = gradients_GBD[:, :num_first].sum(1), gradients_GBD[:, num_first:].sum(1)
+        halves_KK[rows_G[:, None], rows_G] = first_GD @ second_GD.T
+    return InnerProducts(gramian_KK, of_half_means(halves_KK, mask_BK))
+
+
+def of_half_means(halves_KK: Tensor, mask_BK: Tensor) -> Tensor:
+    """Inner products of the halves' parts of the batch's gradients -> those of the halves' own gradients.
+
+    With n labelled images in the batch and n' in the half, its own gradient is n / n' times its part.
+    """
+    num_first = len(mask_BK) // 2
+    whole_K, first_K, second_K = mask_BK.sum(0), mask_BK[:num_first].sum(0), mask_BK[num_first:].sum(0)
+    return halves_KK * (whole_K / first_K.clamp(min=1.0))[:, None] * (whole_K / second_K.clamp(min=1.0))
+
+
+def by_tap(model: Model, feature_gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Stacks the tasks' gradients at each tap, tap -> [K, B, D]; 0 for a task that does not read it."""
+    stacked = {}
+    for tap, members in model.groups.items():
+        zeros = torch.zeros_like(feature_gradients[members[0]])
+        stacked[tap] = torch.stack([feature_gradients[task] if task in members else zeros for task in model.tasks])
+    return stacked
 
 
 def scale(per_task: Mapping[str, Tree], weights: Mapping[str, Tensor]) -> dict[str, Tree]:

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from mtl import checkpoint, dst, gating, methods, provenance
+from mtl import checkpoint, dst, gating, methods, provenance, stepping
 from mtl.compile import maybe_compile
 from mtl.data.batches import num_train_batches
 from mtl.data.celeba import SPLITS
@@ -23,7 +23,6 @@ from mtl.models.model import Model, Params, in_bfloat16, make_model, separate
 from mtl.names import split_names
 from mtl.optim import make_optimizer, make_schedule
 from mtl.step import (
-    Metrics,
     TrainState,
     init_state,
     make_evidence_step,
@@ -31,6 +30,7 @@ from mtl.step import (
     make_predict_step,
     make_train_step,
 )
+from mtl.stepping import Stepper
 
 METHODS = ("joint", "single_task", *methods.METHODS, *gating.DROPPING)
 # Fields that change nothing of a run's numbers: a run may go on with others than it began with.
@@ -53,7 +53,7 @@ class Run(NamedTuple):
     num_batches: int  # per epoch
     levels: tuple[str, ...]  # where inner products of gradients are measured
     switches: dict[bool, Tensor]  # a gate as Python knows it -> on the device, so that a step waits for no copy
-    train_step: Callable[..., tuple[TrainState, Metrics]]
+    train_step: Stepper
     loss_step: Callable[..., dict[str, Tensor]]
     predict_step: Callable[..., Tensor]
     evidence_step: Callable[..., Tensor]
@@ -105,6 +105,20 @@ def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
     optimizer = make_optimizer(train.optimizer, train.momentum, train.weight_decay)
     schedule = make_schedule(train.schedule, train.learning_rate, num_steps, num_warmup_steps)
     method = methods.make_method(config.method, config.methods.get(config.method, ConfigDict()).to_dict())
+    params, buffers = tree_map(lambda tensor: tensor.to(device), (params, buffers))
+    level = stepping.find_level(config.gradients.level, method)
+    stepping.check(config.gradients, method, dropping(config) is not None and config.dst.period == "step")
+    if config.method == "single_task" and level == "parameters":
+        raise UserError("single-task networks share no parameters: leave gradients.level at auto")
+    train_step = stepping.make_stepper(
+        model,
+        method,
+        config.gradients,
+        params,
+        buffers,
+        (train.batch_size, 3, config.data.image_size, config.data.image_size),
+        lambda look: maybe_compile(make_train_step(model, optimizer, schedule, method, look), train.compile, device),
+    )
     run = Run(
         config,
         folder,
@@ -117,9 +131,9 @@ def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
         static,
         control,
         num_batches,
-        ("features",),
+        ("features",) if level == "features" else ("features", level),
         {gate: torch.tensor(gate, device=device) for gate in (False, True)},
-        maybe_compile(make_train_step(model, optimizer, schedule, method), train.compile, device),
+        train_step,
         maybe_compile(make_loss_step(model), train.compile, device),
         maybe_compile(make_predict_step(model), train.compile, device),
         make_evidence_step(model),  # runs once: not worth a compilation
@@ -127,7 +141,6 @@ def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
     if not (folder / "config.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
         checkpoint.write_json(folder / "config.json", _describe(run))
-    params, buffers = tree_map(lambda tensor: tensor.to(device), (params, buffers))
     return run, init_state(model, params, buffers, optimizer, method)
 
 

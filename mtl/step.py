@@ -1,13 +1,11 @@
 """The training step: (state, batch, gates) -> (state, metrics), pure.
 
-  images -> augment -> trunk -> features -> heads -> losses, gradients at heads and features   one vmapped pass
-  gates                      -> masked gradients                                               dst.mask
-  losses, inner products     -> a weight for each task                                         methods/
-  sum of features' gradients -> one pull-back through the trunk -> optimizer -> new state
+  images -> augment -> direction: per-task gradients, gates, balancing method   mtl/direction.py
+  trunk's gradient, heads' gradients -> optimizer -> new state
 
-So DST costs what joint training costs: with every gate open and unit weights this is joint training. The step touches
-nothing outside its arguments, draws no random number and asks the device for no value; learning rate, step and gates
-are tensors.
+With every gate open and unit weights this is joint training, and DST costs what that costs. The step touches nothing
+outside its arguments, draws no random number and asks the device for no value; learning rate, step and gates are
+tensors.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,15 +16,14 @@ from torch import Tensor
 from torch.func import vjp, vmap
 from torch.utils._pytree import tree_map
 
-from mtl import dst
 from mtl.data.batches import Batch
-from mtl.gradients import features_gramian, scale, stack, sum_by_tap, task_losses_and_gradients
+from mtl.direction import Gates, Look, Start, make_direction
+from mtl.gradients import InnerProducts, stack
 from mtl.losses import masked_binary_cross_entropy
-from mtl.methods.interface import Method, Observation
+from mtl.methods.interface import GradientMethod, Method
 from mtl.models.model import Model, Params, augment, normalize
 from mtl.optim import Optimizer, OptimizerState, Schedule
 
-Gates = dict[str, Tensor]
 Tree = TypeVar("Tree")
 
 
@@ -45,6 +42,7 @@ class TrainState(NamedTuple):
       buffers: BatchNorm's running statistics.
       optimizer: see `OptimizerStates`.
       method: of the balancing method; an empty tuple for equal weights.
+      products: inner products of the tasks' gradients that the method looked at last.
       step: int64 scalar, training steps so far.
     """
 
@@ -52,6 +50,7 @@ class TrainState(NamedTuple):
     buffers: dict[str, Tensor]
     optimizer: OptimizerStates
     method: Any
+    products: InnerProducts
     step: Tensor
 
 
@@ -61,7 +60,8 @@ class Metrics(NamedTuple):
     Attributes:
       losses: task -> mean loss of the batch, dropped tasks too.
       weights: task -> the method's weight of its gradients; 0 for a dropped task, and without a label in the batch.
-      gramians: level -> [K, K], inner products of the tasks' gradients at the features, dropped tasks too.
+      gramians: level -> [K, K], inner products of the tasks' gradients at the features, dropped tasks too, and at the
+        parameters if the method looks there.
       gradient_norm: Euclidean norm of the trunk's gradient.
       learning_rate: of this step.
     """
@@ -74,77 +74,75 @@ class Metrics(NamedTuple):
 
 
 def init_state(
-    model: Model, params: Params, buffers: dict[str, Tensor], optimizer: Optimizer, method: Method[Any]
+    model: Model,
+    params: Params,
+    buffers: dict[str, Tensor],
+    optimizer: Optimizer,
+    method: Method[Any] | GradientMethod[Any],
 ) -> TrainState:
     """The state before the first step; the heads' optimizer is stacked like the heads."""
-    device = next(iter(params.trunk.values())).device
+    device, num_tasks = next(iter(params.trunk.values())).device, len(model.tasks)
     heads = {tap: tree_map(torch.clone, vmap(optimizer.init)(group)) for tap, group in params.heads.items()}
     states = OptimizerStates(optimizer.init(params.trunk), heads)
-    method_state = method.init(len(model.tasks), device)
-    return TrainState(params, buffers, states, method_state, torch.zeros((), dtype=torch.int64, device=device))
+    if isinstance(method, GradientMethod):
+        method_state = method.init(num_tasks, sum(value.numel() for value in params.trunk.values()), device)
+    else:
+        method_state = method.init(num_tasks, device)
+    products = InnerProducts(*torch.zeros(2, num_tasks, num_tasks, device=device).unbind())
+    step = torch.zeros((), dtype=torch.int64, device=device)
+    return TrainState(params, buffers, states, method_state, tree_map(torch.clone, products), step)
 
 
 def make_train_step(
-    model: Model, optimizer: Optimizer, schedule: Schedule, method: Method[Any]
+    model: Model,
+    optimizer: Optimizer,
+    schedule: Schedule,
+    method: Method[Any] | GradientMethod[Any],
+    look: Look,
 ) -> Callable[[TrainState, Batch, Gates], tuple[TrainState, Metrics]]:
     """Makes train_step(state, batch, gates) -> (state, metrics).
 
     gates: task -> scalar bool tensor. A dropped task's head and its optimizer state come out with the bits they went in
     with: no momentum, no weight decay, no count. The trunk is updated by the weighted sum of the active tasks'
     gradients.
+
+    Args:
+      look: how the method gets to see gradients, from `mtl.looks`.
     """
+    find_direction = make_direction(model, method, look)
 
     @torch.no_grad()  # torch.func differentiates inside; outside, no graph is wanted
     def train_step(state: TrainState, batch: Batch, gates: Gates) -> tuple[TrainState, Metrics]:
         images = normalize(augment(batch.images_BCHW, batch.flip_B, batch.shift_B2))
-        features, pull_back, buffers = vjp(  # type: ignore[misc]  # its annotation forgets has_aux
-            lambda trunk: model.trunk(trunk, state.buffers, images, True), state.params.trunk, has_aux=True
-        )
-        losses, gradients = task_losses_and_gradients(
-            model, state.params.heads, features, batch.labels_BK, batch.mask_BK
-        )
         learning_rate = schedule(state.step)
-        losses_K, open_K = (torch.stack([values[task] for task in model.tasks]) for values in (losses, gates))
-        gramian_KK = features_gramian(model, gradients.features)
-        # A task without a label in the batch has a loss of 0, by which some methods would divide.
-        labelled_K = open_K & batch.mask_BK.any(dim=0)
-        seen_K = torch.where(labelled_K.any(), labelled_K, open_K)
-        halves_KK = torch.full_like(gramian_KK, torch.nan)
-        observation = Observation(
-            losses_K, gramian_KK, halves_KK, seen_K, batch.uniforms_K, learning_rate, batch.number
+        direction = find_direction(
+            Start(state.params, state.buffers, state.method, state.products, images, batch, gates, learning_rate)
         )
-        weights_K, method_state = method.update(state.method, observation)
-        weights = dict(zip(model.tasks, weights_K.unbind(), strict=True))
-
-        active = sum_by_tap(model, scale(dst.mask(gradients.features, gates), weights))
-        (trunk_gradient,) = pull_back(active, retain_graph=False)
         trunk, trunk_optimizer = optimizer.update(
-            trunk_gradient, state.optimizer.trunk, state.params.trunk, learning_rate
+            direction.trunk, state.optimizer.trunk, state.params.trunk, learning_rate
         )
-        head_weights_K = method.head_weights(state.method, observation, weights_K)
-        head_weights = dict(zip(model.tasks, head_weights_K.unbind(), strict=True))
-        head_gradients = scale(dst.mask(gradients.heads, gates), head_weights)
         heads, head_optimizers = {}, {}
         for tap, members in model.groups.items():
             old = (state.params.heads[tap], state.optimizer.heads[tap])
             new = vmap(optimizer.update, in_dims=(0, 0, 0, None))(
-                stack(head_gradients, members), old[1], old[0], learning_rate
+                stack(direction.heads, members), old[1], old[0], learning_rate
             )
             open_G = torch.stack([gates[task] for task in members])
             heads[tap], head_optimizers[tap] = _select(open_G, new, old)
 
         new_state = TrainState(
             Params(trunk, heads),
-            buffers,
+            direction.buffers,
             OptimizerStates(trunk_optimizer, head_optimizers),
-            method_state,
+            direction.method,
+            direction.products,
             state.step + 1,
         )
         metrics = Metrics(
-            losses,
-            weights,
-            {"features": gramian_KK},
-            norm(trunk_gradient.values()),
+            direction.losses,
+            direction.weights,
+            direction.gramians,
+            norm(direction.trunk.values()),
             learning_rate,
         )
         return new_state, metrics

@@ -117,7 +117,7 @@ def train_steps(
     for batch, gates in zip(epoch_batches(run, at), epoch_gates(run, at), strict=True):
         previous = state.params.trunk
         on = {task: run.switches[gate] for task, gate in gates.items()}
-        state, metrics = run.train_step(state, batch, on)
+        state, metrics = run.train_step(state, batch, on, sum(gates.values()), at.batch)
         sums = add(sums, metrics, batch, state.step)
         at = at._replace(batch=at.batch + 1)
         done = (at.epoch - 1) * run.num_batches + at.batch

@@ -6,6 +6,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from mtl.compile import maybe_compile
 from mtl.errors import UserError
+from mtl.looks import at_features
 from mtl.methods.uncertainty import uncertainty
 from mtl.optim import adamw, make_schedule
 from mtl.step import init_state, make_train_step
@@ -18,7 +19,7 @@ GATES = [(True, True, True), (True, False, True), (False, True, False)]
 def compare(backend: str, head: str) -> None:
     """Runs both over gates, learning rates and a resume; after the first step nothing may compile again."""
     model, params, buffers = make_tiny(head=head)
-    eager = make_train_step(model, adamw(), make_schedule("cosine", 0.01, 12, 2), uncertainty())
+    eager = make_train_step(model, adamw(), make_schedule("cosine", 0.01, 12, 2), uncertainty(), at_features(model))
     compiled = maybe_compile(eager, "on", CPU, backend)
     state = other = init_state(model, params, buffers, adamw(), uncertainty())
     other, _ = compiled(other, make_batch(), make_gates(TASKS, *GATES[0]))

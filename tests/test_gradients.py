@@ -3,7 +3,7 @@
 import torch
 from torch.utils._pytree import tree_map
 
-from mtl.gradients import features_gramian, stack, sum_by_tap, task_losses_and_gradients, unstack
+from mtl.gradients import by_tap, features_products, stack, sum_by_tap, task_losses_and_gradients, unstack
 from mtl.losses import masked_binary_cross_entropy
 from mtl.models.heads import HeadParams
 from mtl.models.model import Model, normalize
@@ -57,7 +57,14 @@ def test_gramian_by_hand() -> None:
         "c": torch.tensor([[1.0, 0.0], [0.0, -1.0]]),
     }
     expected = torch.tensor([[6.0, 0.0, 0.0], [0.0, 25.0, 0.0], [0.0, 0.0, 2.0]])
-    torch.testing.assert_close(features_gramian(model, gradients), expected)
+    products = features_products(model, gradients, torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]))
+    torch.testing.assert_close(products.gramian_KK, expected)
+    # An image in each half, so a half's own gradient is twice its part; c has one label, in the second half.
+    halves_KK = torch.tensor([[2.0, 0.0, -2.0], [0.0, 12.0, 0.0], [0.0, 0.0, 0.0]]) * torch.tensor([2.0, 2.0, 1.0])
+    torch.testing.assert_close(products.halves_KK, halves_KK * torch.tensor([[2.0], [2.0], [1.0]]))
+    stacked = by_tap(model, gradients)
+    assert torch.equal(stacked["stage2"][1], torch.zeros(2, 2)) and torch.equal(stacked["stage2"][2], gradients["c"])
+    assert torch.equal(stacked["stage1"], torch.stack([torch.zeros(2, 1), gradients["b"], torch.zeros(2, 1)]))
     sums = sum_by_tap(model, gradients)
     assert torch.equal(sums["stage2"], torch.tensor([[2.0, 2.0], [0.0, 0.0]]))
     assert torch.equal(sums["stage1"], gradients["b"])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils._pytree import tree_leaves, tree_map
 
+from mtl.looks import at_features
 from mtl.methods.equal import equal
 from mtl.methods.scale_invariant import scale_invariant
 from mtl.models.model import Model, Params, augment, normalize, separate
@@ -33,7 +34,7 @@ def make_case(head: str = "linear") -> tuple[Model, TrainState]:
 
 def test_step_is_pure() -> None:
     model, state = make_case()
-    step, batch = make_train_step(model, adamw(), SCHEDULE, equal()), make_batch()
+    step, batch = make_train_step(model, adamw(), SCHEDULE, equal(), at_features(model)), make_batch()
     before = copy.deepcopy((state, batch))
     once, twice = step(state, batch, ALL_ON), step(state, batch, ALL_ON)
     assert_same_bits((state, batch), before)
@@ -47,7 +48,7 @@ def test_step_is_pure() -> None:
 @pytest.mark.parametrize("dropped", [(True, False, True), (False, False, True)])
 def test_dropped_heads_keep_their_bits(head: str, dropped: tuple[bool, ...]) -> None:
     model, state = make_case(head)
-    step = make_train_step(model, adamw(weight_decay=0.1), SCHEDULE, equal())
+    step = make_train_step(model, adamw(weight_decay=0.1), SCHEDULE, equal(), at_features(model))
     state, _ = step(state, make_batch(seed=1), ALL_ON)  # so that momentum could move them
     after = state
     for seed in range(3):
@@ -67,7 +68,7 @@ def test_dropped_heads_keep_their_bits(head: str, dropped: tuple[bool, ...]) -> 
 def test_trunk_is_updated_by_the_active_tasks_only() -> None:
     """With b dropped, b's labels and b's head have no influence on the trunk."""
     model, state = make_case()
-    step, batch = make_train_step(model, adamw(), SCHEDULE, equal()), make_batch()
+    step, batch = make_train_step(model, adamw(), SCHEDULE, equal(), at_features(model)), make_batch()
     gates = make_gates(TASKS, True, False, True)
     labels_BK = batch.labels_BK.clone()
     labels_BK[:, 1] = 1 - labels_BK[:, 1]
@@ -83,7 +84,7 @@ def test_against_a_plain_training_loop() -> None:
     tasks = TASKS
     model, params, buffers = make_tiny(tasks, taps=())
     state = init_state(model, params, buffers, sgd(), equal())
-    step = make_train_step(model, sgd(), make_schedule("constant", 0.1, 1, 0), equal())
+    step = make_train_step(model, sgd(), make_schedule("constant", 0.1, 1, 0), equal(), at_features(model))
 
     trunk = TinyNet()
     trunk.fc = nn.Identity()
@@ -121,7 +122,7 @@ def test_losses_before_training_are_those_of_the_first_step() -> None:
         flip_B=torch.zeros(4, dtype=torch.bool), shift_B2=torch.zeros(4, 2, dtype=torch.int64)
     )
     before = make_loss_step(model)(state.params, state.buffers, batch)
-    _, metrics = make_train_step(model, adamw(), SCHEDULE, equal())(state, batch, ALL_ON)
+    _, metrics = make_train_step(model, adamw(), SCHEDULE, equal(), at_features(model))(state, batch, ALL_ON)
     for task in TASKS:
         torch.testing.assert_close(before[task], metrics.losses[task])
 
@@ -187,7 +188,7 @@ def test_a_task_without_a_label_in_the_batch_is_not_weighed() -> None:
     batch = make_batch()
     mask_BK = torch.ones_like(batch.mask_BK)
     mask_BK[:, 1] = 0.0
-    step = make_train_step(model, adamw(), SCHEDULE, scale_invariant())
+    step = make_train_step(model, adamw(), SCHEDULE, scale_invariant(), at_features(model))
     state = init_state(model, params, buffers, adamw(), scale_invariant())
     state, metrics = step(state, batch._replace(mask_BK=mask_BK), ALL_ON)
     assert metrics.weights["b"] == 0.0
@@ -211,7 +212,7 @@ def train(model: Model, state: TrainState, column: int | None = None) -> TrainSt
     if column is not None:
         columns = slice(column, column + 1)
         batch = batch._replace(labels_BK=batch.labels_BK[:, columns], mask_BK=batch.mask_BK[:, columns])
-    step = make_train_step(model, adamw(), SCHEDULE, equal())
+    step = make_train_step(model, adamw(), SCHEDULE, equal(), at_features(model))
     for _ in range(3):
         state, _ = step(state, batch, make_gates(model.tasks, *[True] * len(model.tasks)))
     return state

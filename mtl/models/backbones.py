@@ -9,18 +9,21 @@ layers are left out: they expect 224 x 224 pixels, and hold 8 times as many weig
 
 import copy
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 import torchvision
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.func import functional_call
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from mtl.errors import UserError
+from mtl.models.probes import Convolution, find_convolutions, probe
 
 Tensors = dict[str, Tensor]
+ProbedTrunk = Callable[[Tensors, Tensors, Tensor, Tensors], tuple[Tensors, Tensors, Tensors]]
 
 
 class Stage(NamedTuple):
@@ -64,12 +67,17 @@ class Backbone(NamedTuple):
       widths: tap -> number of channels.
       apply: (params, buffers, images_BCHW, train) -> (tap -> features [B, C], new buffers). With `train`, BatchNorm
         uses the batch's statistics and the new buffers hold the moved averages; nothing is changed in place.
+      convolutions: layer -> how it convolves; those that can be probed.
+      probe: layers -> (params, buffers, images_BCHW, layer -> zeros) -> (tap -> features [B, C], new buffers, layer ->
+        what it read), in training mode. See `mtl.models.probes`.
     """
 
     params: Tensors
     buffers: Tensors
     widths: dict[str, int]
     apply: Callable[[Tensors, Tensors, Tensor, bool], tuple[Tensors, Tensors]]
+    convolutions: dict[str, Convolution]
+    probe: Callable[[tuple[str, ...]], ProbedTrunk]
 
 
 def architecture(name: str) -> Architecture:
@@ -101,15 +109,16 @@ def make_backbone(name: str, taps: tuple[str, ...], weights: str, seed: int) -> 
     module = create_feature_extractor(module, {arch.stages[tap].node: tap for tap in taps})
     params = {name: value.detach().clone() for name, value in module.named_parameters()}
     buffers = {name: value.clone() for name, value in module.named_buffers()}
-    module = module.to("meta")
-    apply = _stateless(module.train(), copy.deepcopy(module).eval(), taps)
+    module = module.to("meta").train()
+    apply = _stateless(module, copy.deepcopy(module).eval(), taps)
     shapes = apply(
         {name: value.to("meta") for name, value in params.items()},
         {name: value.to("meta") for name, value in buffers.items()},
         torch.empty(1, 3, 64, 64, device="meta"),
         False,
     )[0]
-    return Backbone(params, buffers, {tap: features.shape[1] for tap, features in shapes.items()}, apply)
+    widths = {tap: features.shape[1] for tap, features in shapes.items()}
+    return Backbone(params, buffers, widths, apply, find_convolutions(module), partial(_probe, module, taps))
 
 
 def _stateless(
@@ -122,9 +131,25 @@ def _stateless(
         # functional_call moves BatchNorm's averages in place: give it copies, and return them.
         moved = {name: value.clone() for name, value in buffers.items()} if train else buffers
         maps = functional_call(module, (params, moved), (images_BCHW,), strict=True)
-        return {tap: maps[tap].mean(dim=(2, 3)) for tap in taps}, moved
+        return _features(maps, taps), moved
 
     return apply
+
+
+def _probe(module: fx.GraphModule, taps: tuple[str, ...], layers: tuple[str, ...]) -> ProbedTrunk:
+    probed = probe(module, layers)
+
+    def apply(
+        params: Tensors, buffers: Tensors, images_BCHW: Tensor, probes: Tensors
+    ) -> tuple[Tensors, Tensors, Tensors]:
+        maps, moved, inputs = probed(params, buffers, images_BCHW, probes)
+        return _features(maps, taps), moved, inputs
+
+    return apply
+
+
+def _features(maps: Tensors, taps: tuple[str, ...]) -> Tensors:
+    return {tap: maps[tap].mean(dim=(2, 3)) for tap in taps}
 
 
 def _load(arch: Architecture, name: str, weights: str) -> nn.Module:

@@ -5,15 +5,16 @@ leading task axis, and each task taps its own. So whatever trains one network tr
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.func import vmap
-from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
-from mtl.models.backbones import Tensors, architecture, make_backbone
+from mtl.mapping import one_by_one
+from mtl.models.backbones import ProbedTrunk, Tensors, architecture, make_backbone
 from mtl.models.heads import Head, HeadParams, group_by_tap, make_head, parse_taps
+from mtl.models.probes import Convolution
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -35,6 +36,7 @@ class Model(NamedTuple):
       depths: task -> d_t, the layers with weights from the image to the task's output.
       trunk: (params, buffers, images_BCHW, train) -> (tap -> features [B, C], new buffers).
       head: (params of one head, features [B, C]) -> logits [B].
+      convolutions, probe: of the trunk, see `backbones.Backbone`.
     """
 
     tasks: tuple[str, ...]
@@ -42,6 +44,8 @@ class Model(NamedTuple):
     depths: dict[str, int]
     trunk: Callable[[Tensors, Tensors, Tensor, bool], tuple[Tensors, Tensors]]
     head: Callable[[dict[str, Tensor], Tensor], Tensor]
+    convolutions: dict[str, Convolution]
+    probe: Callable[[tuple[str, ...]], ProbedTrunk]
 
 
 def make_model(
@@ -72,7 +76,8 @@ def make_model(
         for index, (tap, members) in enumerate(groups.items())
     }
     depths = {task: stages[tap].depth + kind.num_layers for task, tap in task_taps.items()}
-    return Model(tasks, groups, depths, trunk.apply, kind.apply), Params(trunk.params, heads), trunk.buffers
+    model = Model(tasks, groups, depths, trunk.apply, kind.apply, trunk.convolutions, trunk.probe)
+    return model, Params(trunk.params, heads), trunk.buffers
 
 
 def separate(model: Model, params: Params, buffers: Tensors, at_once: bool) -> tuple[Model, Params, Tensors]:
@@ -96,7 +101,7 @@ def separate(model: Model, params: Params, buffers: Tensors, at_once: bool) -> t
         def one(params: Tensors, buffers: Tensors) -> tuple[dict[str, Tensor], Tensors]:
             return model.trunk(params, buffers, images_BCHW, train)
 
-        features, moved = (vmap(one) if at_once else _one_by_one(one))(stacked, stacked_buffers)
+        features, moved = (vmap(one) if at_once else one_by_one(one))(stacked, stacked_buffers)
         return {task: features[taps[task]][k] for k, task in enumerate(model.tasks)}, moved
 
     def stack(values: Tensors) -> Tensors:
@@ -104,22 +109,8 @@ def separate(model: Model, params: Params, buffers: Tensors, at_once: bool) -> t
 
     groups: dict[str, tuple[str, ...]] = {task: (task,) for task in model.tasks}
     stacked_params = Params(stack(params.trunk), {task: heads[task] for task in model.tasks})
-    return model._replace(groups=groups, trunk=trunk), stacked_params, stack(buffers)
-
-
-def _one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same as `vmap(function)`, one slice after the other.
-
-    Unlike vmap's chunks of 1, whose pull-back pads each slice's gradient with zeros to the size of all of them.
-    """
-
-    def mapped(*stacked: Tensors) -> Any:
-        leaves, spec = tree_flatten(stacked)
-        slices = zip(*(leaf.unbind() for leaf in leaves), strict=True)
-        results = [function(*tree_unflatten(list(values), spec)) for values in slices]
-        return tree_map(lambda *values: torch.stack(values), *results)
-
-    return mapped
+    # Nothing is shared, so there is nothing to probe.
+    return model._replace(groups=groups, trunk=trunk, convolutions={}), stacked_params, stack(buffers)
 
 
 def in_bfloat16(model: Model) -> Model:
@@ -131,7 +122,19 @@ def in_bfloat16(model: Model) -> Model:
             features, moved = model.trunk(params, buffers, images_BCHW, train)
         return {tap: each.float() for tap, each in features.items()}, moved
 
-    return model._replace(trunk=trunk)
+    def probe(layers: tuple[str, ...]) -> ProbedTrunk:
+        probed = model.probe(layers)
+
+        def apply(
+            params: Tensors, buffers: Tensors, images_BCHW: Tensor, probes: Tensors
+        ) -> tuple[Tensors, Tensors, Tensors]:
+            with torch.autocast(images_BCHW.device.type, torch.bfloat16, cache_enabled=False):
+                features, moved, inputs = probed(params, buffers, images_BCHW, probes)
+            return {tap: each.float() for tap, each in features.items()}, moved, inputs
+
+        return apply
+
+    return model._replace(trunk=trunk, probe=probe)
 
 
 def normalize(images_BCHW: Tensor) -> Tensor:

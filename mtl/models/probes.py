@@ -1,0 +1,69 @@
+"""Probes: a trunk that also tells what its convolutions read, and can be differentiated at what they wrote.
+
+The gradient of a convolution's weight is made of the layer's input a and of the gradient delta at its output. Where
+images and positions are few, this pair is smaller than the gradient, and so is the work on it; see
+`mtl.parameter_gradients`. To get at the pair, zeros - the probes - are added to the layer's output.
+"""
+
+import copy
+from collections.abc import Callable
+from typing import NamedTuple
+
+from torch import Tensor, fx, nn
+from torch.func import functional_call
+
+Tensors = dict[str, Tensor]
+
+
+class Convolution(NamedTuple):
+    """A convolution of the trunk without groups, as `torch.nn.functional.conv2d` wants it."""
+
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+
+
+# (params, buffers, images_BCHW, layer -> zeros) -> (tap -> map, moved buffers, layer -> what it read)
+ProbedMaps = Callable[[Tensors, Tensors, Tensor, Tensors], tuple[Tensors, Tensors, Tensors]]
+
+
+def find_convolutions(module: fx.GraphModule) -> dict[str, Convolution]:
+    """The convolutions that can be probed, by name, from the image up: without groups, and padded with zeros."""
+    found = {}
+    for node in module.graph.nodes:
+        layer = module.get_submodule(node.target) if node.op == "call_module" else None
+        if not isinstance(layer, nn.Conv2d) or layer.groups > 1 or layer.padding_mode != "zeros":
+            continue
+        if isinstance(layer.padding, tuple):  # not "same" or "valid"
+            found[node.target] = Convolution(layer.stride, layer.padding, layer.dilation)
+    return found
+
+
+def probe(module: fx.GraphModule, names: tuple[str, ...]) -> ProbedMaps:
+    """The graph of a trunk in training mode with probes at these convolutions."""
+    graph = copy.deepcopy(module.graph)
+    nodes = {node.target: node for node in graph.nodes if node.op == "call_module" and node.target in names}
+    (output,) = (node for node in graph.nodes if node.op == "output")
+    last_placeholder = [node for node in graph.nodes if node.op == "placeholder"][-1]
+    for name in reversed(names):
+        with graph.inserting_after(last_placeholder):
+            zeros = graph.placeholder("probe_" + name.replace(".", "_"))
+        with graph.inserting_after(nodes[name]):
+            probed = graph.call_function(_add, (nodes[name], zeros))
+        nodes[name].replace_all_uses_with(probed, delete_user_cb=lambda user, probed=probed: user is not probed)
+    output.args = ((output.args[0], {name: nodes[name].args[0] for name in names}),)
+    probed_module = fx.GraphModule(module, graph).train()
+
+    def apply(
+        params: Tensors, buffers: Tensors, images_BCHW: Tensor, probes: Tensors
+    ) -> tuple[Tensors, Tensors, Tensors]:
+        moved = {name: value.clone() for name, value in buffers.items()}
+        zeros = [probes[name] for name in names]
+        maps, inputs = functional_call(probed_module, (params, moved), (images_BCHW, *zeros), strict=True)
+        return maps, moved, inputs
+
+    return apply
+
+
+def _add(output: Tensor, zeros: Tensor) -> Tensor:
+    return output + zeros.to(output.dtype)  # under autocast the layer computes in bfloat16
