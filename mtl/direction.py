@@ -21,6 +21,7 @@ from mtl.models.model import Model, Params
 
 Gates = dict[str, Tensor]
 Tensors = dict[str, Tensor]
+LEAST_LOSS = 1e-12
 
 
 class Start(NamedTuple):
@@ -137,6 +138,7 @@ def observe(model: Model, start: Start, losses: dict[str, Tensor], products: Inn
     """What the method may look at, in the order of the tasks."""
     losses_K, open_K = (torch.stack([values[task] for task in model.tasks]) for values in (losses, start.gates))
     # A task without a label in the batch has a loss of 0, by which some methods would divide.
+    losses_K = losses_K.clamp(min=LEAST_LOSS)
     labelled_K = open_K & start.batch.mask_BK.any(dim=0)
     seen_K = torch.where(labelled_K.any(), labelled_K, open_K)
     return Observation(losses_K, *products, seen_K, start.batch.uniforms_K, start.learning_rate, start.batch.number)

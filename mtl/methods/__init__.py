@@ -10,9 +10,12 @@ from typing import Any
 from mtl.errors import UserError
 from mtl.methods import cr_mogm as smoothing
 from mtl.methods.aligned_mtl import aligned_mtl
+from mtl.methods.boundary_intersection import boundary_intersection
 from mtl.methods.cagrad import cagrad
 from mtl.methods.coefficient_of_variation import coefficient_of_variation
 from mtl.methods.conflict_free import conflict_free
+from mtl.methods.constant import constant
+from mtl.methods.cosmos import cosmos
 from mtl.methods.dual_proj import dual_proj
 from mtl.methods.dynamic_task_prioritization import dynamic_task_prioritization
 from mtl.methods.dynamic_weight_average import dynamic_weight_average
@@ -21,15 +24,19 @@ from mtl.methods.fairgrad import fairgrad
 from mtl.methods.famo import famo
 from mtl.methods.geometric import geometric
 from mtl.methods.go4align import go4align
+from mtl.methods.gradnorm import gradnorm
 from mtl.methods.gradvac import gradvac
+from mtl.methods.impartial import impartial
 from mtl.methods.impartial_losses import impartial_losses
 from mtl.methods.imtl_g import imtl_g
 from mtl.methods.interface import Method
+from mtl.methods.krum import krum
 from mtl.methods.ldc import ldc
 from mtl.methods.loss_balanced import loss_balanced
 from mtl.methods.mgda import mgda
 from mtl.methods.nash_mtl import nash_mtl
 from mtl.methods.pcgrad import pcgrad
+from mtl.methods.primary import primary
 from mtl.methods.random_weighting import random_weighting
 from mtl.methods.scale_invariant import scale_invariant
 from mtl.methods.smooth_tchebycheff import smooth_tchebycheff
@@ -45,7 +52,10 @@ def cr_mogm(inner: str = "mgda", alpha: float = 0.9) -> Method[Any]:
 
 LOSS_METHODS: tuple[Callable[..., Method[Any]], ...] = (
     uncertainty,
+    boundary_intersection,
     coefficient_of_variation,
+    constant,
+    cosmos,
     dynamic_task_prioritization,
     dynamic_weight_average,
     famo,
@@ -66,11 +76,15 @@ GRAMIAN_METHODS: tuple[Callable[..., Method[Any]], ...] = (
     cr_mogm,
     dual_proj,
     fairgrad,
+    gradnorm,
     gradvac,
+    impartial,
     imtl_g,
+    krum,
     mgda,
     nash_mtl,
     pcgrad,
+    primary,
     upgrad,
 )
 METHODS = {factory.__name__: factory for factory in (*LOSS_METHODS, *GRAMIAN_METHODS)}

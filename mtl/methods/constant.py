@@ -1,0 +1,32 @@
+"""Fixed weights: the mean of the losses, or what the user says."""
+
+import torch
+from torch import Tensor
+
+from mtl.errors import UserError
+from mtl.methods.interface import Method, Observation
+from mtl.methods.solvers import divide
+
+
+def constant(weights: tuple[float, ...] = ()) -> Method[Tensor]:
+    """Linear scalarisation: L = sum_t w_t L_t with fixed w; without any, the mean, w = 1 / K.
+
+    The state is w, which never changes (all 1 for the mean, which is divided by the number of open tasks in each
+    step). A closed task leaves the others' given weights as they are.
+
+    Args:
+      weights: one for each task, in the order of the tasks; () for the mean.
+    """
+
+    def init(num_tasks: int, device: torch.device) -> Tensor:
+        if weights and len(weights) != num_tasks:
+            raise UserError(
+                f"constant's weights are {len(weights)} numbers; give one for each of the {num_tasks} tasks"
+            )
+        return torch.tensor(weights or num_tasks * (1.0,), dtype=torch.float32, device=device)
+
+    def update(state: Tensor, observation: Observation) -> tuple[Tensor, Tensor]:
+        weights_K = torch.where(observation.open_K, state, 0.0).to(observation.losses_K.dtype)
+        return weights_K if weights else divide(weights_K, weights_K.sum()), state
+
+    return Method(init, update)
