@@ -17,8 +17,8 @@ setup(
     packages=find_packages(include=["mtl", "mtl.*"]),
     package_data={"mtl.data": ["*.json"], "mtl.report": ["*.typ"]},
     install_requires=[
-        "torch>=2.11,<2.15",  # 2.11: oldest with what compile.py needs; 2.14: newest that the tests ran on
-        "torchvision>=0.26,<0.30",  # 0.26 goes with torch 2.11; decode_jpeg is deprecated since 0.29, removal announced
+        "torch>=2.14,<2.15",  # 2.14: what the tests ran on; compile.py needs its isolate_recompiles
+        "torchvision>=0.29,<0.30",  # 0.29 goes with torch 2.14; decode_jpeg is deprecated since 0.29, removal announced
         "numpy>=2.0",  # 2.0: NumPy scalars print and promote as in the committed artifacts
         "absl-py>=2.1",
         "ml-collections>=1.0",  # 1.0: config_flags understands tuples on the command line

@@ -27,4 +27,5 @@ def maybe_compile(
         raise UserError(f"train.compile is {mode!r}; choose auto, on or off")
     if mode == "off" or (mode == "auto" and device.type != "cuda"):
         return function
-    return torch.compile(function, fullgraph=True, dynamic=False, backend=backend)
+    # Isolated: the steps of a study have one code object, and torch stops after 8 compilations of one.
+    return torch.compile(function, fullgraph=True, dynamic=False, backend=backend, isolate_recompiles=True)

@@ -1,5 +1,7 @@
 """The step compiles whole, once, and computes what the eager step computes."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch.utils._pytree import tree_leaves, tree_map
@@ -52,3 +54,13 @@ def test_auto_leaves_the_cpu_eager() -> None:
     assert maybe_compile(step, "off", torch.device("cuda")) is step
     with pytest.raises(UserError, match=r"train\.compile"):
         maybe_compile(step, "yes", CPU)
+
+
+def test_a_study_compiles_more_steps_than_torch_would() -> None:
+    """All steps are one function to torch, with other numbers in its closure; it gives a function 8 compilations."""
+
+    def make(number: int) -> Callable[[torch.Tensor], torch.Tensor]:
+        return lambda x: x + number
+
+    for number in range(12):
+        assert maybe_compile(make(number), "on", CPU, "eager")(torch.zeros(())) == number
