@@ -12,7 +12,7 @@ class Alignment(NamedTuple):
     Attributes:
       cosines_KK: of <g_i, g_j> / (|g_i| |g_j|).
       conflicts_KK: of 1 where <g_i, g_j> < 0.
-      num_steps_KK: steps in which both gradients were there and not zero.
+      num_steps_KK: steps in which the pair was measured.
     """
 
     cosines_KK: Tensor
@@ -26,11 +26,14 @@ def zero(num_tasks: int, device: torch.device) -> Alignment:
 
 
 def add(alignment: Alignment, gramian_KK: Tensor) -> Alignment:
-    """Adds a step's inner products; a task with a row of zeros was not measured in it."""
+    """Adds a step's inner products.
+
+    One of exactly 0 was not measured: a task had no gradient in this step, or the two share no coordinate.
+    """
     gramian_KK = gramian_KK.double()
     norms_K = gramian_KK.diagonal().sqrt()
     lengths_KK = norms_K * norms_K[:, None]
-    measured_KK = lengths_KK > 0.0
+    measured_KK = gramian_KK != 0.0
     cosines_KK = torch.where(measured_KK, gramian_KK / torch.where(measured_KK, lengths_KK, 1.0), 0.0)
     return Alignment(
         alignment.cosines_KK + cosines_KK,

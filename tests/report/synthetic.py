@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
-from mtl import dst, metrics, statistics
+from mtl import alignment, dst, metrics, statistics
 from mtl.gating import DROPPING, single_metric
 
 TASKS = ("Smiling", "Male", "Black_Hair", "Wearing_Earrings", "5_o_Clock_Shadow")
@@ -106,11 +107,12 @@ def _write_run(
             | {"gradient_norm": 1.0}
             for rest in (1, 0)
         ]
-        features = np.eye(len(tasks)) + 0.1 * generator.standard_normal((len(tasks), len(tasks)))
+        measured_at = {level: _alignment(len(tasks), generator) for level in ("features", "parameters")}
         measured = {
             "losses": losses,
             "gates": {task: int(gate) for task, gate in gates.items()},
-            "gramian": (features @ features.T).tolist(),
+            "gradients": {level: alignment.describe(at) for level, at in measured_at.items()},
+            "conflicting": {level: alignment.conflicting(at) for level, at in measured_at.items()},
             "valid": _scaled(test, 1 - 0.3 * float(np.exp(-epoch))),
             "seconds": 10.0,
         }
@@ -118,6 +120,15 @@ def _write_run(
     _write_lines(folder / "metrics.jsonl", lines)
     if accounts:
         _write_lines(folder / "dst.jsonl", accounts)
+
+
+def _alignment(num_tasks: int, generator: np.random.Generator) -> alignment.Alignment:
+    """Of a few steps whose gradients have something in common."""
+    measured = alignment.zero(num_tasks, torch.device("cpu"))
+    for _ in range(4):
+        gradients_KN = generator.standard_normal((num_tasks, 20)) + 0.1
+        measured = alignment.add(measured, torch.from_numpy(gradients_KN @ gradients_KN.T))
+    return measured
 
 
 def _examples(arrays: dict[str, np.ndarray], size: int, generator: np.random.Generator) -> dict[str, np.ndarray]:

@@ -1,7 +1,9 @@
 """Every figure shows the study's own numbers, fits its page, and can be drawn for small and large studies."""
 
+import copy
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +25,11 @@ from mtl.report.figures.confusion import confusion, normalised
 from mtl.report.figures.curves import learning_curves, task_curves
 from mtl.report.figures.faces import Face, describe, evidence, faces, mistakes, overlay, read_examples
 from mtl.report.figures.gains import gains
-from mtl.report.figures.gramian import cosine, gramian
+from mtl.report.figures.gradients import gradients
 from mtl.report.figures.schedule import activation, gates, metrics
-from mtl.report.record import StudyRecord, read_study
+from mtl.report.record import RunRecord, StudyRecord, read_study
+from mtl.report.sections import diagnostics
+from mtl.report.sections import gradients as gradients_in_words
 from tests.report.synthetic import write_study
 
 ALL_METHODS = tuple(style.METHOD_STYLES)
@@ -183,18 +187,87 @@ def test_calibration_shows_bins_and_errors(study: StudyRecord) -> None:
         assert errors.get_xdata() == pytest.approx(np.array(expected))
 
 
-def test_cosine_by_hand() -> None:
-    values = cosine(np.array([[4.0, 3.0, 0.0], [3.0, 9.0, 0.0], [0.0, 0.0, 0.0]]))
-    nan = np.nan
-    assert values == pytest.approx(np.array([[nan, 0.5, nan], [0.5, nan, nan], [nan, nan, nan]]), nan_ok=True)
+def test_gradients_are_the_cosines_of_joint_training(study: StudyRecord) -> None:
+    axes = _drawn(gradients(study)).axes
+    rows = {"features": axes[:3], "parameters": axes[4:7]}  # each followed by its scale
+    for level, panels in rows.items():
+        assert [panel.get_title(loc="left") for panel in panels] == ["epoch 1", "epoch 2", "epoch 3"]
+        limits = {panel.collections[0].get_clim() for panel in panels}
+        assert len(limits) == 1 and sum(limits.pop()) == 0, "one scale for the row, 0 in its middle"
+        for panel, line in zip(panels, study.runs["joint"][0].epochs, strict=True):
+            expected = np.array(line["gradients"][level]["cosines"])
+            np.fill_diagonal(expected, np.nan)
+            assert _blank_as_nan(panel) == pytest.approx(expected, nan_ok=True)
+            assert [label.get_text() for label in panel.get_xticklabels()] == [*map(style.task_name, _tasks(study))]
 
 
-def test_gramian_shows_first_middle_and_last_epoch(study: StudyRecord) -> None:
-    figure = _drawn(gramian(study))
-    *panels, _ = figure.axes
-    assert [axes.get_title(loc="left") for axes in panels] == ["epoch 1", "epoch 2", "epoch 3"]
-    for axes, line in zip(panels, study.runs["joint"][0].epochs, strict=True):
-        assert _cells(axes)[0, 1] == pytest.approx(cosine(np.array(line["gramian"]))[0, 1])
+def test_gradients_conflict_as_the_runs_say(study: StudyRecord) -> None:
+    panel = _drawn(gradients(study)).axes[-1]
+    for method in ("joint", "dst", "random_drop"):
+        shares = [[line["conflicting"]["features"] for line in run.epochs] for run in study.runs[method].values()]
+        (line,) = _lines(panel, method)
+        assert line.get_ydata() == pytest.approx(100 * np.mean(shares, axis=0))
+    assert not _lines(panel, "single_task"), "networks that share nothing cannot conflict"
+
+
+def test_gradients_that_were_not_compared_are_blank(study: StudyRecord) -> None:
+    def forget_first_pair(line: dict[str, Any]) -> None:
+        for field in line["gradients"]["features"].values():
+            field[0][1] = field[1][0] = None
+        del line["gradients"]["parameters"], line["conflicting"]["parameters"]
+
+    forgetful = _with_epochs(study, forget_first_pair)
+    figure = _drawn(gradients(forgetful))
+    assert len(figure.axes) == 3 + 1 + 1, "no row for the parameters"
+    for panel in figure.axes[:3]:
+        blank = np.argwhere(np.isnan(_blank_as_nan(panel)))
+        assert {(i, j) for i, j in blank.tolist() if i != j} == {(0, 1), (1, 0)}
+    assert "At the parameters" not in gradients_in_words.section(forgetful, {})
+
+
+def test_gradients_name_the_pairs_that_stand_out(study: StudyRecord) -> None:
+    def make_up(line: dict[str, Any]) -> None:
+        num_tasks = len(study.results["tasks"])
+        cosines, conflicts = np.zeros((2, num_tasks, num_tasks))
+        cosines[0, 1] = cosines[1, 0] = 0.25  # Smiling, Male
+        cosines[2, 4] = cosines[4, 2] = -0.125  # Black_Hair, 5_o_Clock_Shadow
+        conflicts[2, 4] = conflicts[4, 2] = conflicts[0, 3] = conflicts[3, 0] = 0.75  # as often, but less
+        described = {"cosines": cosines.tolist(), "conflicts": conflicts.tolist()}
+        line |= {"gradients": {"features": described}, "conflicting": {"features": line["epoch"] / 10}}
+
+    text = gradients_in_words.section(_with_epochs(study, make_up), {})
+    assert re.search(r'most alike are the gradients of #"Smiling"; and #"Male";, with a cosine of #n.*"\+0.2500"', text)
+    often = (
+        r'#"Black Hair"; and #"5 o Clock Shadow"; conflict most often, in #n.*"75.0".*, with a cosine of #n.*"-0.1250"'
+    )
+    assert re.search(often, text)
+    shares = re.search(r'#"DST";\], \[#n\((.*)\);\], \[#n\((.*)\);\],', text)
+    assert shares is not None
+    assert [share.split('"')[-2] for share in shares.groups()] == ["10.0", "30.0"], "first and last epoch"
+
+
+def test_a_study_from_before_gradients_were_compared_says_nothing(study: StudyRecord) -> None:
+    def make_old(line: dict[str, Any]) -> None:
+        del line["gradients"], line["conflicting"]
+        line["gramian"] = [[1.0]]
+
+    old = _with_epochs(study, make_old)
+    assert gradients(old) is None
+    assert gradients_in_words.section(old, {}) == ""
+    assert "gradients agree" not in diagnostics.section(old, {})
+    assert "gradients agree" in diagnostics.section(study, {})
+
+
+def test_gradients_of_many_tasks_are_those_that_stand_out(tmp_path: Path) -> None:
+    study = read_study(write_study(tmp_path, ("dst",), num_seeds=1, num_epochs=2, tasks=ALL_TASKS, num_images=40))
+    panel = _drawn(gradients(study)).axes[1]
+    cosines = np.array(study.runs["dst"][0].epochs[-1]["gradients"]["features"]["cosines"])
+    np.fill_diagonal(cosines, 0.0)
+    largest = dict(zip(map(style.task_name, ALL_TASKS), np.abs(cosines).max(axis=0), strict=True))
+    names = [label.get_text() for label in panel.get_xticklabels()]
+    assert set(names) == {*sorted(largest, key=largest.__getitem__)[-16:]}
+    shown = [list(largest).index(name) for name in names]
+    assert np.nan_to_num(_blank_as_nan(panel)) == pytest.approx(cosines[np.ix_(shown, shown)])
 
 
 def test_face_is_described_by_hand() -> None:
@@ -335,6 +408,27 @@ def _by_row(axes: Axes, method: str, study: StudyRecord) -> dict[str, float]:
 
 def _cells(axes: Axes) -> np.ndarray:
     return np.array(axes.collections[0].get_array())
+
+
+def _blank_as_nan(axes: Axes) -> np.ndarray:
+    return np.ma.filled(axes.collections[0].get_array(), np.nan)
+
+
+def _tasks(study: StudyRecord) -> list[str]:
+    return study.results["tasks"]
+
+
+def _with_epochs(study: StudyRecord, change: Callable[[dict[str, Any]], None]) -> StudyRecord:
+    """The study with every epoch's line changed; the original stays as it is."""
+
+    def changed(run: RunRecord) -> RunRecord:
+        epochs = copy.deepcopy(run.epochs)
+        for line in epochs:
+            change(line)
+        return run._replace(epochs=epochs)
+
+    runs = {method: {seed: changed(run) for seed, run in of.items()} for method, of in study.runs.items()}
+    return study._replace(runs=runs)
 
 
 def _with_verdict(study: StudyRecord, method: str, reference: str, task: str, verdict: str) -> StudyRecord:

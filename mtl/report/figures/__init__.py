@@ -13,7 +13,7 @@ from mtl.report.figures.confusion import confusion
 from mtl.report.figures.curves import learning_curves, task_curves
 from mtl.report.figures.faces import evidence, faces, mistakes
 from mtl.report.figures.gains import gains
-from mtl.report.figures.gramian import gramian
+from mtl.report.figures.gradients import gradients
 from mtl.report.figures.schedule import activation, dropping_methods, gates, metrics
 from mtl.report.record import StudyRecord
 
@@ -26,7 +26,7 @@ OF_STUDY: dict[str, Callable[[StudyRecord], Figure | None]] = {
     "task_curves": task_curves,
     "confusion": confusion,
     "calibration": calibration,
-    "gramian": gramian,
+    "gradients": gradients,
     "faces": faces,
     "mistakes": mistakes,
     "evidence": evidence,

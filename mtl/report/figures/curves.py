@@ -1,6 +1,6 @@
 """Learning curves of every method: mean over seeds, with a band from the lowest to the highest seed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ def learning_curves(study: StudyRecord) -> Figure:
     figure, top = _figure_with_legend(study, 40 + 10)
     for index, (label, read) in enumerate(panels.items()):
         axes = style.panel(figure, 8 + index * 52, top, 43, 40)
-        _draw_curves(axes, study, read)
+        draw_curves(axes, study, study.runs, read)
         axes.set_title(label, fontweight="normal")
         axes.set_xlabel("epoch")
     return figure
@@ -40,7 +40,7 @@ def task_curves(study: StudyRecord) -> Figure:
     for index, task in enumerate(tasks):
         row, column = divmod(index, num_columns)
         axes = style.panel(figure, 6 + column * (width + gap_x), top + row * pitch, width, height)
-        _draw_curves(axes, study, _accuracy_of(task))
+        draw_curves(axes, study, study.runs, _accuracy_of(task))
         axes.set_title(style.task_name(task), fontweight="normal", size=style.FONT_SIZE if num_columns == 4 else 5.5)
         if index + num_columns >= len(tasks):
             axes.set_xlabel("epoch")
@@ -57,9 +57,11 @@ def _figure_with_legend(study: StudyRecord, height: float) -> tuple[Figure, floa
     return figure, legend_height + 5
 
 
-def _draw_curves(axes: Axes, study: StudyRecord, read: Callable[[Line], float | None]) -> None:
-    longest = 1
-    for method, look in style.method_styles(study.runs).items():
+def draw_curves(axes: Axes, study: StudyRecord, methods: Iterable[str], read: Callable[[Line], float | None]) -> None:
+    """A line per method, of what `read` finds in each epoch's line of metrics.jsonl."""
+    longest, styles = 1, style.method_styles(study.runs)
+    for method in methods:
+        look = styles[method]
         num_epochs = min(len(run.epochs) for run in study.runs[method].values())
         values_SE = np.array(
             [[read(line) for line in run.epochs[:num_epochs]] for run in study.runs[method].values()], dtype=float

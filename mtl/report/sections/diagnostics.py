@@ -2,6 +2,7 @@
 
 from mtl.report.quote import figure, quote, words
 from mtl.report.record import StudyRecord
+from mtl.report.sections import gradients
 from mtl.report.style import method_name
 
 
@@ -26,9 +27,7 @@ fall into each of ten bins (Naeini et al. 2015), in per cent: {errors}.
 {figure(figures, "confusion", f"Confusion of {name} per task: shares of each true class, all seeds together.")}
 {figure(figures, "calibration", "Reliability: share of images with the attribute against the predicted probability.")}
 
-= Do the tasks' gradients agree?
-
-{figure(figures, "gramian", "Cosines between the tasks' gradients at the shared features, mean over an epoch's steps, joint training. Negative: the tasks pull the features in opposite directions.")}
+{gradients.section(study, figures)}
 
 {_faces(figures, name)}
 """
