@@ -28,4 +28,4 @@ def maybe_compile(
     if mode == "off" or (mode == "auto" and device.type != "cuda"):
         return function
     # Isolated: the steps of a study have one code object, and torch stops after 8 compilations of one.
-    return torch.compile(function, fullgraph=True, dynamic=False, backend=backend, isolate_recompiles=True)
+    return torch.compile(function, fullgraph=True, dynamic=False, backend=backend, isolate_recompiles=True)  # type: ignore[call-overload]

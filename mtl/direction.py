@@ -16,7 +16,7 @@ from torch import Tensor
 from mtl import dst
 from mtl.data.batches import Batch
 from mtl.gradients import InnerProducts, TaskGradients, features_products, scale, task_losses_and_gradients
-from mtl.methods.interface import GradientMethod, Method, Observation
+from mtl.methods.interface import AnyMethod, GradientMethod, Observation
 from mtl.models.model import Model, Params
 
 Gates = dict[str, Tensor]
@@ -98,7 +98,7 @@ class Look(NamedTuple):
     level: str
 
 
-def make_direction(model: Model, method: Method[Any] | GradientMethod[Any], look: Look) -> Callable[[Start], Direction]:
+def make_direction(model: Model, method: AnyMethod, look: Look) -> Callable[[Start], Direction]:
     """Makes direction(start): pure, without a branch on values."""
 
     def direction(start: Start) -> Direction:

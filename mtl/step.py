@@ -20,7 +20,7 @@ from mtl.data.batches import Batch
 from mtl.direction import Gates, Look, Start, make_direction
 from mtl.gradients import InnerProducts, stack
 from mtl.losses import masked_binary_cross_entropy
-from mtl.methods.interface import GradientMethod, Method
+from mtl.methods.interface import AnyMethod, GradientMethod
 from mtl.models.model import Model, Params, augment, normalize
 from mtl.optim import Optimizer, OptimizerState, Schedule
 
@@ -78,7 +78,7 @@ def init_state(
     params: Params,
     buffers: dict[str, Tensor],
     optimizer: Optimizer,
-    method: Method[Any] | GradientMethod[Any],
+    method: AnyMethod,
 ) -> TrainState:
     """The state before the first step; the heads' optimizer is stacked like the heads."""
     device, num_tasks = next(iter(params.trunk.values())).device, len(model.tasks)
@@ -97,7 +97,7 @@ def make_train_step(
     model: Model,
     optimizer: Optimizer,
     schedule: Schedule,
-    method: Method[Any] | GradientMethod[Any],
+    method: AnyMethod,
     look: Look,
 ) -> Callable[[TrainState, Batch, Gates], tuple[TrainState, Metrics]]:
     """Makes train_step(state, batch, gates) -> (state, metrics).

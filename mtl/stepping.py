@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -10,7 +9,7 @@ from mtl import looks
 from mtl.data.batches import Batch
 from mtl.direction import Gates, Look
 from mtl.errors import UserError
-from mtl.methods.interface import GradientMethod, Method
+from mtl.methods.interface import AnyMethod, GradientMethod
 from mtl.models.model import Model, Params
 from mtl.parameter_gradients import Tensors, choose_probes
 from mtl.step import Metrics, TrainState
@@ -20,7 +19,7 @@ Step = Callable[[TrainState, Batch, Gates], tuple[TrainState, Metrics]]
 Stepper = Callable[[TrainState, Batch, Gates, int, int], tuple[TrainState, Metrics]]
 
 
-def find_level(wanted: str, method: Method[Any] | GradientMethod[Any]) -> str:
+def find_level(wanted: str, method: AnyMethod) -> str:
     """Where the method looks at gradients: "features" or "parameters".
 
     Raises:
@@ -37,7 +36,7 @@ def find_level(wanted: str, method: Method[Any] | GradientMethod[Any]) -> str:
     return "parameters" if needs_parameters or wanted == "parameters" else "features"
 
 
-def check(gradients: ConfigDict, method: Method[Any] | GradientMethod[Any], gates_per_step: bool) -> None:
+def check(gradients: ConfigDict, method: AnyMethod, gates_per_step: bool) -> None:
     """Checks the fields of `config.gradients`.
 
     Raises:
@@ -59,7 +58,7 @@ def check(gradients: ConfigDict, method: Method[Any] | GradientMethod[Any], gate
 
 def make_stepper(
     model: Model,
-    method: Method[Any] | GradientMethod[Any],
+    method: AnyMethod,
     gradients: ConfigDict,
     params: Params,
     buffers: Tensors,

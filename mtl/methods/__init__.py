@@ -10,44 +10,53 @@ from typing import Any
 from mtl.errors import UserError
 from mtl.methods import cr_mogm as smoothing
 from mtl.methods.aligned_mtl import aligned_mtl
+from mtl.methods.auto_lambda import auto_lambda
 from mtl.methods.boundary_intersection import boundary_intersection
 from mtl.methods.cagrad import cagrad
 from mtl.methods.coefficient_of_variation import coefficient_of_variation
 from mtl.methods.conflict_free import conflict_free
 from mtl.methods.constant import constant
 from mtl.methods.cosmos import cosmos
+from mtl.methods.db_mtl import db_mtl
 from mtl.methods.dual_proj import dual_proj
 from mtl.methods.dynamic_task_prioritization import dynamic_task_prioritization
 from mtl.methods.dynamic_weight_average import dynamic_weight_average
 from mtl.methods.equal import equal
+from mtl.methods.excess_mtl import excess_mtl
 from mtl.methods.fairgrad import fairgrad
 from mtl.methods.famo import famo
 from mtl.methods.geometric import geometric
 from mtl.methods.go4align import go4align
+from mtl.methods.graddrop import graddrop
 from mtl.methods.gradnorm import gradnorm
 from mtl.methods.gradvac import gradvac
 from mtl.methods.impartial import impartial
 from mtl.methods.impartial_losses import impartial_losses
 from mtl.methods.imtl_g import imtl_g
-from mtl.methods.interface import Method
+from mtl.methods.interface import AnyMethod, GradientMethod, Method
 from mtl.methods.krum import krum
 from mtl.methods.ldc import ldc
 from mtl.methods.loss_balanced import loss_balanced
 from mtl.methods.mgda import mgda
+from mtl.methods.moco import moco
+from mtl.methods.modo import modo
+from mtl.methods.moml import moml
 from mtl.methods.nash_mtl import nash_mtl
 from mtl.methods.pcgrad import pcgrad
 from mtl.methods.primary import primary
 from mtl.methods.random_weighting import random_weighting
 from mtl.methods.scale_invariant import scale_invariant
+from mtl.methods.sdmgrad import sdmgrad
 from mtl.methods.smooth_tchebycheff import smooth_tchebycheff
 from mtl.methods.soft_uncertainty import soft_uncertainty
+from mtl.methods.trimmed_mean import trimmed_mean
 from mtl.methods.uncertainty import uncertainty
 from mtl.methods.upgrad import upgrad
 
 
 def cr_mogm(inner: str = "mgda", alpha: float = 0.9) -> Method[Any]:
     """CR-MOGM around the method of that name, which has its default options."""
-    return smoothing.cr_mogm(METHODS[inner](), alpha)
+    return smoothing.cr_mogm(WEIGHTINGS[inner](), alpha)
 
 
 LOSS_METHODS: tuple[Callable[..., Method[Any]], ...] = (
@@ -87,16 +96,22 @@ GRAMIAN_METHODS: tuple[Callable[..., Method[Any]], ...] = (
     primary,
     upgrad,
 )
-METHODS = {factory.__name__: factory for factory in (*LOSS_METHODS, *GRAMIAN_METHODS)}
+HALVES_METHODS: tuple[Callable[..., Method[Any]], ...] = (auto_lambda, modo, moml, sdmgrad)
+GRADIENT_METHODS: tuple[Callable[..., GradientMethod[Any]], ...] = (db_mtl, excess_mtl, graddrop, moco, trimmed_mean)
+WEIGHTINGS = {factory.__name__: factory for factory in (*LOSS_METHODS, *GRAMIAN_METHODS, *HALVES_METHODS)}
+METHODS: dict[str, Callable[..., AnyMethod]] = {
+    **WEIGHTINGS,
+    **{factory.__name__: factory for factory in GRADIENT_METHODS},
+}
 
 
-def make_method(name: str, options: dict[str, Any]) -> Method[Any]:
+def make_method(name: str, options: dict[str, Any]) -> AnyMethod:
     """The balancing method of that name with its options; equal weights for a name that is none of `METHODS`.
 
     Raises:
       UserError: if an option has a value that the method does not know.
     """
     inner = options.get("inner")
-    if inner is not None and inner not in METHODS:
-        raise UserError(f"methods.{name}.inner is {inner!r}; choose one of {', '.join(METHODS)}")
+    if inner is not None and inner not in WEIGHTINGS:
+        raise UserError(f"methods.{name}.inner is {inner!r}; choose one of {', '.join(WEIGHTINGS)}")
     return METHODS.get(name, equal)(**options)

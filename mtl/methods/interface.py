@@ -77,3 +77,6 @@ class GradientMethod(NamedTuple, Generic[State]):
     update: Callable[[State, Observation, Tensor], tuple[Tensor, Tensor, State]]
     head_weights: HeadWeights = unweighted
     at_features: bool = False
+
+
+AnyMethod = Method[Any] | GradientMethod[Any]

@@ -1,0 +1,40 @@
+"""Auto-Lambda: weights that make a step on one half of the batch lower the losses on the other."""
+
+import torch
+from torch import Tensor
+
+from mtl.methods import learned
+from mtl.methods.interface import Method, Observation
+from mtl.methods.learned import Learned
+from mtl.methods.modo import open_halves
+from mtl.methods.solvers import open_weights
+
+
+def auto_lambda(initial: float = 0.1, learning_rate: float = 1e-4) -> Method[Learned]:
+    """Auto-Lambda (Liu, James, Davison and Johns, TMLR 2022), with every task primary.
+
+      theta' = theta - eta sum_t lambda_t g_t,   eta the network's learning rate
+      lambda descends on sum_s L'_s(theta'), by Adam; then w = lambda
+
+    g_t are gradients on the batch's first half, L'_s losses on its second, so
+    d sum_s L'_s / d lambda_t = -eta <g_t, sum_s g'_s>. Weights do not sum to 1, and nothing keeps them positive.
+
+    Our departures, which save three passes through the network: g'_s is taken at theta instead of theta', with the
+    heads' part of the inner product left out; and the second half stands for the paper's validation split, so that
+    the network learns from all data.
+
+    Args:
+      initial: lambda in the first step.
+      learning_rate: of lambda. The authors have 1e-4 for dense prediction, 3e-4 for CIFAR-100.
+    """
+
+    def init(num_tasks: int, device: torch.device) -> Learned:
+        return learned.init(num_tasks, device, value=initial)
+
+    def update(state: Learned, observation: Observation) -> tuple[Tensor, Learned]:
+        values_K = state.values_K
+        gradient_K = (-observation.learning_rate * open_halves(observation).sum(1)).to(values_K.dtype)
+        state = learned.update(state, gradient_K, observation.open_K, values_K.new_full((), learning_rate))
+        return open_weights(state.values_K, observation), state
+
+    return Method(init, update, needs_halves=True)

@@ -1,0 +1,55 @@
+"""DB-MTL: logarithms balance the losses, and all gradients are made as long as the longest."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mtl.methods.interface import GradientMethod, Observation
+from mtl.methods.solvers import divide
+
+
+class DbMtlState(NamedTuple):
+    """`average_KN`: of the gradients. `num_updates_K`: how often the task was open, int64."""
+
+    average_KN: Tensor
+    num_updates_K: Tensor
+
+
+def db_mtl(beta: float = 0.9, beta_decay: float = 0.0) -> GradientMethod[DbMtlState]:
+    """Dual-balancing multi-task learning (Lin et al., Neural Networks 2025; arXiv:2308.12029). In step k:
+
+      a_t <- beta_k a_t + (1 - beta_k) grad log L_t,   beta_k = beta / k^beta_decay,   grad log L_t = g_t / L_t
+      d = max_s |a_s| sum_t a_t / |a_t|
+
+    Heads take the gradient of log L_t. The averages start at 0, as in LibMTL, so that the first d are short. A closed
+    task's average stands still, its k counts only steps in which it is open, and max_s is over the open tasks. A task
+    whose average is 0 has weight 0.
+
+    Args:
+      beta: share of the past, in [0, 1). LibMTL's default; the paper tunes it for each data set.
+      beta_decay: 0 keeps beta constant.
+    """
+
+    def init(num_tasks: int, num_coordinates: int, device: torch.device) -> DbMtlState:
+        average_KN = torch.zeros(num_tasks, num_coordinates, device=device)
+        return DbMtlState(average_KN, torch.zeros(num_tasks, dtype=torch.int64, device=device))
+
+    def update(state: DbMtlState, observation: Observation, gradients_KN: Tensor) -> tuple[Tensor, Tensor, DbMtlState]:
+        open_K = observation.open_K
+        num_updates_K = state.num_updates_K + open_K
+        past_K = torch.where(open_K, beta * num_updates_K.clamp(min=1).to(gradients_KN.dtype) ** -beta_decay, 1.0)
+        new_K = ((1.0 - past_K) * _inverse_losses(observation)).to(gradients_KN.dtype)
+        average_KN = past_K[:, None] * state.average_KN + new_K[:, None] * gradients_KN
+        norms_K = torch.where(open_K, torch.linalg.vector_norm(average_KN, dim=1), 0.0)
+        return divide(norms_K.amax(), norms_K), average_KN, DbMtlState(average_KN, num_updates_K)
+
+    def head_weights(state: DbMtlState, observation: Observation, weights_K: Tensor) -> Tensor:
+        return _inverse_losses(observation).to(weights_K.dtype)
+
+    return GradientMethod(init, update, head_weights)
+
+
+def _inverse_losses(observation: Observation) -> Tensor:
+    """1 / L_t at the open tasks, else 0."""
+    return divide(observation.open_K.to(observation.losses_K.dtype), observation.losses_K)
