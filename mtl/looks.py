@@ -2,8 +2,8 @@
 
 At the features a look is free, and the weighted sum costs the one pull-back that joint training costs. At the
 parameters every open task is pulled back; how many these are is fixed when a look is made, so that torch.compile meets
-no branch. To look there in some steps only, or at a part of the batch, costs less and is less exact
-(benchmarks/gramian_error.py).
+no branch. To look there in some steps only costs less, and shows what another batch would show; a part of the batch
+shows less than that (artifacts/benchmarks/gramian_error_cpu.json).
 Shape legend: K tasks, A open tasks, B images, D features, N coordinates of a gradient.
 """
 

@@ -22,6 +22,7 @@ from torch.nn.functional import unfold
 from mtl.mapping import one_by_one
 from mtl.models.model import Model, Params
 from mtl.models.probes import Convolution
+from mtl.products import row_products
 
 Tensors = dict[str, Tensor]
 Probes = dict[str, tuple[int, ...]]  # layer -> shape of what it writes
@@ -153,10 +154,10 @@ def patches(inputs_BCHW: Tensor, convolution: Convolution, weight: Tensor) -> Te
 
 def inner_products(pulled: Pulled) -> Tensor:
     """<g_i, g_j> over all of the trunk's parameters, layer by layer, [A, A]."""
-    layers = [value.flatten(1) @ value.flatten(1).T for value in pulled.whole.values()]
+    layers = [row_products(value.flatten(1), value.flatten(1)) for value in pulled.whole.values()]
     for deltas_ANC, patches_NF, _ in pulled.outer.values():
         weighted_ANC = (patches_NF @ patches_NF.T) @ deltas_ANC
-        layers.append(deltas_ANC.flatten(1) @ weighted_ANC.flatten(1).T)
+        layers.append(row_products(deltas_ANC.flatten(1), weighted_ANC.flatten(1)))
     total_AA = torch.stack(layers).sum(0)
     return (total_AA + total_AA.T) / 2.0
 

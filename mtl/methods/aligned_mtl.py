@@ -13,7 +13,8 @@ def aligned_mtl() -> Method[tuple[()]]:
     w = sqrt(lambda_min) V Lambda^(-1/2) V^T w_0,  M = V Lambda V^T
 
     over the eigenvalues that are not 0, lambda_min the least of them: the gradients' matrix gets condition number 1.
-    w_0 = 1 / K, as in TorchJD; the authors' code has w_0 = 1. Weights may be negative.
+    w_0 = 1 / K, as in TorchJD; the authors' code has w_0 = 1. Weights may be negative. Where the least eigenvalue
+    falls to rounding, the next one takes its place and |d| jumps up: near a Pareto point, that is.
     """
 
     def weights(observation: Observation) -> Tensor:

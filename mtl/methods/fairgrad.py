@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from mtl.errors import UserError
 from mtl.methods.interface import Method, Observation
 from mtl.methods.solvers import (
     NUM_STEPS,
@@ -29,8 +30,11 @@ def fairgrad(alpha: float = 2.0) -> Method[tuple[()]]:
     A task whose gradient is 0 has w = 0.
 
     Args:
-      alpha: > 0; 1 is proportional fairness (Nash-MTL), infinity max-min fairness. The authors' experiments use 2.
+      alpha: at least 0.25, below which so few steps may not reach the solution; 1 is proportional fairness (Nash-MTL),
+        infinity max-min fairness. The authors' experiments use 2.
     """
+    if not alpha >= 0.25:
+        raise UserError(f"fairgrad's alpha is {alpha}; choose a number of at least 0.25")
     power = 1.0 / alpha
 
     def weights(observation: Observation) -> Tensor:

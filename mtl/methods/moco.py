@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mtl.methods import simplex
 from mtl.methods.interface import GradientMethod, Observation
+from mtl.products import row_products
 
 
 class MocoState(NamedTuple):
@@ -54,7 +55,7 @@ def moco(
         tracked_KN = state.tracked_KN - beta_K[:, None] * (state.tracked_KN - gradients_KN)
 
         weights_K = simplex.project(state.weights_K.to(torch.float64), open_K)
-        slope_K = (tracked_KN @ tracked_KN.T).to(torch.float64) @ weights_K + rho * weights_K
+        slope_K = row_products(tracked_KN, tracked_KN).to(torch.float64) @ weights_K + rho * weights_K
         gamma_k = gamma * num_steps.to(torch.float64) ** -gamma_decay
         weights_K = simplex.project(weights_K - gamma_k * slope_K, open_K)
         kept_K = torch.where(open_K, weights_K.to(state.weights_K.dtype), state.weights_K)
