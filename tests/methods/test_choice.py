@@ -8,6 +8,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs.default import get_config
+from mtl.errors import UserError
 from mtl.methods import METHODS
 from mtl.train import fit
 from tests.tiny import TASKS
@@ -38,3 +39,26 @@ def test_every_method_trains_alone_and_with_dst(config: ConfigDict, tmp_path: Pa
         on = gates[step["epoch"]]
         assert all((step["weights"][task] == 0) >= (on[task] == 0) for task in TASKS)
     assert epochs[-1]["losses"] != epochs[0]["losses"]
+
+
+@pytest.mark.parametrize("fields", [{}, {"every": 2}, {"fraction": 0.5}], ids=["exact", "every", "fraction"])
+@pytest.mark.parametrize("method", ["joint", "nash_mtl", "modo"])
+def test_looks_at_the_parameters_with_dst(
+    config: ConfigDict, tmp_path: Path, method: str, fields: dict[str, float]
+) -> None:
+    config.method, config.dst.enabled, config.train.epochs = method, True, 2
+    config.gradients.update({"level": "parameters"} | fields)
+    fit(config, tmp_path)
+    lines = (tmp_path / f"dst_{method}" / "seed_0" / "metrics.jsonl").read_text().splitlines()
+    for line in (json.loads(line) for line in lines):
+        if line["kind"] == "epoch":
+            assert list(line["gradients"]) == list(line["conflicting"]) == ["features", "parameters"]
+            cosines = line["gradients"]["parameters"]["cosines"]
+            # A task that was dropped in this epoch was not pulled back.
+            assert [cosines[k][k] is None for k in range(len(TASKS))] == [line["gates"][task] == 0 for task in TASKS]
+
+
+def test_single_task_networks_share_no_parameters(config: ConfigDict, tmp_path: Path) -> None:
+    config.method, config.gradients.level = "single_task", "parameters"
+    with pytest.raises(UserError, match="share no parameters"):
+        fit(config, tmp_path)
