@@ -16,7 +16,7 @@ from torch import Tensor
 from mtl import dst
 from mtl.data.batches import Batch
 from mtl.gradients import InnerProducts, TaskGradients, features_products, scale, task_losses_and_gradients
-from mtl.methods.interface import AnyMethod, GradientMethod, Observation
+from mtl.methods.interface import AnyMethod, GradientMethod, Method, Observation
 from mtl.models.model import Model, Params
 
 Gates = dict[str, Tensor]
@@ -108,7 +108,7 @@ def make_direction(model: Model, method: AnyMethod, look: Look) -> Callable[[Sta
             model, start.params.heads, features, batch.labels_BK, batch.mask_BK
         )
         seen = look.look(start, gradients, pull_back)
-        observation = observe(model, start, losses, seen.products)
+        observation = observe(model, method, start, losses, seen.products)
         if isinstance(method, GradientMethod):
             assert seen.rows_KN is not None, "a method that looks at gradients is given some"
             weights_K, rows_KN, state = method.update(start.method, observation, seen.rows_KN)
@@ -134,14 +134,21 @@ def make_direction(model: Model, method: AnyMethod, look: Look) -> Callable[[Sta
     return direction
 
 
-def observe(model: Model, start: Start, losses: dict[str, Tensor], products: InnerProducts) -> Observation:
+def observe(
+    model: Model, method: AnyMethod, start: Start, losses: dict[str, Tensor], products: InnerProducts
+) -> Observation:
     """What the method may look at, in the order of the tasks."""
     losses_K, open_K = (torch.stack([values[task] for task in model.tasks]) for values in (losses, start.gates))
     # A task without a label in the batch has a loss of 0, by which some methods would divide.
     losses_K = losses_K.clamp(min=LEAST_LOSS)
     labelled_K = open_K & start.batch.mask_BK.any(dim=0)
     seen_K = torch.where(labelled_K.any(), labelled_K, open_K)
-    return Observation(losses_K, *products, seen_K, start.batch.uniforms_K, start.learning_rate, start.batch.number)
+    gramian_KK, halves_KK = products
+    if not (isinstance(method, Method) and method.needs_halves):
+        halves_KK = torch.full_like(halves_KK, torch.nan)  # so that nobody uses them by mistake
+    return Observation(
+        losses_K, gramian_KK, halves_KK, seen_K, start.batch.uniforms_K, start.learning_rate, start.batch.number
+    )
 
 
 def by_task(model: Model, values_K: Tensor) -> dict[str, Tensor]:

@@ -40,7 +40,7 @@ class InnerProducts(NamedTuple):
 
     Attributes:
       gramian_KK: M_ij = <g_i, g_j>; its diagonal holds squared norms.
-      halves_KK: <g_i, g'_j>, of the gradients on the batch's first half with those on its second.
+      halves_KK: <g_i, g'_j>, of the gradients on the batch's first half with those on its second; 0 if not measured.
     """
 
     gramian_KK: Tensor

@@ -169,7 +169,7 @@ def _in_order(products: Tensor, order_A: Tensor, mask_BK: Tensor, halves: bool) 
     num_open, num_tasks = len(order_A), mask_BK.shape[1]
     if not halves:
         gramian_KK = _scatter(products, order_A, num_tasks)
-        return InnerProducts(gramian_KK, torch.full_like(gramian_KK, torch.nan))
+        return InnerProducts(gramian_KK, torch.zeros_like(gramian_KK))
     (first, across), (transposed, second) = (half.split(num_open, dim=1) for half in products.split(num_open))
     return InnerProducts(
         _scatter(first + across + transposed + second, order_A, num_tasks),

@@ -72,13 +72,21 @@ def make_stepper(
       params, buffers: of the network, on its device.
       images_shape: (B, 3, H, W) of every batch.
       make_step: look -> training step.
+
+    Raises:
+      UserError: if `gradients.fraction` leaves fewer than 2 images.
     """
     on_gradients = isinstance(method, GradientMethod)
     if find_level(gradients.level, method) == "features":
         only = make_step(looks.of_gradients_at_features(model) if on_gradients else looks.at_features(model))
         return lambda state, batch, gates, num_open, number: only(state, batch, gates)
 
-    num_images = max(round(gradients.fraction * images_shape[0]), 1)
+    num_images = round(gradients.fraction * images_shape[0])
+    if num_images < 2:
+        raise UserError(
+            f"gradients.fraction is {gradients.fraction}, which leaves {num_images} of {images_shape[0]} images; "
+            "give one that leaves at least 2, or BatchNorm has nothing to average"
+        )
 
     @cache
     def step_of(num_open: int) -> Step:

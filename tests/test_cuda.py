@@ -18,7 +18,7 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
 def assert_close(on_cpu: Any, on_gpu: Any) -> None:
-    tree_map(lambda a, b: torch.testing.assert_close(a, b.cpu(), rtol=1e-3, atol=1e-4, equal_nan=True), on_cpu, on_gpu)
+    tree_map(lambda a, b: torch.testing.assert_close(a, b.cpu(), rtol=1e-3, atol=1e-4), on_cpu, on_gpu)
 
 
 def to(tree: Any, device: torch.device) -> Any:

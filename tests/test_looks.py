@@ -245,6 +245,14 @@ def test_mistakes(fields: dict[str, Any], on_gradients: bool, per_step: bool, wo
     stepping.check(options(), method, per_step)
 
 
+def test_a_part_of_one_image() -> None:
+    model, params, buffers = make_tiny()
+    with pytest.raises(UserError, match="leaves 1 of 6 images"):
+        stepping.make_stepper(
+            model, upgrad(), options(level="parameters", fraction=0.2), params, buffers, (6, 3, 8, 8), lambda look: None
+        )
+
+
 def test_auto_looks_at_the_features_where_the_method_can() -> None:
     assert stepping.find_level("auto", upgrad()) == "features"
     assert stepping.find_level("auto", keep_gradients()) == "features"

@@ -190,10 +190,12 @@ def die_in(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, number: int,
 
 
 @pytest.mark.parametrize("checkpoint_seconds", [0.0, 1000.0])
-@pytest.mark.parametrize("method", ["uncertainty", "dst"])
+@pytest.mark.parametrize("method", ["uncertainty", "dst", "moco", "upgrad"])
 def test_killed_at_every_step(config: ConfigDict, tmp_path: Path, method: str, checkpoint_seconds: float) -> None:
     config.train.epochs = 2
     config.dst.measure = "running"
+    if method == "upgrad":  # goes on with what it saw before it was killed
+        config.gradients.update({"level": "parameters", "every": 3})
     fit(with_method(config, method), tmp_path / "whole")
     config.train.checkpoint_seconds = checkpoint_seconds
     for number in (1, 2, 3, 6, 7):  # a life ends in its 1st, 2nd ... step; the next goes on
