@@ -9,6 +9,9 @@ from mtl.methods.learned import Learned
 from mtl.methods.modo import open_halves
 from mtl.methods.solvers import divide, minimize_nonnegative, open_weights, regular_cosines
 
+# What the solver leaves of a direction of 0 is shorter: the root of the 1e-6 that it adds to the cosines.
+SHORTEST = 1e-3
+
 
 def moml(learning_rate: float = 1e-3) -> Method[Learned]:
     """Multi-objective meta learning of the weights (Ye et al., NeurIPS 2021), with one step of the network.
@@ -18,8 +21,8 @@ def moml(learning_rate: float = 1e-3) -> Method[Learned]:
         min over the simplex of |sum_s v_s h_s / |h_s||
 
     g_t are gradients on the batch's first half, L'_s losses on its second, so h_s = -eta J <g, g'_s>, with
-    J = diag(w) - w w^T the Jacobian of the softmax; eta drops out. Unit lengths, in the sum too, are LibMTL's; the
-    authors' code uses them for v alone.
+    J = diag(w) - w w^T the Jacobian of the softmax; eta drops out. Where no direction is good for all, a gets a
+    gradient of 0. Unit lengths, in the sum too, are LibMTL's; the authors' code uses them for v alone.
 
     Our departures, which save as many passes through the network as there are tasks: g'_s is taken at theta instead
     of theta', with the heads' part of the inner product left out; and the second half stands for the paper's
@@ -44,7 +47,11 @@ def moml(learning_rate: float = 1e-3) -> Method[Learned]:
 
 
 def _shortest_of_units(columns_KK: Tensor, open_K: Tensor) -> Tensor:
-    """MGDA's direction of the columns, scaled to unit length; a column of 0 stays, and does not make it 0."""
+    """MGDA's direction of the columns, scaled to unit length; a column of 0 stays, and does not make it 0.
+
+    0 where it is shorter than `SHORTEST`, since Adam makes no difference between short and long.
+    """
     cosines_KK, norms_K = regular_cosines(columns_KK.T @ columns_KK)
     v_K = minimize_nonnegative(lambda v_K: (cosines_KK @ v_K, cosines_KK), open_K, on_simplex=True)
-    return columns_KK @ divide(v_K, norms_K)
+    shortest_K = columns_KK @ divide(v_K, norms_K)
+    return torch.where(torch.linalg.vector_norm(shortest_K) > SHORTEST, shortest_K, 0.0)
