@@ -7,6 +7,8 @@ import numpy as np
 
 from mtl.statistics import REFERENCES
 
+MAX_COLUMNS = 12  # of methods side by side
+
 
 def tables(results: dict[str, Any]) -> str:
     """All tables of a study: scores, gains where they were computed, drop rates; and how its runs were made."""
@@ -26,18 +28,26 @@ def provenance(made_by: dict[str, list[str]]) -> str:
 
 
 def score_table(results: dict[str, Any], score: str) -> str:
-    """One score of all methods in Markdown, in per cent: a row per task and one for their mean."""
-    methods, majority = results["methods"], results["majority_accuracy"]
-    guessing = score == "accuracy"
-    rows = [["task", *(["majority"] if guessing else []), *methods]]
-    for task in [*results["tasks"], "overall"]:
-        at = [method["overall"] if task == "overall" else method["tasks"][task] for method in methods.values()]
-        guess = majority["overall"] if task == "overall" else majority["tasks"][task]
-        rows.append([task, *([_percent(guess)] if guessing else []), *(_cell(scores[score]) for scores in at)])
+    """One score of all methods in Markdown, in per cent.
+
+    A row per task and one for their mean; with many methods, and more than tasks, a row per method.
+    """
+    methods = results["methods"]
+    method_rows = len(methods) > max(MAX_COLUMNS, len(results["tasks"]))
+    places = ["overall", *results["tasks"]] if method_rows else [*results["tasks"], "overall"]
+    lines = [["method" if method_rows else "task", *places]]
+    if score == "accuracy":
+        lines.append(["majority", *(_percent(_at(results["majority_accuracy"], place)) for place in places)])
+    lines += [[name, *(_cell(_at(of_method, place)[score]) for place in places)] for name, of_method in methods.items()]
+    rows = lines if method_rows else list(zip(*lines, strict=True))
     num_seeds = sorted({len(seeds) for seeds in results["seeds"].values()})
     seeds = f"{num_seeds[0]} seed{'s' if num_seeds[0] > 1 else ''}" if len(num_seeds) == 1 else _name_seeds(results)
     spread = "; mean ± standard deviation over seeds" if num_seeds[-1] > 1 else ""
     return markdown(rows) + f"\n\n{score.replace('_', ' ').capitalize()}, test split, per cent; {seeds}{spread}."
+
+
+def _at(scores: dict[str, Any], place: str) -> Any:
+    return scores["overall"] if place == "overall" else scores["tasks"][place]
 
 
 def _name_seeds(results: dict[str, Any]) -> str:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from mtl.report.quote import words
+from mtl.report.names import method_name
+from mtl.report.quote import quote, words
 from mtl.report.record import StudyRecord
 from mtl.report.sections import data, diagnostics, reproduction, schedule, scores, setting, summary
-from mtl.report.style import method_name
+from mtl.report.shown import has_many
 from mtl.report.typeset import with_template
 
 Section = Callable[[StudyRecord, dict[str, str]], str]
@@ -21,6 +22,11 @@ def document(study: StudyRecord, figures: dict[str, str]) -> str:
       study: what the runs wrote.
       figures: name -> file, relative to the PDF's folder.
     """
-    methods = ", ".join(method_name(method) for method in study.results["methods"])
     body = "\n\n".join(section(study, figures) for section in SECTIONS)
-    return with_template("Several face attributes from one network", words(methods), body)
+    return with_template("Several face attributes from one network", _subtitle(study), body)
+
+
+def _subtitle(study: StudyRecord) -> str:
+    if has_many(study):
+        return f"{quote(study, 'results.json', 'methods', 'count')} methods"
+    return words(", ".join(method_name(method) for method in study.results["methods"]))

@@ -2,16 +2,50 @@
 
 from typing import Any
 
-from mtl.report.quote import quote, words
+from mtl.report.names import method_name, name_in_sentence, task_name
+from mtl.report.quote import others_apart, quote, words
 from mtl.report.record import StudyRecord
-from mtl.report.style import method_name, task_name
 
 VERDICTS = {
     "gain": "a gain",
     "loss": "a loss",
     "cannot be told apart": "the two cannot be told apart",
 }
-REFERENCE_NAMES = {"joint": "joint training", "single_task": "single-task networks", "random_drop": "random dropping"}
+MAX_COMPARISONS = 8  # that get a sentence whatever they show
+
+
+def findings(study: StudyRecord) -> list[str]:
+    """What the comparisons with joint training show, a sentence for each.
+
+    With many, only for DST, its control, and what gains or loses, the best first; the others are counted.
+    """
+    comparisons = study.results["comparisons"]
+    overall = {m: of["joint"]["accuracy"]["overall"] for m, of in comparisons.items() if "joint" in of}
+    if len(overall) <= MAX_COMPARISONS:
+        return [gain_sentence(study, method, "joint") for method in overall]
+    in_full = [method for method in ("dst", "random_drop") if method in overall]
+    others = others_apart(comparisons)
+    told_apart = sorted(
+        overall.keys() - {*in_full, *others}, key=lambda method: (-overall[method]["difference"], method)
+    )
+    sentences = [gain_sentence(study, method, "joint") for method in in_full]
+    sentences += [_short_sentence(study, method) for method in told_apart]
+    if others:
+        number = quote(study, "results.json", "comparisons", "others_apart")
+        sentences.append(
+            f"{number} other {'methods' if len(others) > 1 else 'method'} cannot be told apart from joint training. "
+            "Nothing is corrected for the number of methods: of those that do not differ, about one in twenty stands "
+            "out by chance."
+        )
+    return sentences
+
+
+def _short_sentence(study: StudyRecord, method: str) -> str:
+    """A comparison with joint training in a line."""
+    path = f"comparisons/{method}/joint/accuracy/overall"
+    verdict = VERDICTS[study.results["comparisons"][method]["joint"]["accuracy"]["overall"]["verdict"]]
+    difference = quote(study, "results.json", f"{path}/difference", "points")
+    return f"*{words(_capital(method_name(method)))}*: {difference} points {_interval(study, path)}, *{verdict}*."
 
 
 def gain_sentence(study: StudyRecord, method: str, reference: str) -> str:
@@ -21,7 +55,7 @@ def gain_sentence(study: StudyRecord, method: str, reference: str) -> str:
     overall = comparison["accuracy"]["overall"]
     verdict = VERDICTS[overall["verdict"]]
     return (
-        f"*{words(_capital(method_name(method)))} against {REFERENCE_NAMES[reference]}* "
+        f"*{words(_capital(method_name(method)))} against {name_in_sentence(reference)}* "
         f"({_seeds(study, method, reference)}): mean accuracy differs by "
         f"{quote(study, 'results.json', f'{path}/difference', 'points')} points "
         f"{_interval(study, path)}: *{verdict}*. {_tasks(comparison)}"
@@ -33,6 +67,8 @@ def lesson(study: StudyRecord) -> str:
     comparisons = study.results["comparisons"].get("dst", {})
     if "joint" not in comparisons:
         return ""
+    if study.results["dropping"]["dst"]["overall"]["gates_shut"] == 0:
+        return "DST's gates were never shut, so it trained as joint training does: *nothing follows about dropping*."
     against_joint = comparisons["joint"]["accuracy"]["overall"]["verdict"]
     if against_joint == "cannot be told apart":
         path = "comparisons/dst/joint/accuracy/overall/interval"
@@ -75,7 +111,8 @@ def negative_transfer_sentence(study: StudyRecord, method: str) -> str:
 
 def _interval(study: StudyRecord, path: str) -> str:
     low, high = (quote(study, "results.json", f"{path}/interval/{end}", "points") for end in (0, 1))
-    return f"(95 % interval {low} to {high}, $p$ = {quote(study, 'results.json', f'{path}/p_value', 'p', 3)})"
+    p_value = quote(study, "results.json", f"{path}/p_value", "p", 3)
+    return f"(95 % interval {low} to {high}, $p$ {'' if '<' in p_value else '= '}{p_value})"
 
 
 def _seeds(study: StudyRecord, method: str, reference: str) -> str:

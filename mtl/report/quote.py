@@ -10,7 +10,7 @@ from typing import Any
 
 from mtl.report.record import StudyRecord
 
-WIDE = ("gains", "accuracy", "faces", "mistakes", "evidence")  # figures with much in them, as wide as the text
+WIDE = ("gains", "all_gains", "accuracy", "faces", "mistakes", "evidence")  # figures as wide as the text
 Format = Callable[[Any, int], str]
 FORMATS: dict[str, Format] = {
     "percent": lambda value, digits: f"{100 * value:.{digits}f}",
@@ -21,10 +21,22 @@ FORMATS: dict[str, Format] = {
     "plain": lambda value, digits: f"{value:g}",
     "p": lambda value, digits: f"{value:.{digits}f}" if value >= 10.0**-digits else f"< {10.0**-digits:g}",
     "count": lambda value, digits: str(len(value)),
+    "others_apart": lambda value, digits: str(len(others_apart(value))),
     "mean": lambda value, digits: f"{sum(value.values()) / len(value):.{digits}f}",
     "mean_progress": lambda value, digits: f"{sum(max(0.0, -x) for x in value.values()) / len(value):.{digits}f}",
     "minutes": lambda value, digits: f"{value / 60:.{digits}f}",
 }
+
+
+def others_apart(comparisons: dict[str, Any]) -> list[str]:
+    """The methods, besides DST and its control, that cannot be told apart from joint training in mean accuracy."""
+    return [
+        method
+        for method, references in comparisons.items()
+        if method not in ("dst", "random_drop")
+        and "joint" in references
+        and references["joint"]["accuracy"]["overall"]["verdict"] == "cannot be told apart"
+    ]
 
 
 def look_up(study: StudyRecord, file: str, path: str) -> Any:
@@ -77,13 +89,20 @@ def raw(text: str) -> str:
     return f"#raw({_string(text)});"
 
 
-def table(rows: Sequence[Sequence[str]], caption: str, widths: Sequence[str] = (), num_header_rows: int = 1) -> str:
+def table(
+    rows: Sequence[Sequence[str]],
+    caption: str,
+    widths: Sequence[str] = (),
+    num_header_rows: int = 1,
+    may_break: bool = False,
+) -> str:
     """A table with its caption.
 
     Args:
       rows: cells as markup; the first `num_header_rows` are the header. A cell that begins with "table.cell" is code.
       widths: of the columns, as Typst writes them; by default the first as wide as its text, the others equal. Columns
         of "auto" and the last one, where it is named here, stand to the left.
+      may_break: whether it may go on on the next page, under its header again.
     """
     num_columns = len(rows[-1])
     left = [0] if not widths else [0, num_columns - 1]
@@ -91,8 +110,10 @@ def table(rows: Sequence[Sequence[str]], caption: str, widths: Sequence[str] = (
     cells = [" ".join(cell if cell.startswith("table.cell") else f"[{cell}]," for cell in row) for row in rows]
     header, body = " ".join(cells[:num_header_rows]), " ".join(cells[num_header_rows:])
     left_columns = "".join(f"{column}," for column in left)
-    ruled = f"ruled(({columns}), ({left_columns}), table.header({header}), {body})"
-    return f"#figure({ruled}, kind: table, caption: [{caption}])\n"
+    breakable = "breakable: true, " if may_break else ""
+    ruled = f"ruled(({columns}), ({left_columns}), table.header({header}), {breakable}{body})"
+    markup = f"#figure({ruled}, kind: table, caption: [{caption}])\n"
+    return f"#[#show figure: set block(breakable: true)\n{markup}]\n" if may_break else markup
 
 
 def figure(figures: dict[str, str], name: str, caption: str, floating: bool = False) -> str:

@@ -4,7 +4,7 @@ The colours are those of Okabe and Ito (Color Universal Design, 2008) with grey 
 told apart with any colour vision; markers and lines do the same in a print without colour.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from math import ceil
 from pathlib import Path
@@ -20,6 +20,7 @@ WIDTH = 160.0  # of the text column of an A4 page, mm
 MAX_HEIGHT = 225.0  # what a page has room for beside a caption, mm
 FONT_SIZE, SMALL = 7.0, 6.0  # points
 POINT = 25.4 / 72  # mm
+BOLD = 1.15  # width of bold letters, times that of others
 LEGEND_ROW = 3.8  # height of a line of a legend, mm
 
 INK, GREY, LIGHT, BAND = "#222222", "#767676", "#d9d9d9", "#f4f4f4"
@@ -87,34 +88,9 @@ METHOD_STYLES = {
     "dst_incompleteness": Style("#8c564b", "P", (0, (6, 1, 1, 1, 1, 1))),
     "dst_stagnancy": Style("#7f7f7f", "X", (0, (3, 1, 1, 1))),
 }
-METHOD_NAMES = {
-    "dst": "DST",
-    "random_drop": "random dropping",
-    "single_task": "single-task",
-    "uncertainty": "uncertainty weighting",
-    "dst_depth": "DST, depth",
-    "dst_count": "DST, count",
-    "dst_incompleteness": "DST, incompleteness",
-    "dst_stagnancy": "DST, stagnancy",
-}
 TASK_COLOURS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
 TASK_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 TASK_LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)), (0, (6, 2)))
-
-
-def method_name(method: str) -> str:
-    """As it is written for people.
-
-    Example:
-      >>> method_name("dst"), method_name("my_method")
-      ('DST', 'my method')
-    """
-    return METHOD_NAMES.get(method, task_name(method))
-
-
-def task_name(task: str) -> str:
-    """An attribute's name with spaces."""
-    return task.replace("_", " ")
 
 
 def method_styles(methods: Iterable[str]) -> dict[str, Style]:
@@ -143,7 +119,7 @@ def most_important(methods: Iterable[str], number: int) -> list[str]:
     return [method for method in methods if method in ranked[:number]]
 
 
-def room_for(shown: Sequence[str], methods: Sequence[str]) -> str:
+def room_for(shown: Collection[str], methods: Collection[str]) -> str:
     """A sentence that says for how many of the methods there was room; empty where there was for all."""
     return f" Room for {len(shown)} of {len(methods)} methods." if len(shown) < len(methods) else ""
 
@@ -202,7 +178,7 @@ def write(figure: Figure, left: float, top: float, text: str, **properties: Any)
 
 def note(figure: Figure, text: str) -> None:
     """A small grey remark at the figure's lower left corner."""
-    figure.text(0.003, 0.6 / (figure.get_figheight() * 25.4), text, size=SMALL, color=GREY, va="bottom")
+    figure.text(0.003, 0.6 / (figure.get_figheight() * 25.4), text.strip(), size=SMALL, color=GREY, va="bottom")
 
 
 def save(figure: Figure, path: Path) -> Path:

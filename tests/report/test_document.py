@@ -12,6 +12,7 @@ from pypdf import PdfReader
 
 from mtl.errors import UserError
 from mtl.report import job
+from mtl.report.names import METHOD_NAMES
 from mtl.report.record import read_study
 from mtl.report.sections.setting import METHODS, REASONS
 from tests.report.synthetic import write_study
@@ -21,14 +22,18 @@ STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?")
 # What the prose itself may say: years, levels, indices in formulas, "two", "ten" as digits do not occur.
 IN_PROSE = {"95", "1979", "2014", "2015", "2018", "2023", "0", "1", "2", "100"}
+EIGHT_TASKS = ("Smiling Male Black_Hair Arched_Eyebrows Wearing_Earrings Wavy_Hair 5_o_Clock_Shadow Young").split()
+MANY_METHODS = ("joint", *METHOD_NAMES)
 METHODS_SHOWN = ("joint", "single_task", "dst", "random_drop", "dst_stagnancy")
 
 
-@pytest.fixture(scope="module", params=["full", "one method, one epoch"])
+@pytest.fixture(scope="module", params=["full", "one method, one epoch", "many methods"])
 def workdir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("study")
     if request.param == "full":
         write_study(root, METHODS_SHOWN, num_seeds=2, num_epochs=4)
+    elif request.param == "many methods":
+        write_study(root, MANY_METHODS, num_seeds=1, num_epochs=2, tasks=EIGHT_TASKS, num_images=80)
     else:
         write_study(root, ("joint",), num_seeds=1, num_epochs=1)
     patch = pytest.MonkeyPatch()
@@ -58,6 +63,10 @@ def says(kind: str, value: Any, text: str) -> bool:
         return value < float(text[1:])
     if kind == "count":
         return int(text) == len(value)
+    if kind == "others_apart":
+        against_joint = {m: of["joint"]["accuracy"]["overall"] for m, of in value.items() if "joint" in of}
+        apart = {m for m, overall in against_joint.items() if overall["verdict"] not in ("gain", "loss")}
+        return int(text) == len(apart - {"dst", "random_drop"})
     if kind == "mean":
         value = np.mean(list(value.values()))
     if kind == "mean_progress":
@@ -73,15 +82,16 @@ def test_every_quoted_number_is_in_the_files(workdir: Path) -> None:
     assert len(quotes) > 40
     files: dict[str, Any] = {}
     for file, path, kind, text in quotes:
-        content = files.setdefault(file, load(workdir, file))
-        assert says(kind, find(content, path), text), (file, path, kind, text)
+        if file not in files:
+            files[file] = load(workdir, file)
+        assert says(kind, find(files[file], path), text), (file, path, kind, text)
 
 
 def test_no_other_number_is_in_the_source(workdir: Path) -> None:
     body = (workdir / "report.typ").read_text().partition("#show: report.with")[2]
     rest = QUOTED.sub("", body)
     known = "".join(path.read_text() for path in workdir.rglob("*.json*")) + json.dumps([REASONS, METHODS])
-    known += " ResNet-18 VGG-16 DST"
+    known += " ResNet-18 VGG-16 DST GO4Align"
     for text in STRING.findall(rest):
         if NUMBER.search(text) and not text.endswith(".svg"):
             for word in text.replace(", ", " ").split():
@@ -122,11 +132,21 @@ def test_results_follow_from_the_predictions(workdir: Path) -> None:
             assert comparison["accuracy"]["overall"]["difference"] == pytest.approx(of_both[0] - of_both[1])
 
 
+def test_has_at_most_sixteen_pages(workdir: Path) -> None:
+    assert len(PdfReader(workdir / "report.pdf").pages) <= 16
+
+
+def test_every_method_is_in_the_tables(workdir: Path) -> None:
+    source, results = (workdir / "report.typ").read_text(), load(workdir, "results.json")
+    for method in results["methods"]:
+        for score in ("accuracy", "balanced_accuracy"):
+            assert source.count(f'"methods/{method}/overall/{score}/mean"') == 1
+
+
 def test_has_six_to_twelve_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "make_video", lambda study, path: path.touch())
-    tasks = "Smiling Male Black_Hair Arched_Eyebrows Wearing_Earrings Wavy_Hair 5_o_Clock_Shadow Young".split()
     methods = ("joint", "single_task", "uncertainty", "dst", "random_drop", "dst_incompleteness", "dst_stagnancy")
-    job.report(write_study(tmp_path, methods, 3, 6, tasks))
+    job.report(write_study(tmp_path, methods, 3, 6, EIGHT_TASKS))
     assert 6 <= len(PdfReader(tmp_path / "report.pdf").pages) <= 12
 
 

@@ -24,12 +24,14 @@ from mtl.report.figures.calibration import calibration
 from mtl.report.figures.confusion import confusion, normalised
 from mtl.report.figures.curves import learning_curves, task_curves
 from mtl.report.figures.faces import Face, describe, evidence, faces, mistakes, overlay, read_examples
-from mtl.report.figures.gains import gains
+from mtl.report.figures.gains import all_gains, gains
 from mtl.report.figures.gradients import gradients
 from mtl.report.figures.schedule import activation, gates, metrics
+from mtl.report.names import METHOD_NAMES, task_name
 from mtl.report.record import RunRecord, StudyRecord, read_study
 from mtl.report.sections import diagnostics
 from mtl.report.sections import gradients as gradients_in_words
+from mtl.report.shown import shown_methods
 from tests.report.synthetic import write_study
 
 ALL_METHODS = tuple(style.METHOD_STYLES)
@@ -90,6 +92,24 @@ def test_gains_need_two_methods(tmp_path: Path) -> None:
     assert gates(alone) is None
 
 
+def test_all_gains_shows_all_methods(tmp_path: Path) -> None:
+    methods = (*ALL_METHODS, "mgda", "pcgrad")
+    study = read_study(write_study(tmp_path, methods, num_seeds=1, num_epochs=1, num_images=40))
+    panels = dict(zip(("joint", "single_task", "random_drop"), _drawn(all_gains(study)).axes, strict=True))
+    for reference, axes in panels.items():
+        for method in methods:
+            if method != reference:
+                gain = study.results["comparisons"][method][reference]["accuracy"]["overall"]
+                marks = [x for line in _lines(axes, method) for x in line.get_xdata()]
+                assert marks == pytest.approx([100 * gain["difference"]])
+    drawn = {line.get_label() for line in _drawn(gains(study)).axes[1].lines}
+    assert drawn & {*methods} == {*shown_methods(study)} - {"joint"}
+
+
+def test_all_gains_is_drawn_only_where_gains_has_no_room(study: StudyRecord) -> None:
+    assert all_gains(study) is None
+
+
 def test_accuracy_shows_means_and_the_guess(study: StudyRecord) -> None:
     figure = accuracy(study)
     for axes, score in zip(figure.axes, ("accuracy", "balanced_accuracy"), strict=True):
@@ -109,7 +129,7 @@ def test_balance_sorts_by_frequency(study: StudyRecord) -> None:
     widths = [bar.get_width() for bar in axes.patches]
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert widths == sorted(widths, reverse=True)
-    expected = {style.task_name(task): 100 * of["positives"] / of["count"] for task, of in test.items()}
+    expected = {task_name(task): 100 * of["positives"] / of["count"] for task, of in test.items()}
     assert dict(zip(names, widths, strict=True)) == pytest.approx(expected)
 
 
@@ -198,7 +218,7 @@ def test_gradients_are_the_cosines_of_joint_training(study: StudyRecord) -> None
             expected = np.array(line["gradients"][level]["cosines"])
             np.fill_diagonal(expected, np.nan)
             assert _blank_as_nan(panel) == pytest.approx(expected, nan_ok=True)
-            assert [label.get_text() for label in panel.get_xticklabels()] == [*map(style.task_name, _tasks(study))]
+            assert [label.get_text() for label in panel.get_xticklabels()] == [*map(task_name, _tasks(study))]
 
 
 def test_gradients_conflict_as_the_runs_say(study: StudyRecord) -> None:
@@ -263,7 +283,7 @@ def test_gradients_of_many_tasks_are_those_that_stand_out(tmp_path: Path) -> Non
     panel = _drawn(gradients(study)).axes[1]
     cosines = np.array(study.runs["dst"][0].epochs[-1]["gradients"]["features"]["cosines"])
     np.fill_diagonal(cosines, 0.0)
-    largest = dict(zip(map(style.task_name, ALL_TASKS), np.abs(cosines).max(axis=0), strict=True))
+    largest = dict(zip(map(task_name, ALL_TASKS), np.abs(cosines).max(axis=0), strict=True))
     names = [label.get_text() for label in panel.get_xticklabels()]
     assert set(names) == {*sorted(largest, key=largest.__getitem__)[-16:]}
     shown = [list(largest).index(name) for name in names]
@@ -300,7 +320,7 @@ def test_mistakes_are_the_most_confident(study: StudyRecord) -> None:
     for k, (task, face) in enumerate(zip(study.results["tasks"], examples.mistakes, strict=True)):
         said = face.probability_K[k] > 0.5
         assert said != face.label_K[k]
-        at = texts.index(style.task_name(task))
+        at = texts.index(task_name(task))
         sureness = max(face.probability_K[k], 1 - face.probability_K[k])
         assert texts[at + 1] == f"said {'yes' if said else 'no'}, {100 * sureness:.1f}%"
         assert texts[at + 2] == f"label: {'no' if said else 'yes'}"
@@ -316,7 +336,7 @@ def test_faces_and_evidence_show_every_image(study: StudyRecord) -> None:
 def test_all_figures_are_written_and_only_faces_hold_images(tmp_path: Path) -> None:
     small = write_study(tmp_path, ("joint", "dst"), num_seeds=1, num_epochs=2, tasks=ALL_TASKS[:2], num_images=40)
     paths = draw_figures(read_study(small), tmp_path / "figures")
-    assert set(paths) == set(OF_STUDY) | {f"{name}_dst" for name in OF_METHOD}
+    assert set(paths) == set(OF_STUDY) - {"all_gains"} | {f"{name}_dst" for name in OF_METHOD}
     for name, path in paths.items():
         assert ("<image" in path.read_text()) == (name in WITH_IMAGES), name
         assert path.name == f"{name}.svg"
@@ -337,6 +357,14 @@ SIZES: dict[str, dict[str, Any]] = {
     "least": {"methods": ("joint",), "num_seeds": 1, "num_epochs": 1, "tasks": ALL_TASKS[:2], "num_images": 40},
     "many tasks": {"methods": ("joint", "dst"), "num_seeds": 1, "num_epochs": 13, "tasks": ALL_TASKS},
     "many methods": {"methods": ALL_METHODS, "num_seeds": 3, "num_epochs": 3, "tasks": ALL_TASKS[4:8]},
+    "all methods": {"methods": ("joint", *METHOD_NAMES), "num_seeds": 1, "num_epochs": 2, "num_images": 40},
+    "all methods, many tasks": {
+        "methods": tuple(METHOD_NAMES),
+        "num_seeds": 1,
+        "num_epochs": 3,
+        "tasks": ALL_TASKS,
+        "num_images": 40,
+    },
     "many epochs": {"methods": ("dst", "a_new_method"), "num_seeds": 10, "num_epochs": 60, "tasks": ALL_TASKS[:3]},
 }
 

@@ -5,7 +5,9 @@ from matplotlib.figure import Figure
 
 from mtl.report import style
 from mtl.report.figures import rows
+from mtl.report.names import method_name, task_name
 from mtl.report.record import StudyRecord
+from mtl.report.shown import shown_methods
 
 SCORES = {"accuracy": "accuracy, %", "balanced_accuracy": "balanced accuracy, %"}
 BOTTOM = 13.0  # mm
@@ -16,16 +18,16 @@ def accuracy(study: StudyRecord) -> Figure:
 
     A grey tick is what guessing each task's more frequent class gets: its accuracy, and 50% balanced.
     """
-    tasks, methods = study.results["tasks"], list(study.results["methods"])
-    names = [*map(style.task_name, tasks), "overall"]
-    legend_height = style.legend_layout([style.method_name(method) for method in methods])[1]
+    tasks, methods = study.results["tasks"], shown_methods(study)
+    names = [*map(task_name, tasks), "overall"]
+    legend_height = style.legend_layout([method_name(method) for method in methods])[1]
     room = style.MAX_HEIGHT - legend_height - 4 - BOTTOM
     shown = style.most_important(methods, rows.num_methods_that_fit(len(names), room))
     row_height = rows.row_height(len(shown))
     height = row_height * len(names)
     figure = style.new_figure(legend_height + 4 + height + BOTTOM)
     styles = style.method_styles(methods)
-    style.legend(figure, {style.method_name(method): styles[method]._replace(line="") for method in shown})
+    style.legend(figure, {method_name(method): styles[method]._replace(line="") for method in shown})
 
     left, gap = style.text_width(names) + 3, 5.0
     width = (style.WIDTH - left - gap - 2) / 2
@@ -50,7 +52,7 @@ def accuracy(study: StudyRecord) -> Figure:
     style.note(
         figure,
         "Line: standard deviation over seeds. Grey tick: guessing the more frequent class."
-        + style.room_for(shown, methods),
+        + style.room_for(shown, study.results["methods"]),
     )
     return figure
 
@@ -60,7 +62,7 @@ def balance(study: StudyRecord) -> Figure:
     test = next(iter(next(iter(study.runs.values())).values())).results["test"]["tasks"]
     shares = {task: 100 * scores["positives"] / scores["count"] for task, scores in test.items() if scores["count"]}
     tasks = sorted(shares, key=lambda task: -shares[task])
-    names = [style.task_name(task) for task in tasks]
+    names = [task_name(task) for task in tasks]
     left, height = style.text_width(names) + 3, 4.0 * len(tasks)
     figure = style.new_figure(2 + height + 9)
     axes = style.panel(figure, left, 2, style.WIDTH - left - 6, height)

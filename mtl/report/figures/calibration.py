@@ -5,19 +5,22 @@ from matplotlib.figure import Figure
 
 from mtl.report import style
 from mtl.report.figures import rows
+from mtl.report.names import method_name, task_name
 from mtl.report.record import StudyRecord
+from mtl.report.shown import shown_methods
 
 
 def calibration(study: StudyRecord) -> Figure:
     """Left the reliability diagram over all tasks; right the expected calibration error (ECE) per task."""
-    of_methods, tasks = study.results["calibration"], study.results["tasks"]
+    of_methods = {method: study.results["calibration"][method] for method in shown_methods(study)}
+    tasks = study.results["tasks"]
     styles = style.method_styles(of_methods)
     labels = {
-        f"{style.method_name(method)} {_percent(of_method['overall']):.1f}": styles[method]
+        f"{method_name(method)} {_percent(of_method['overall']):.1f}": styles[method]
         for method, of_method in of_methods.items()
     }
     legend_height = style.legend_layout(list(labels))[1] + 4
-    names = [style.task_name(task) for task in tasks]
+    names = [task_name(task) for task in tasks]
     height = max(56.0, 4.0 * len(tasks))
     figure = style.new_figure(legend_height + 3 + height + 10)
     style.write(figure, 0.5, 3, "Expected calibration error over all tasks, per cent:")
@@ -44,6 +47,7 @@ def calibration(study: StudyRecord) -> Figure:
         )
     axes.set_xlim(left=0)
     axes.set_xlabel("expected calibration error, %")
+    style.note(figure, style.room_for(of_methods, study.results["methods"]))
     return figure
 
 

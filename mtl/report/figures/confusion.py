@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from mtl.report import style
 from mtl.report.figures.cells import SEQUENTIAL, draw_cells, write_cells
+from mtl.report.names import method_name, task_name
 from mtl.report.record import StudyRecord
 
 
@@ -24,7 +25,7 @@ def confusion(study: StudyRecord) -> Figure:
     size = min(pitch - 3.5, 22.0)
     row_pitch = size + 9.5
     figure = style.new_figure(top + row_pitch * -(-len(tasks) // num_columns) + 4)
-    title = f"{style.method_name(method)}: truth in rows, prediction in columns, per cent of the row"
+    title = f"{method_name(method)}: truth in rows, prediction in columns, per cent of the row"
     style.write(figure, 0.5, 3.2, title, weight="bold")
     for index, task in enumerate(tasks):
         row, column = divmod(index, num_columns)
@@ -35,7 +36,7 @@ def confusion(study: StudyRecord) -> Figure:
         texts = [["-" if np.isnan(share) else f"{100 * share:.1f}" for share in of_row] for of_row in shares]
         write_cells(axes, mesh, texts, style.FONT_SIZE if num_columns == 4 else 5.5)
         axes.spines[:].set(visible=True, color=style.GREY)
-        name = textwrap.fill(style.task_name(task), 13) if num_columns == 8 else style.task_name(task)
+        name = textwrap.fill(task_name(task), 13) if num_columns == 8 else task_name(task)
         axes.set_title(name, fontweight="normal", size=style.FONT_SIZE if num_columns == 4 else style.SMALL, pad=2.5)
         axes.set_yticks([0, 1], ["present", "absent"] if column == 0 else ["", ""])
         last = index + num_columns >= len(tasks)

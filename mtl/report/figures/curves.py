@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mtl.report import style
+from mtl.report.names import method_name, task_name
 from mtl.report.record import StudyRecord
+from mtl.report.shown import shown_methods
 
 Line = dict[str, Any]  # an epoch's line of metrics.jsonl
 
@@ -24,9 +26,10 @@ def learning_curves(study: StudyRecord) -> Figure:
     figure, top = _figure_with_legend(study, 40 + 10)
     for index, (label, read) in enumerate(panels.items()):
         axes = style.panel(figure, 8 + index * 52, top, 43, 40)
-        draw_curves(axes, study, study.runs, read)
+        draw_curves(axes, study, shown_methods(study), read)
         axes.set_title(label, fontweight="normal")
         axes.set_xlabel("epoch")
+    style.note(figure, style.room_for(shown_methods(study), study.runs))
     return figure
 
 
@@ -40,17 +43,17 @@ def task_curves(study: StudyRecord) -> Figure:
     for index, task in enumerate(tasks):
         row, column = divmod(index, num_columns)
         axes = style.panel(figure, 6 + column * (width + gap_x), top + row * pitch, width, height)
-        draw_curves(axes, study, study.runs, _accuracy_of(task))
-        axes.set_title(style.task_name(task), fontweight="normal", size=style.FONT_SIZE if num_columns == 4 else 5.5)
+        draw_curves(axes, study, shown_methods(study), _accuracy_of(task))
+        axes.set_title(task_name(task), fontweight="normal", size=style.FONT_SIZE if num_columns == 4 else 5.5)
         if index + num_columns >= len(tasks):
             axes.set_xlabel("epoch")
-    style.note(figure, "Validation accuracy, per cent.")
+    style.note(figure, "Validation accuracy, per cent." + style.room_for(shown_methods(study), study.runs))
     return figure
 
 
 def _figure_with_legend(study: StudyRecord, height: float) -> tuple[Figure, float]:
     """A figure with the methods' legend on top, and where the panels begin, mm."""
-    styles = {style.method_name(method): look for method, look in style.method_styles(study.runs).items()}
+    styles = {method_name(method): look for method, look in style.method_styles(shown_methods(study)).items()}
     legend_height = style.legend_layout(list(styles))[1]
     figure = style.new_figure(legend_height + 5 + height)
     style.legend(figure, styles)
@@ -58,8 +61,8 @@ def _figure_with_legend(study: StudyRecord, height: float) -> tuple[Figure, floa
 
 
 def draw_curves(axes: Axes, study: StudyRecord, methods: Iterable[str], read: Callable[[Line], float | None]) -> None:
-    """A line per method, of what `read` finds in each epoch's line of metrics.jsonl."""
-    longest, styles = 1, style.method_styles(study.runs)
+    """A line per method, all of them shown ones, of what `read` finds in each epoch's line of metrics.jsonl."""
+    longest, styles = 1, style.method_styles(shown_methods(study))
     for method in methods:
         look = styles[method]
         num_epochs = min(len(run.epochs) for run in study.runs[method].values())

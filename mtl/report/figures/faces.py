@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from mtl.report import style
+from mtl.report.names import task_name
 from mtl.report.record import StudyRecord, read_arrays
 
 LINE = 2.6  # height of a line of text below a face, mm
@@ -62,7 +63,7 @@ def faces(study: StudyRecord) -> Figure | None:
     examples = read_examples(study)
     if examples is None or not examples.random:
         return None
-    names = [style.task_name(task) for task in study.results["tasks"]]
+    names = [task_name(task) for task in study.results["tasks"]]
     num_columns, gap = 6, 3.0
     side = (style.WIDTH + gap) / num_columns - gap
     described = [describe(face, names) for face in examples.random]
@@ -102,7 +103,7 @@ def mistakes(study: StudyRecord) -> Figure | None:
         sureness = max(face.probability_K[index], 1 - face.probability_K[index])
         _draw_image(axes, face.image, left, top, side)
         lines = [
-            (textwrap.shorten(style.task_name(task), 19, placeholder="…"), style.INK),
+            (textwrap.shorten(task_name(task), 19, placeholder="…"), style.INK),
             (f"said {'yes' if said else 'no'}, {100 * sureness:.1f}%", style.WRONG if said != truth else style.INK),
             (f"label: {('yes' if truth else 'no') if face.known_K[index] else 'unknown'}", style.INK),
         ]
@@ -127,7 +128,7 @@ def evidence(study: StudyRecord) -> Figure | None:
     height = side + 4.2
     figure, axes = _page(top + height * len(faces) + 4)
     for column, task in enumerate(tasks):
-        name = textwrap.fill(style.task_name(task), 11)
+        name = textwrap.fill(task_name(task), 11)
         axes.text((column + 1) * (side + gap) + side / 2, top - 1, name, size=style.SMALL, ha="center", va="bottom")
     for row, face in enumerate(faces):
         place = top + row * height

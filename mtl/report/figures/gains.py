@@ -1,6 +1,6 @@
 """What a method gains over a reference: differences with their intervals, per task and overall."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,12 +9,15 @@ from matplotlib.figure import Figure
 
 from mtl.report import style
 from mtl.report.figures import rows
+from mtl.report.names import method_name, task_name
 from mtl.report.record import StudyRecord
+from mtl.report.shown import has_many, shown_methods
 from mtl.statistics import REFERENCES
 
 UNKNOWN = (np.nan, np.nan)
-BOLD = 1.15  # width of bold letters, times that of others
 GAP, TOP, BOTTOM = 3.0, 5.0, 12.5  # mm
+ROW = 4.2  # height of a method's row, mm
+UNSHOWN = style.Style(style.GREY, "o", "-")  # of a method that other figures do not show
 
 
 def gains(study: StudyRecord) -> Figure | None:
@@ -23,57 +26,107 @@ def gains(study: StudyRecord) -> Figure | None:
     Filled marks are differences that the statistics call a gain or a loss, hollow ones cannot be told apart from 0.
     Returns None for a study with nothing to compare.
     """
-    comparisons = {method: of_method for method, of_method in study.results["comparisons"].items() if of_method}
-    references = [name for name in REFERENCES if any(name in of_method for of_method in comparisons.values())]
+    comparisons = _comparisons(study, shown_methods(study))
+    references = _references(comparisons)
     if not references:
         return None
     tasks, methods = study.results["tasks"], list(comparisons)
-    overall_height = 4.2 * len(methods)
+    overall_height = ROW * len(methods)
     room = style.MAX_HEIGHT - TOP - overall_height - GAP - BOTTOM
     detailed = style.most_important(methods, rows.num_methods_that_fit(len(tasks), room))
     row_height = rows.row_height(len(detailed))
     tasks_height = row_height * len(tasks)
     figure = style.new_figure(TOP + overall_height + GAP + tasks_height + BOTTOM)
 
-    names = [style.method_name(method) for method in methods]
-    left = max(BOLD * style.text_width(names), style.text_width(map(style.task_name, tasks))) + 3
-    numbers = style.text_width(["+00.00"]) + 2
-    width = (style.WIDTH - left) / len(references) - numbers
+    left, width, pitch = _columns(comparisons, tasks)
     for index, reference in enumerate(references):
-        place = left + index * (width + numbers)
+        place = left + index * pitch
         overall = style.panel(figure, place, TOP, width, overall_height)
         below = style.panel(figure, place, TOP + overall_height + GAP, width, tasks_height)
-        overall.set_title(f"vs. {style.method_name(reference)}")
-        _draw_overall(overall, comparisons, reference, index == 0)
-        rows.set_rows(below, [style.task_name(task) for task in tasks], index == 0)
+        overall.set_title(f"vs. {method_name(reference)}")
+        _draw_overall(overall, comparisons, reference, style.method_styles(methods), index == 0)
+        overall.tick_params(axis="x", length=0, labelbottom=False)
+        overall.spines["bottom"].set_visible(False)
+        rows.set_rows(below, [task_name(task) for task in tasks], index == 0)
         for offset, method in zip(rows.offsets(len(detailed), row_height), detailed, strict=True):
             if reference in comparisons[method]:
                 of_tasks = comparisons[method][reference]["accuracy"]["tasks"]
-                _draw_gains(below, method, methods, [of_tasks[task] for task in tasks], np.arange(len(tasks)) + offset)
+                of_rows, heights = [of_tasks[task] for task in tasks], np.arange(len(tasks)) + offset
+                _draw_gains(below, method, style.method_styles(methods)[method], of_rows, heights)
         _share_x(overall, below)
-    label = "difference in test accuracy, percentage points; right of 0 is better"
-    style.write(figure, left, figure.get_figheight() * 25.4 - 4.6, label)
+    _label(figure, left)
     style.note(
         figure,
         "Line: 95% interval. Filled: gain or loss (tasks: after Holm's correction); hollow: cannot be told from 0."
-        + style.room_for(detailed, methods),
+        + style.room_for(detailed, methods if not has_many(study) else study.results["methods"]),
     )
     return figure
 
 
-def _draw_overall(axes: Axes, comparisons: dict[str, Any], reference: str, labelled: bool) -> None:
-    """A row per method, whose label shows its colour: the legend of the rows below."""
+def all_gains(study: StudyRecord) -> Figure | None:
+    """The overall part of `gains` for all methods of a study, coloured and bold where the other figures show them.
+
+    Returns None where `gains` shows all methods.
+    """
+    comparisons = _comparisons(study, study.results["methods"])
+    references = _references(comparisons)
+    if not has_many(study) or not references:
+        return None
+    height = min(ROW * len(comparisons), style.MAX_HEIGHT - TOP - BOTTOM)
+    figure = style.new_figure(TOP + height + BOTTOM)
+    coloured = style.method_styles(shown_methods(study))
+    styles = {method: coloured.get(method, UNSHOWN) for method in comparisons}
+    left, width, pitch = _columns(comparisons, [])
+    for index, reference in enumerate(references):
+        axes = style.panel(figure, left + index * pitch, TOP, width, height)
+        axes.set_title(f"vs. {method_name(reference)}")
+        _draw_overall(axes, comparisons, reference, styles, index == 0)
+        _share_x(axes)
+    _label(figure, left)
+    style.note(
+        figure,
+        "Line: 95% interval. Filled: gain or loss; hollow: cannot be told from 0. Bold: also in the other figures.",
+    )
+    return figure
+
+
+def _comparisons(study: StudyRecord, methods: Iterable[str]) -> dict[str, Any]:
+    """Of the methods, those that are compared with some other, in the study's order."""
+    comparisons = study.results["comparisons"]
+    return {method: comparisons[method] for method in methods if comparisons.get(method)}
+
+
+def _references(comparisons: dict[str, Any]) -> list[str]:
+    return [name for name in REFERENCES if any(name in of_method for of_method in comparisons.values())]
+
+
+def _columns(comparisons: dict[str, Any], tasks: Sequence[str]) -> tuple[float, float, float]:
+    """Room for the names to the left, width of a panel, and from a panel to the next, mm."""
+    names = [style.BOLD * style.text_width([method_name(method)]) for method in comparisons]
+    left = max([*names, *(style.text_width([task_name(task)]) for task in tasks)]) + 3
+    pitch = (style.WIDTH - left) / len(_references(comparisons))
+    return left, pitch - style.text_width(["+00.00"]) - 2, pitch
+
+
+def _label(figure: Figure, left: float) -> None:
+    label = "difference in test accuracy, percentage points; right of 0 is better"
+    style.write(figure, left, figure.get_figheight() * 25.4 - 4.6, label)
+
+
+def _draw_overall(
+    axes: Axes, comparisons: dict[str, Any], reference: str, styles: dict[str, style.Style], labelled: bool
+) -> None:
+    """A row per method, whose label shows its colour: the legend of other panels."""
     methods = list(comparisons)
-    rows.set_rows(axes, [style.method_name(method) for method in methods], labelled)
-    axes.tick_params(axis="x", length=0, labelbottom=False)
-    axes.spines["bottom"].set_visible(False)
-    styles = style.method_styles(methods)
+    rows.set_rows(axes, [method_name(method) for method in methods], labelled)
     for row, method in enumerate(methods):
         if labelled:
-            axes.get_yticklabels()[row].set(color=styles[method].colour, fontweight="bold")
+            axes.get_yticklabels()[row].set(
+                color=styles[method].colour, fontweight="normal" if styles[method] == UNSHOWN else "bold"
+            )
         if reference in comparisons[method]:
             gain = comparisons[method][reference]["accuracy"]["overall"]
-            _draw_gains(axes, method, methods, [gain], np.array([row]))
+            _draw_gains(axes, method, styles[method], [gain], np.array([row]))
             text = f"{100 * gain['difference']:+.2f}".replace("-", style.MINUS)
             place = axes.get_yaxis_transform()  # x in axes, y in rows
             axes.text(1.02, row, text, transform=place, va="center", size=style.SMALL)
@@ -82,9 +135,8 @@ def _draw_overall(axes: Axes, comparisons: dict[str, Any], reference: str, label
 
 
 def _draw_gains(
-    axes: Axes, method: str, methods: Sequence[str], of_rows: Sequence[dict[str, Any]], heights: np.ndarray
+    axes: Axes, method: str, look: style.Style, of_rows: Sequence[dict[str, Any]], heights: np.ndarray
 ) -> None:
-    look = style.method_styles(methods)[method]
     differences = 100 * np.array([gain["difference"] for gain in of_rows], dtype=float)
     lows, highs = 100 * np.array([gain["interval"] or UNKNOWN for gain in of_rows], dtype=float).T
     told_apart = np.array([gain["verdict"] != "cannot be told apart" for gain in of_rows])
@@ -95,9 +147,9 @@ def _draw_gains(
         )
 
 
-def _share_x(overall: Axes, below: Axes) -> None:
-    """One scale for both parts of a panel, and a line at 0."""
-    limits = np.array([overall.get_xlim(), below.get_xlim()])
-    for axes in (overall, below):
+def _share_x(*parts: Axes) -> None:
+    """One scale for all parts of a panel, and a line at 0."""
+    limits = np.array([axes.get_xlim() for axes in parts])
+    for axes in parts:
         axes.set_xlim(min(limits.min(), 0), max(limits.max(), 0))
         axes.axvline(0, color=style.INK, linewidth=0.6, zorder=1)

@@ -7,7 +7,9 @@ from mtl.report import style
 from mtl.report.alignment import measured_levels, measured_methods, measured_run, read
 from mtl.report.figures.cells import DIVERGING, draw_cells, draw_scale
 from mtl.report.figures.curves import Line, draw_curves
+from mtl.report.names import method_name, task_name
 from mtl.report.record import StudyRecord
+from mtl.report.shown import shown_methods
 
 MAX_TASKS = 16  # of a matrix whose names can be read
 MIN_SIDE, MIN_CELL = 18.0, 2.3  # of a matrix and of its cells, mm
@@ -25,8 +27,8 @@ def gradients(study: StudyRecord) -> Figure | None:
     if not levels:
         return None
     tasks = _shown_tasks(study, levels[0])
-    methods = measured_methods(study, levels[0])
-    styles = {style.method_name(m): look for m, look in style.method_styles(study.runs).items() if m in methods}
+    methods = [method for method in measured_methods(study, levels[0]) if method in shown_methods(study)]
+    styles = {method_name(m): look for m, look in style.method_styles(shown_methods(study)).items() if m in methods}
     left, side, _ = _layout(study, tasks)
     row_height = ABOVE + side + left
     legend_top = row_height * len(levels) + 2
@@ -51,8 +53,8 @@ def _draw_row(figure: Figure, top: float, study: StudyRecord, level: str, tasks:
     chosen = sorted({round(place) for place in np.linspace(0, len(lines) - 1, most)})
     cosines = [read(lines[index], level, "cosines")[np.ix_(tasks, tasks)] for index in chosen]
     largest = max(np.nanmax(np.abs(values), initial=1e-6) for values in cosines)
-    names = [style.task_name(study.results["tasks"][task]) for task in tasks]
-    style.write(figure, left, top + 3, f"shared {level}: {style.method_name(method)}, seed {seed}", weight="bold")
+    names = [task_name(study.results["tasks"][task]) for task in tasks]
+    style.write(figure, left, top + 3, f"shared {level}: {method_name(method)}, seed {seed}", weight="bold")
     for column, (index, values) in enumerate(zip(chosen, cosines, strict=True)):
         axes = style.panel(figure, left + column * (side + GAP), top + ABOVE - 2, side, side)
         mesh = draw_cells(axes, values, DIVERGING, (-largest, largest))
@@ -68,7 +70,7 @@ def _draw_row(figure: Figure, top: float, study: StudyRecord, level: str, tasks:
 
 def _layout(study: StudyRecord, tasks: list[int]) -> tuple[float, float, int]:
     """Room for the names, mm; the side of a matrix, mm; and how many matrices fit abreast."""
-    left = style.text_width((style.task_name(study.results["tasks"][task]) for task in tasks), style.SMALL) + 3
+    left = style.text_width((task_name(study.results["tasks"][task]) for task in tasks), style.SMALL) + 3
     room = style.WIDTH - left - SCALE + GAP
     most = max(1, int(room / (max(MIN_SIDE, MIN_CELL * len(tasks)) + GAP)))
     return left, room / most - GAP, most

@@ -9,7 +9,9 @@ from matplotlib.ticker import MaxNLocator
 
 from mtl.report import style
 from mtl.report.figures.cells import SEQUENTIAL, draw_cells, draw_scale, set_epochs, write_cells
+from mtl.report.names import method_name, task_name
 from mtl.report.record import StudyRecord
+from mtl.report.shown import shown_methods
 
 METRICS = {
     "P_d": ("d", "depth, $P_d$"),
@@ -24,8 +26,8 @@ MIN_ROW, MIN_COLUMN = 1.9, 0.8  # of a gate, mm
 
 
 def dropping_methods(study: StudyRecord) -> list[str]:
-    """The methods that kept the account of Algorithm 1."""
-    return [method for method, runs in study.runs.items() if any(run.dst for run in runs.values())]
+    """The methods among those shown that kept the account of Algorithm 1."""
+    return [method for method in shown_methods(study) if any(run.dst for run in study.runs[method].values())]
 
 
 def activation(study: StudyRecord, method: str) -> Figure:
@@ -36,7 +38,7 @@ def activation(study: StudyRecord, method: str) -> Figure:
     P_SKE = _read(study, method, "P")
     P_KE = P_SKE.mean(axis=0)
     num_tasks, num_epochs = P_KE.shape
-    names = [style.task_name(task) for task in study.results["tasks"]]
+    names = [task_name(task) for task in study.results["tasks"]]
     left, row = style.text_width(names) + 3, 4.6
     width = min(style.WIDTH - left - 16, 20.0 * num_epochs)
     figure = style.new_figure(6 + row * num_tasks + 13)
@@ -44,7 +46,7 @@ def activation(study: StudyRecord, method: str) -> Figure:
     lowest = min(0.9, np.floor(10 * P_KE.min()) / 10)
     mesh = draw_cells(axes, P_KE, SEQUENTIAL.reversed(), (lowest, 1.0))
     axes.set_yticks(range(num_tasks), names, size=style.FONT_SIZE)
-    axes.set_title(f"{style.method_name(method)}: activation probability")
+    axes.set_title(f"{method_name(method)}: activation probability")
     set_epochs(axes, num_epochs, width)
     written = num_epochs <= MAX_WRITTEN
     if written:
@@ -79,7 +81,7 @@ def metrics(study: StudyRecord, method: str) -> Figure:
     mean_P = {task: np.mean([line["P"][task] for line in run.dst]) for task in tasks}
     coloured = tasks if len(tasks) <= MAX_TASK_LINES else sorted(tasks, key=lambda task: mean_P[task])[:8]
     styles = style.task_styles(coloured)
-    labels = {style.task_name(task): styles[task] for task in coloured}
+    labels = {task_name(task): styles[task] for task in coloured}
     legend_height = style.legend_layout(list(labels))[1]
     shown = {name: given for name, given in METRICS.items() if not given[0] or run.dst[0]["weights"][given[0]] > 0}
     left, gap, width, height = 7.0, 7.0, 45.5, 30.0
@@ -120,24 +122,27 @@ def gates(study: StudyRecord) -> Figure | None:
     methods = dropping_methods(study)
     if not methods:
         return None
-    names = [style.task_name(task) for task in study.results["tasks"]]
+    names = [task_name(task) for task in study.results["tasks"]]
     gates_of = {method: _read(study, method, "G") for method in methods}
     most_seeds, most_epochs = (max(gates_SKE.shape[axis] for gates_SKE in gates_of.values()) for axis in (0, 2))
     left, gap, top, bottom = style.text_width(names, style.SMALL) + 3, 3.0, 12.0, 7.0
     room = style.WIDTH - left - 2 + gap
     num_seeds = max(1, min(most_seeds, int(room / (most_epochs * MIN_COLUMN + gap))))
     # One method below the other, or abreast where few seeds leave room for it.
-    abreast = max(1, min(len(methods), int(room / num_seeds / (max(30.0, 4.0 * most_epochs) + gap))))
+    title = style.BOLD * style.text_width(map(method_name, methods)) + gap
+    abreast = int(room / max(num_seeds * (max(30.0, 4.0 * most_epochs) + gap), title))
+    abreast = max(1, min(len(methods), abreast))
     max_lines = max(1, int((style.MAX_HEIGHT - bottom) / (MIN_ROW * len(names) + top)))
     shown = style.most_important(methods, abreast * max_lines)
     num_lines = ceil(len(shown) / abreast)
     row = min(3.4, ((style.MAX_HEIGHT - bottom) / num_lines - top) / len(names))
     width, height = min(room / (num_seeds * abreast) - gap, 7.5 * most_epochs), row * len(names)
+    pitch = max(num_seeds * (width + gap), title)
     figure = style.new_figure((height + top) * num_lines + bottom)
     for index, method in enumerate(shown):
-        line, place = index // abreast, left + index % abreast * num_seeds * (width + gap)
+        line, place = index // abreast, left + index % abreast * pitch
         method_top = line * (height + top)
-        style.write(figure, place, method_top + 3, style.method_name(method), weight="bold")
+        style.write(figure, place, method_top + 3, method_name(method), weight="bold")
         for seed, gates_KE in list(zip(study.runs[method], gates_of[method], strict=False))[:num_seeds]:
             axes = style.panel(figure, place, method_top + 8, width, height)
             draw_cells(axes, gates_KE, SEQUENTIAL, (0.0, 1.45))

@@ -1,9 +1,9 @@
 """The data, the attributes and why these, and how balanced they are."""
 
 from mtl.attributes import FAULTS, PUBLISHED
+from mtl.report.names import task_name
 from mtl.report.quote import figure, quote, table, words
 from mtl.report.record import StudyRecord
-from mtl.report.style import task_name
 
 
 def section(study: StudyRecord, figures: dict[str, str]) -> str:

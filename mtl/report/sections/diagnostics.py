@@ -1,23 +1,24 @@
 """What the networks do besides their scores: learning curves, confusion, calibration, gradients, faces."""
 
+from mtl.report.names import method_name
 from mtl.report.quote import figure, quote, words
 from mtl.report.record import StudyRecord
 from mtl.report.sections import gradients
-from mtl.report.style import method_name
+from mtl.report.shown import shown_methods, shown_note
 
 
 def section(study: StudyRecord, figures: dict[str, str]) -> str:
     errors = ", ".join(
         f"{words(method_name(method))} "
         f"{quote(study, 'results.json', f'calibration/{method}/overall/expected_calibration_error', 'percent', 1)}"
-        for method in study.results["methods"]
+        for method in shown_methods(study)
     )
     shown = "dst" if "dst" in study.runs else next(iter(study.runs))
     name = words(method_name(shown))
     return f"""= Learning curves
 
-{figure(figures, "learning_curves", "Training loss, mean over tasks, and validation scores per epoch; the band spans the seeds.")}
-{figure(figures, "task_curves", "Validation accuracy of each task per epoch, mean over seeds.")}
+{figure(figures, "learning_curves", f"Training loss, mean over tasks, and validation scores per epoch; the band spans the seeds.{shown_note(study)}")}
+{figure(figures, "task_curves", f"Validation accuracy of each task per epoch, mean over seeds.{shown_note(study)}")}
 
 = Confusion and calibration
 
@@ -25,7 +26,7 @@ The expected calibration error is the mean gap between a predicted probability a
 fall into each of ten bins (Naeini et al. 2015), in per cent: {errors}.
 
 {figure(figures, "confusion", f"Confusion of {name} per task: shares of each true class, all seeds together.")}
-{figure(figures, "calibration", "Reliability: share of images with the attribute against the predicted probability.")}
+{figure(figures, "calibration", f"Reliability: share of images with the attribute against the predicted probability.{shown_note(study)}")}
 
 {gradients.section(study, figures)}
 

@@ -1,9 +1,10 @@
 """Whether the tasks' gradients agree, in words and as a figure."""
 
 from mtl.report.alignment import measured_levels, measured_methods, measured_pairs, measured_run, read
+from mtl.report.names import method_name, task_name
 from mtl.report.quote import figure, quote, table, words
 from mtl.report.record import StudyRecord
-from mtl.report.style import method_name, task_name
+from mtl.report.shown import shown_methods, shown_note
 
 MEANINGS = {
     "features": "the features, which all heads read",
@@ -28,7 +29,7 @@ time. Gradients are taken with respect to {meanings}.
 
 {_shares(study, levels)}
 
-{figure(figures, "gradients", "Above: cosines between the tasks' gradients, mean over an epoch's steps; blue: the tasks oppose each other. Each row has its own scale of colours. Below: share of the steps in which two tasks conflict, mean over pairs of tasks and over seeds; the band spans the seeds.")}
+{figure(figures, "gradients", f"Above: cosines between the tasks' gradients, mean over an epoch's steps; blue: the tasks oppose each other. Each row has its own scale of colours. Below: share of the steps in which two tasks conflict, mean over pairs of tasks and over seeds; the band spans the seeds.{shown_note(study)}")}
 """
 
 
@@ -56,9 +57,10 @@ def _sentence(study: StudyRecord, level: str) -> str:
 
 def _shares(study: StudyRecord, levels: list[str]) -> str:
     """How the share of conflicts changed from the first to the last epoch of each method's first run."""
+    shown = [method for method in measured_methods(study, levels[0]) if method in shown_methods(study)]
     spans = [f"table.cell(colspan: 2)[{level}, %]," for level in levels]
     rows = [["", *spans], ["", *["first epoch", "last epoch"] * len(levels)]]
-    for method in measured_methods(study, levels[0]):
+    for method in shown:
         seed, run = next(iter(study.runs[method].items()))
         file, ends = f"{method}/seed_{seed}/metrics.jsonl", (0, len(run.epochs) - 1)
         cells = [
@@ -70,7 +72,7 @@ def _shares(study: StudyRecord, levels: list[str]) -> str:
         ]
         rows.append([words(method_name(method)), *cells])
     caption = "Share of the steps in which two tasks conflict, mean over pairs of tasks; first seed of each method."
-    return table(rows, caption, num_header_rows=2)
+    return table(rows, caption + shown_note(study), num_header_rows=2)
 
 
 def _names(study: StudyRecord, pair: tuple[int, int]) -> str:

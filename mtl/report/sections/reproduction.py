@@ -1,8 +1,9 @@
 """Limits, and what it takes to do it again: command, versions, hardware, time."""
 
+from mtl.report.names import method_name
 from mtl.report.quote import quote, raw, table, words
 from mtl.report.record import StudyRecord
-from mtl.report.style import method_name
+from mtl.report.shown import has_many
 
 
 def section(study: StudyRecord, figures: dict[str, str]) -> str:
@@ -36,7 +37,7 @@ The runs were trained by
 Source revision {words(revisions)}, on {words(devices)}, with {words(versions)}. Each run's folder holds its whole
 configuration. Minutes are wall time of training and validation on a machine that may have done other work meanwhile.
 
-{table(runs, "The runs of each method, seed by seed.")}
+{table(runs, "The runs of each method, seed by seed.", may_break=has_many(study))}
 """
 
 

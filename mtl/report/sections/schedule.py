@@ -1,15 +1,16 @@
 """How the drop rate came about, step by step: formulas, this very run's numbers put into them, tables and pictures."""
 
+from mtl.report.names import method_name, task_name
 from mtl.report.quote import figure, look_up, quote, table, words
 from mtl.report.record import StudyRecord
-from mtl.report.style import method_name, task_name
+from mtl.report.shown import shown_methods
 
 SYMBOLS = ("V", "I", "P_d", "P_c", "P_u", "R", "R_global", "P_r", "P")
 METRICS = {"d": "network depth", "c": "sample count", "u": "training incompleteness", "r": "training stagnancy"}
 
 
 def section(study: StudyRecord, figures: dict[str, str]) -> str:
-    dropping = [method for method, runs in study.runs.items() if next(iter(runs.values())).dst]
+    dropping = [method for method in shown_methods(study) if next(iter(study.runs[method].values())).dst]
     if not dropping:
         return ""
     example = "dst" if "dst" in dropping else dropping[0]

@@ -1,16 +1,18 @@
 """Task-wise and overall scores, the gains, and negative transfer."""
 
-from mtl.report.findings import REFERENCE_NAMES, gain_sentence, negative_transfer_sentence
+from mtl.report.findings import gain_sentence, negative_transfer_sentence
+from mtl.report.names import name_in_sentence, task_name
 from mtl.report.quote import figure, quote, table, words
 from mtl.report.record import StudyRecord
 from mtl.report.sections.summary import score_table
-from mtl.report.style import task_name
+from mtl.report.shown import shown_methods, shown_note
+from mtl.statistics import REFERENCES
 
 
 def section(study: StudyRecord, figures: dict[str, str]) -> str:
     return f"""= Scores
 
-{figure(figures, "accuracy", "Accuracy per task; the line is the standard deviation over seeds, the grey tick the majority guess.", True)}
+{figure(figures, "accuracy", f"Accuracy per task; the line is the standard deviation over seeds, the grey tick the majority guess.{shown_note(study)}", True)}
 
 {score_table(study, "balanced_accuracy")}
 
@@ -34,7 +36,7 @@ def _gain_table(study: StudyRecord) -> str:
     references = study.results["comparisons"].get("dst", {})
     if not references:
         return ""
-    names = [f"table.cell(colspan: 2)[{words(REFERENCE_NAMES[r])}]," for r in references]
+    names = [f"table.cell(colspan: 2)[{words(name_in_sentence(r))}]," for r in references]
     rows = [["DST against", *names], ["", *["points", "$p$ (Holm)"] * len(references)]]
     for task in [*study.results["tasks"], ""]:
         cells = []
@@ -54,14 +56,14 @@ def _gain_table(study: StudyRecord) -> str:
 def _dst_sentences(study: StudyRecord) -> str:
     references = study.results["comparisons"].get("dst", {})
     lines = [f"- {gain_sentence(study, 'dst', reference)}" for reference in references if reference != "joint"]
-    absent = [name for reference, name in REFERENCE_NAMES.items() if reference not in study.results["methods"]]
+    absent = [name_in_sentence(reference) for reference in REFERENCES if reference not in study.results["methods"]]
     if absent:
         lines.append(f"- This study has no runs of {words(' and '.join(absent))}; nothing is said of a gain over them.")
     return "\n".join(lines)
 
 
 def _negative_transfer(study: StudyRecord) -> str:
-    methods = [m for m, references in study.results["comparisons"].items() if "single_task" in references]
+    methods = [m for m in shown_methods(study) if "single_task" in study.results["comparisons"].get(m, {})]
     if not methods:
         return ""
     lines = "\n".join(f"- {negative_transfer_sentence(study, method)}" for method in methods)
@@ -69,7 +71,7 @@ def _negative_transfer(study: StudyRecord) -> str:
 
 A task suffers negative transfer when the shared network is worse at it than a network of its own.
 $Delta_m = 100 / K sum_t (a_t - b_t) / b_t$ is the mean relative change of accuracy, with $a$ the method and $b$ the single-task networks;
-above zero is better.
+above zero is better.{shown_note(study)}
 
 {lines}
 """

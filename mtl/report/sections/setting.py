@@ -1,9 +1,14 @@
 """The network, its training and the methods, with the reasons for each choice."""
 
+import ast
+from pathlib import Path
+
+from mtl.report.names import method_name
 from mtl.report.quote import quote, table, words
 from mtl.report.record import StudyRecord
-from mtl.report.style import method_name
+from mtl.report.shown import has_many
 
+BALANCING = Path(__file__).parents[2] / "methods"
 REASONS = {
     "model/backbone": "the network of the published comparisons; a linear head per attribute reads the averaged last features",
     "data/image_size": "pixels; the published comparisons use 64, smaller images fit a CPU",
@@ -38,9 +43,8 @@ def section(study: StudyRecord, figures: dict[str, str]) -> str:
         fields.append([words(path.replace("/", ".")), _value(study, path), words(reason)])
     methods = [["method", "seeds", "what it is"]]
     for method in study.results["methods"]:
-        what = METHODS.get(method, "a variant; its configuration is in its runs' config.json")
         seeds = quote(study, "results.json", f"seeds/{method}", "count")
-        methods.append([words(method_name(method)), seeds, words(what)])
+        methods.append([words(method_name(method)), seeds, words(what_it_is(method))])
     return f"""= Network, training, methods
 
 Every method starts from the same weights and sees the same batches for the same seed; a dropped task gets no gradient, no momentum and no
@@ -48,8 +52,22 @@ weight decay at its head. The best epoch is the one with the highest mean accura
 
 {table(fields, "Settings that matter, and why they are so.", ("auto", "auto", "1fr"))}
 
-{table(methods, "The methods.", ("auto", "auto", "1fr"))}
+{table(methods, "The methods.", ("auto", "auto", "1fr"), may_break=has_many(study))}
 """
+
+
+def what_it_is(method: str) -> str:
+    """A method in a line: of `METHODS`, or what its file in mtl/methods begins with, less its name."""
+    if method in METHODS:
+        return METHODS[method]
+    weights = method.removeprefix("dst_")
+    file = BALANCING / f"{weights}.py"
+    if not file.is_file():
+        return "a variant; its configuration is in its runs' config.json"
+    line = (ast.get_docstring(ast.parse(file.read_text())) or "").partition("\n")[0].removesuffix(".")
+    prefix, _, rest = line.partition(": ")
+    described = rest if prefix.casefold() == method_name(weights).casefold() else line
+    return described if weights == method else f"DST's gates; for the tasks that they leave on, {described}"
 
 
 def _value(study: StudyRecord, path: str) -> str:

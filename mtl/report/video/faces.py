@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFilter
 
+from mtl.report.names import task_name
 from mtl.report.record import RunRecord, read_arrays
 from mtl.report.video import words
 from mtl.report.video.canvas import (
@@ -127,7 +128,7 @@ def _draw_answers(canvas: Canvas, face: Face, columns: list[int], place: str) ->
         colour = MUTED if not known else RIGHT if is_right(face, k) else WRONG
         if known:
             (check if is_right(face, k) else cross)(canvas, box[0] + 32, y, 8, colour)
-        write(canvas, name_x, y, words.name_task(face.tasks[k]), size, width=195)
+        write(canvas, name_x, y, task_name(face.tasks[k]), size, width=195)
         rectangle(canvas, (no_x, y - 7, yes_x, y + 7), RULE, 3)
         end = no_x + probability * (yes_x - no_x)
         rectangle(canvas, (min(middle, end), y - 7, max(middle, end), y + 7), colour, 3)
@@ -155,7 +156,7 @@ def _draw_evidence(canvas: Canvas, face: Face, columns: list[int], place: str) -
         x, y = left + n % 4 * (side + gap), top + n // 4 * (side + 76)
         picture(canvas, lit(face.image, face.evidence_KHW[k]), (x, y, x + side, y + side))
         colour = MUTED if not face.known_K[k] else RIGHT if is_right(face, k) else WRONG
-        write(canvas, x + side / 2, y + side + 18, words.name_task(face.tasks[k]), 18, TEXT, "mm", width=side)
+        write(canvas, x + side / 2, y + side + 18, task_name(face.tasks[k]), 18, TEXT, "mm", width=side)
         write(canvas, x + side / 2, y + side + 41, words.answer(float(face.probabilities_K[k])), 17, colour, "mm")
     explained = "Bright: changing these pixels changes the answer most (gradient of the answer at the pixels, smoothed)"
     _explain(canvas, explained)
@@ -190,7 +191,7 @@ def _draw_mistakes(canvas: Canvas, mistakes: list[tuple[int, Face]]) -> None:
         rectangle(canvas, (x, y, x + width, y + height), PANEL, 12)
         picture(canvas, face.image, (x + 12, y + 12, x + width - 12, y + height - 88))
         middle = x + width / 2
-        write(canvas, middle, y + height - 68, words.name_task(face.tasks[k]), 19, TEXT, "mm", True, width - 24)
+        write(canvas, middle, y + height - 68, task_name(face.tasks[k]), 19, TEXT, "mm", True, width - 24)
         write(
             canvas,
             middle,

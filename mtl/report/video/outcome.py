@@ -2,7 +2,9 @@
 
 from typing import Any, NamedTuple
 
+from mtl.report.names import name_in_sentence, task_name
 from mtl.report.record import RunRecord, StudyRecord
+from mtl.report.shown import shown_methods
 from mtl.report.video import words
 from mtl.report.video.canvas import (
     GREEN,
@@ -42,7 +44,7 @@ def outcome(study: StudyRecord, run: RunRecord) -> list[Shot]:
     comparisons = {
         method: of_method[REFERENCE]
         for method, of_method in study.results.get("comparisons", {}).items()
-        if REFERENCE in of_method and method in study.results["methods"]
+        if REFERENCE in of_method and method in shown_methods(study)
     }
     main = shown if shown in comparisons else next(iter(comparisons), None)
     rows = forest_rows(comparisons, main, choose_tasks(run)) if main else []
@@ -61,11 +63,11 @@ def outcome(study: StudyRecord, run: RunRecord) -> list[Shot]:
 
 
 def forest_rows(comparisons: dict[str, dict[str, Any]], main: str, tasks: list[str]) -> list[Row]:
-    """All methods over the mean of the tasks, then one method task by task."""
-    overall = [Row(words.name_method(method), of["accuracy"]["overall"]) for method, of in comparisons.items()]
+    """All methods that are shown over the mean of the tasks, then one method task by task."""
+    overall = [Row(name_in_sentence(method), of["accuracy"]["overall"]) for method, of in comparisons.items()]
     shown = words.share_of(len(tasks), len(comparisons[main]["accuracy"]["tasks"]), "tasks")
-    each = [Row(words.name_task(task), comparisons[main]["accuracy"]["tasks"][task]) for task in tasks]
-    return [Row("All tasks together", None), *overall, Row(f"{shown}: {words.name_method(main)}", None), *each]
+    each = [Row(task_name(task), comparisons[main]["accuracy"]["tasks"][task]) for task in tasks]
+    return [Row("All tasks together", None), *overall, Row(f"{shown}: {name_in_sentence(main)}", None), *each]
 
 
 def _sentence_of_one(study: StudyRecord, method: str) -> str:
@@ -81,8 +83,8 @@ def _draw_accuracies(canvas: Canvas, box: Box, study: StudyRecord) -> None:
     """A bar per method from 0 to 100 per cent, and one for the answer that needs no network."""
     panel(canvas, box, "Right answers on test faces, mean over tasks")
     bars = {
-        words.name_method(method): (of_method["overall"]["accuracy"]["mean"], SKY)
-        for method, of_method in study.results["methods"].items()
+        name_in_sentence(method): (study.results["methods"][method]["overall"]["accuracy"]["mean"], SKY)
+        for method in shown_methods(study)
     } | {"always the more frequent answer": (study.results["majority_accuracy"]["overall"], MUTED)}
     left, right, top = box[0] + 20, box[2] - 90, box[1] + 56
     row = min(72.0, (box[3] - 12 - top) / len(bars))

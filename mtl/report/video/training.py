@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from mtl.report.names import name_in_sentence, task_name
 from mtl.report.record import RunRecord, StudyRecord
 from mtl.report.video import words
 from mtl.report.video.canvas import (
@@ -48,11 +49,9 @@ class Scene(NamedTuple):
 def training(study: StudyRecord, run: RunRecord, seconds: float) -> list[Shot]:
     """A shot for every movement of every epoch; together `seconds` long."""
     tasks = choose_tasks(run)
-    losses = [Series(words.name_task(task), [line["losses"][task] for line in run.epochs]) for task in tasks]
+    losses = [Series(task_name(task), [line["losses"][task] for line in run.epochs]) for task in tasks]
     accuracies = [
-        Series(
-            words.name_method(method), [line["valid"]["overall_accuracy"] for line in of_seeds[min(of_seeds)].epochs]
-        )
+        Series(name_in_sentence(method), [line["valid"]["overall_accuracy"] for line in of_seeds[min(of_seeds)].epochs])
         for method, of_seeds in study.runs.items()
     ]
     scene = Scene(run, losses, accuracies, tasks, len(run.results["tasks"]))
@@ -85,7 +84,7 @@ def _sentence(run: RunRecord, first: int, end: int) -> str:
 
 def _draw(canvas: Canvas, scene: Scene, epoch: int, share: float, sentence: str) -> None:
     num_epochs, run = len(scene.run.epochs), scene.run
-    write(canvas, 40, 44, f"Training: {words.name_method(run.results['method'])}", 30, bold=True)
+    write(canvas, 40, 44, f"Training: {name_in_sentence(run.results['method'])}", 30, bold=True)
     write(canvas, WIDTH - 40, 44, f"seed {run.results['seed']}, epoch {epoch + 1} of {num_epochs}", 24, MUTED, "rm")
     rectangle(canvas, (40, 76, WIDTH - 40, 80), RULE)
     rectangle(canvas, (40, 76, 40 + (WIDTH - 80) * (epoch + share) / num_epochs, 80), ORANGE)
@@ -131,7 +130,7 @@ def _draw_tasks(canvas: Canvas, box: Box, scene: Scene, epoch: int, share: float
         y = top + row * (n + 0.5)
         now, before = lines[epoch]["P"][task], lines[max(epoch - 1, 0)]["P"][task]
         P, gate = before + eased * (now - before), lines[epoch]["G"][task]
-        write(canvas, left, y, words.name_task(task), 18, mix(MUTED, TEXT, gate), width=150)
+        write(canvas, left, y, task_name(task), 18, mix(MUTED, TEXT, gate), width=150)
         _lamp(canvas, lamp_x, y, 0.26 * row, gate)
         end = bar[1] - 52
         rectangle(canvas, (bar[0] + 20, y - 5, end, y + 5), RULE, 5)

@@ -3,26 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-METHODS = {
-    "joint": "joint training",
-    "uncertainty": "uncertainty weighting",
-    "single_task": "single-task networks",
-    "dst": "DST",
-    "random_drop": "random dropping",
-}
-BACKBONES = {"resnet18": "ResNet-18", "vgg16": "VGG-16"}
-
-
-def name_task(task: str) -> str:
-    """A task as it is shown: `Wavy_Hair` is Wavy Hair."""
-    return task.replace("_", " ")
-
-
-def name_method(method: str) -> str:
-    """A method as it is shown: `dst_depth` is DST (depth alone)."""
-    if method.startswith("dst_"):
-        return f"DST ({method.removeprefix('dst_')} alone)"
-    return METHODS.get(method, name_task(method))
+from mtl.report.names import name_in_sentence, task_name
 
 
 def percent(fraction: float, digits: int = 0) -> str:
@@ -59,22 +40,22 @@ def _caption_of_epoch(line: dict[str, Any]) -> str:
     rates = {task: percent(1 - P[task]) for task in P}
     likeliest, least = min(P, key=P.__getitem__), min(G, key=G.__getitem__)
     dropped = [task for task in G if G[task] == 0]
-    names = join([name_task(task) for task in dropped]) if dropped else ""
+    names = join([task_name(task) for task in dropped]) if dropped else ""
     if 1 - min(P.values()) < 1e-9:
         return f"{epoch} every task is trained; all drop rates are 0 %"
     if any(0 < gate < 1 for gate in G.values()):
         share = percent(G[least])
-        return f"{epoch} {name_task(least)} is trained least often, in {share} of the steps; {_reason(line, least)}"
+        return f"{epoch} {task_name(least)} is trained least often, in {share} of the steps; {_reason(line, least)}"
     if max(P.values()) - min(P.values()) < 1e-9:
         happened = f"{names} {'is' if len(dropped) == 1 else 'are'} dropped" if dropped else "every task is trained"
         return f"{epoch} {happened}; the drop rate of each was {rates[likeliest]}"
     if not dropped:
-        return f"{epoch} every task is trained; highest drop rate: {name_task(likeliest)}, {rates[likeliest]}"
+        return f"{epoch} every task is trained; highest drop rate: {task_name(likeliest)}, {rates[likeliest]}"
     if len(dropped) == 1:
         return f"{epoch} {names} is dropped; {_reason(line, dropped[0])}"
     if len(dropped) <= 3:
         return f"{epoch} {names} are dropped; drop rates {join([rates[task] for task in dropped])}"
-    highest = f"highest drop rate: {name_task(likeliest)}, {rates[likeliest]}"
+    highest = f"highest drop rate: {task_name(likeliest)}, {rates[likeliest]}"
     return f"{epoch} {len(dropped)} of {len(P)} tasks are dropped; {highest}"
 
 
@@ -90,14 +71,14 @@ def _caption_of_epochs(lines: Sequence[dict[str, Any]]) -> str:
     tasks = list(lines[0]["G"])
     times_off = {task: sum(1 - line["G"][task] for line in lines) for task in tasks}
     rate, likeliest = max((1 - line["P"][task], task) for line in lines for task in tasks)
-    highest = f"highest drop rate: {name_task(likeliest)}, {percent(rate)}"
+    highest = f"highest drop rate: {task_name(likeliest)}, {percent(rate)}"
     most = max(tasks, key=times_off.__getitem__)
     if times_off[most] == 0:
         return f"{epochs} every task is trained in all of them; {highest}"
     if any(0 < line["G"][task] < 1 for line in lines for task in tasks):
         share = 1 - times_off[most] / len(lines)
-        return f"{epochs} {name_task(most)} is trained least often, in {percent(share)} of the steps; {highest}"
-    return f"{epochs} {name_task(most)} is dropped most often, in {times_off[most]} of {len(lines)}; {highest}"
+        return f"{epochs} {task_name(most)} is trained least often, in {percent(share)} of the steps; {highest}"
+    return f"{epochs} {task_name(most)} is dropped most often, in {times_off[most]} of {len(lines)}; {highest}"
 
 
 def caption_without_gates(epoch: dict[str, Any]) -> str:
@@ -116,7 +97,7 @@ def outcome(method: str, comparisons: dict[str, dict[str, Any]]) -> str:
     """
     verdicts = [gain["verdict"] for gain in comparisons["joint"]["accuracy"]["tasks"].values()]
     sentence = (
-        f"{name_method(method)} against joint training: {_gain(comparisons['joint'])}. By task: "
+        f"{name_in_sentence(method)} against joint training: {_gain(comparisons['joint'])}. By task: "
         f"{count(verdicts.count('gain'), 'gain')}, {count(verdicts.count('loss'), 'loss', 'losses')}, "
         f"{verdicts.count('cannot be told apart')} cannot be told apart."
     )

@@ -1,0 +1,39 @@
+"""Which methods the figures show where a study has more than can be told apart in one panel."""
+
+from mtl.report.names import name_in_sentence
+from mtl.report.quote import quote, words
+from mtl.report.record import StudyRecord
+
+MAX_METHODS = 9  # as many as there are styles of lines
+ALWAYS = ("joint", "dst", "random_drop", "single_task")
+
+
+def has_many(study: StudyRecord) -> bool:
+    """Whether there are more methods than a figure shows."""
+    return len(study.results["methods"]) > MAX_METHODS
+
+
+def shown_methods(study: StudyRecord) -> list[str]:
+    """The methods that the figures show, in the study's order.
+
+    All of them, or if there are many, `ALWAYS` as far as they are there, and as many of the best as of the worst others
+    in mean accuracy on the test split; one more of the best where the number is odd.
+    """
+    accuracies = {method: scores["overall"]["accuracy"]["mean"] for method, scores in study.results["methods"].items()}
+    if not has_many(study):
+        return list(accuracies)
+    always = [method for method in ALWAYS if method in accuracies]
+    others = sorted(accuracies.keys() - set(always), key=lambda method: (-accuracies[method], method))
+    num_worst = (MAX_METHODS - len(always)) // 2
+    num_best = MAX_METHODS - len(always) - num_worst
+    chosen = {*always, *others[:num_best], *others[-num_worst:]}
+    return [method for method in accuracies if method in chosen]
+
+
+def shown_note(study: StudyRecord) -> str:
+    """What to add to a caption where a figure does not show all methods; markup."""
+    if not has_many(study):
+        return ""
+    always = "".join(f"{words(name_in_sentence(method))}, " for method in ALWAYS if method in study.results["methods"])
+    num_methods = quote(study, "results.json", "methods", "count")
+    return f" Of {num_methods} methods are shown: {always}the best and the worst others in mean accuracy."

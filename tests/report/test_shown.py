@@ -1,0 +1,130 @@
+"""Studies of many methods: which of them the figures show, what they are called, and what is said of them."""
+
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtl.methods import METHODS as BALANCING
+from mtl.report.findings import findings, lesson
+from mtl.report.names import METHOD_NAMES, method_name, name_in_sentence
+from mtl.report.record import StudyRecord
+from mtl.report.sections.setting import METHODS, what_it_is
+from mtl.report.shown import ALWAYS, MAX_METHODS, shown_methods, shown_note
+from mtl.report.style import METHOD_STYLES, method_styles
+
+CODE = Path(__file__).parents[2] / "mtl/methods"
+
+
+def study_of(accuracies: dict[str, float], verdicts: dict[str, str] | None = None) -> StudyRecord:
+    """A study with these mean accuracies, and these verdicts against joint training."""
+    methods = {method: {"overall": {"accuracy": {"mean": accuracy}}} for method, accuracy in accuracies.items()}
+    comparisons: dict[str, Any] = {"joint": {}}
+    for method, verdict in (verdicts or {}).items():
+        difference = accuracies[method] - accuracies["joint"]
+        overall = {"difference": difference, "interval": [difference - 0.01, difference + 0.01]}
+        overall |= {"p_value": 0.5 if verdict == "cannot be told apart" else 0.0001, "verdict": verdict}
+        tasks = {"Male": {"verdict": verdict}}
+        comparisons[method] = {"joint": {"accuracy": {"overall": overall, "tasks": tasks}, "seeds": [0]}}
+    dropping = {"dst": {"overall": {"gates_shut": 0.1}}}
+    results = {"methods": methods, "comparisons": comparisons, "dropping": dropping}
+    return StudyRecord(Path("nowhere"), {}, results, {})
+
+
+def plain(text: str) -> str:
+    """A sentence's markup as it is read."""
+    return re.sub(r'#(?:n\((?:"[^"]*", )*)?"([^"]*)"\)?;', r"\1", text)
+
+
+def test_few_methods_are_all_shown() -> None:
+    study = study_of({f"m{number}": number / 10 for number in range(MAX_METHODS)})
+    assert shown_methods(study) == list(study.results["methods"])
+    assert shown_note(study) == ""
+
+
+def test_of_many_the_best_and_the_worst_are_shown() -> None:
+    others = dict(zip("abcdefgh", (0.5, 0.9, 0.1, 0.6, 0.8, 0.2, 0.7, 0.4), strict=True))
+    study = study_of({**others, "joint": 0.55, "random_drop": 0.3, "dst": 0.65})
+    # Six places are left: the best are b, e, g, the worst c, f, h.
+    assert shown_methods(study) == ["b", "c", "e", "f", "g", "h", "joint", "random_drop", "dst"]
+    assert plain(shown_note(study)) == (
+        " Of 11 methods are shown: joint training, DST, random dropping, "
+        "the best and the worst others in mean accuracy."
+    )
+    study = study_of({**others, "joint": 0.55, "random_drop": 0.3, "dst": 0.65, "single_task": 0.0})
+    assert shown_methods(study) == ["b", "c", "e", "f", "g", "joint", "random_drop", "dst", "single_task"]
+
+
+@pytest.mark.parametrize("always", [ALWAYS, ALWAYS[:3], ()])
+def test_those_shown_look_different(always: tuple[str, ...]) -> None:
+    study = study_of({method: 0.5 for method in (*always, *sorted(BALANCING))})
+    shown = shown_methods(study)
+    assert len(shown) == MAX_METHODS == len(METHOD_STYLES)
+    assert {*always} <= {*shown}
+    assert len(set(method_styles(shown).values())) == MAX_METHODS
+
+
+def test_many_comparisons_are_told_in_few_sentences() -> None:
+    accuracies = {"joint": 0.8, "dst": 0.81, "random_drop": 0.79, "mgda": 0.75, "pcgrad": 0.85, "krum": 0.6}
+    accuracies |= {f"m{number}": 0.8 for number in range(6)}
+    verdicts = dict.fromkeys([m for m in accuracies if m != "joint"], "cannot be told apart")
+    verdicts |= {"mgda": "loss", "krum": "loss", "pcgrad": "gain"}
+    sentences = [plain(sentence) for sentence in findings(study_of(accuracies, verdicts))]
+    assert [sentence.split("*")[1] for sentence in sentences[:-1]] == [
+        "DST against joint training",
+        "Random dropping against joint training",
+        "PCGrad",
+        "MGDA",
+        "Multi-Krum",
+    ]
+    assert sentences[3] == "*MGDA*: -5.00 points (95 % interval -6.00 to -4.00, $p$ < 0.001), *a loss*."
+    assert sentences[-1].startswith("6 other methods cannot be told apart from joint training.")
+
+
+def test_eight_comparisons_are_told_in_full() -> None:
+    accuracies = {"joint": 0.8, **{f"m{number}": 0.8 for number in range(8)}}
+    verdicts = dict.fromkeys([m for m in accuracies if m != "joint"], "cannot be told apart")
+    sentences = findings(study_of(accuracies, verdicts))
+    assert len(sentences) == 8
+    assert all("the two cannot be told apart" in sentence for sentence in sentences)
+
+
+def test_nothing_is_learned_of_dropping_where_nothing_was_dropped() -> None:
+    study = study_of({"joint": 0.8, "dst": 0.8}, {"dst": "cannot be told apart"})
+    assert "no gain of DST" in lesson(study)
+    results = copy.deepcopy(study.results)
+    results["dropping"]["dst"]["overall"]["gates_shut"] = 0.0
+    assert lesson(study._replace(results=results)).startswith("DST's gates were never shut")
+
+
+def test_every_balancing_method_has_a_name_and_a_description() -> None:
+    assert {*BALANCING} <= {*METHOD_NAMES}
+    for method in BALANCING:
+        assert what_it_is(method) in METHODS.values() or what_it_is(method) in (CODE / f"{method}.py").read_text()
+
+
+def test_names_are_different() -> None:
+    names = [method_name(method) for method in ("joint", *METHOD_NAMES, *(f"dst_{name}" for name in BALANCING))]
+    assert len({*names}) == len(names)
+
+
+def test_names_and_descriptions_by_hand() -> None:
+    assert what_it_is("mgda") == "the shortest vector in the convex hull of the gradients"
+    assert what_it_is("gradvac").startswith("Gradient Vaccine: "), "another name than ours stays"
+    assert what_it_is("dst_mgda") == (
+        "DST's gates; for the tasks that they leave on, the shortest vector in the convex hull of the gradients"
+    )
+    assert what_it_is("beta_10") == "a variant; its configuration is in its runs' config.json"
+    assert what_it_is("dst_depth") == METHODS["dst_depth"]
+    assert [method_name(m) for m in ("dst_gradvac", "dst_depth", "beta_10")] == [
+        "DST + GradVac",
+        "DST, depth",
+        "beta 10",
+    ]
+    assert [name_in_sentence(m) for m in ("joint", "single_task", "dst")] == [
+        "joint training",
+        "single-task networks",
+        "DST",
+    ]
