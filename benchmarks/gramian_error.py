@@ -34,11 +34,10 @@ import numpy as np
 import torch
 from absl import app, flags
 from ml_collections import ConfigDict
+from result import write_result
 from timing import quartiles
 from torch import Tensor
 
-from mtl import provenance
-from mtl.checkpoint import write_json
 from mtl.data.batches import Batch
 from mtl.errors import UserError
 from mtl.gradients import by_tap, features_products, task_losses_and_gradients
@@ -252,14 +251,8 @@ def main(_: list[str]) -> None:
             "every": EVERY.value,
             "num_moments": len(sampled),
         },
-        "device": provenance.device_name(run.device),
-        "versions": provenance.versions(),
-        "command": provenance.command(),
-        "revision": provenance.revision(),
     }
-    folder = Path(FOLDER.value or REPOSITORY / "artifacts" / "benchmarks")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / f"gramian_error_{run.device.type}.json", result)
+    write_result("gramian_error", result, run.device, FOLDER.value)
     print(table(rows))
     for name, values in exact.items():
         print(f"exact M, {name}: {cell(name, values)}")

@@ -16,7 +16,6 @@ Who looks at the features needs what all need who do, so only some take part, un
 Command: python benchmarks/method_memory.py    writes artifacts/benchmarks/method_memory_<device>.json
 """
 
-import importlib.metadata
 import multiprocessing
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,10 +25,9 @@ import numpy as np
 import torch
 from absl import app, flags
 from contestants import JOINT, OTHERS, Contestant, at_parameters, ours
+from result import write_result
 from timing import aligned, make_batch
 
-from mtl import provenance
-from mtl.checkpoint import write_json
 from mtl.methods import METHODS
 
 SAMPLE = [name for name in ("famo", "upgrad", "modo", "graddrop", "moco") if name in METHODS]
@@ -155,14 +153,8 @@ def main(_: list[str]) -> None:
             "num_steps": NUM_STEPS.value,
             "num_processes": NUM_PROCESSES.value,
         },
-        "device": provenance.device_name(device),
-        "versions": provenance.versions() | {"torchjd": importlib.metadata.version("torchjd")},
-        "command": provenance.command(),
-        "revision": provenance.revision(),
     }
-    folder = Path(FOLDER.value or Path(__file__).parent.parent / "artifacts" / "benchmarks")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / f"method_memory_{device.type}.json", result)
+    write_result("method_memory", result, device, FOLDER.value, ("torchjd",))
     print(table(measured))
 
 

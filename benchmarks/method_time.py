@@ -10,21 +10,18 @@ Beyond 8 tasks only some of the methods that look at the features take part, unl
 Command: python benchmarks/method_time.py    writes artifacts/benchmarks/method_time_<device>.json
 """
 
-import importlib.metadata
 import time
 import warnings
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from absl import app, flags
 from contestants import JOINT, OTHERS, Contestant, at_parameters, ours
+from result import write_result
 from timing import aligned, make_batch, quartiles, seconds
 
-from mtl import provenance
-from mtl.checkpoint import write_json
 from mtl.data.batches import Batch
 from mtl.methods import METHODS
 
@@ -132,14 +129,8 @@ def main(_: list[str]) -> None:
             "seconds": SECONDS.value,
             "seconds_together": SECONDS_TOGETHER.value,
         },
-        "device": provenance.device_name(device),
-        "versions": provenance.versions() | {"torchjd": importlib.metadata.version("torchjd")},
-        "command": provenance.command(),
-        "revision": provenance.revision(),
     }
-    folder = Path(FOLDER.value or Path(__file__).parent.parent / "artifacts" / "benchmarks")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / f"method_time_{device.type}.json", result)
+    write_result("method_time", result, device, FOLDER.value, ("torchjd",))
     print(table(measured))
 
 

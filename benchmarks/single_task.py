@@ -7,15 +7,12 @@ and quartiles.
 Command: python benchmarks/single_task.py    writes artifacts/benchmarks/single_task_<device>.json
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from absl import app, flags
+from result import write_result
 from timing import make_batch, make_ours, quartiles, seconds
 
-from mtl import provenance
-from mtl.checkpoint import write_json
 from mtl.models.model import make_model, separate
 
 NUM_ROUNDS = flags.DEFINE_integer("num_rounds", 8, "turns that each contestant takes")
@@ -53,13 +50,8 @@ def main(_: list[str]) -> None:
             "image_size": IMAGE_SIZE.value,
             "num_rounds": NUM_ROUNDS.value,
         },
-        "device": provenance.device_name(device),
-        "versions": provenance.versions(),
-        "command": provenance.command(),
-        "revision": provenance.revision(),
     }
-    folder = Path(__file__).parent.parent / "artifacts" / "benchmarks"
-    write_json(folder / f"single_task_{device.type}.json", result)
+    write_result("single_task", result, device)
     for name, ratio in result["ratio"].items():
         print(f"{name}: {ratio['median']:.2f} ({ratio['quartile_1']:.2f} to {ratio['quartile_3']:.2f})")
 

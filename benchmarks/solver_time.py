@@ -22,13 +22,11 @@ carried along, the last solution too, from which TorchJD's Nash-MTL starts.
 Command: python benchmarks/solver_time.py [--compile]    writes artifacts/benchmarks/solver_time_<device>.json
 """
 
-import importlib.metadata
 import time
 import warnings
 from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import clarabel
@@ -37,13 +35,12 @@ import quadprog
 import scipy.sparse
 import torch
 from absl import app, flags
+from result import write_result
 from timing import quartiles, seconds
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 from torchjd import aggregation
 
-from mtl import provenance
-from mtl.checkpoint import write_json
 from mtl.compile import maybe_compile
 from mtl.methods import METHODS
 from mtl.methods.interface import Method, Observation
@@ -341,14 +338,8 @@ def main(_: list[str]) -> None:
             "seconds": SECONDS.value,
             "max_rounds": MAX_ROUNDS.value,
         },
-        "device": provenance.device_name(device),
-        "versions": provenance.versions() | {peer: importlib.metadata.version(peer) for peer in PEERS},
-        "command": provenance.command(),
-        "revision": provenance.revision(),
     }
-    folder = Path(FOLDER.value or Path(__file__).parent.parent / "artifacts" / "benchmarks")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / f"solver_time_{device.type}.json", result)
+    write_result("solver_time", result, device, FOLDER.value, PEERS)
     print(table(methods))
 
 

@@ -8,18 +8,16 @@ Command: python benchmarks/step_time.py [--num_rounds=30]    writes artifacts/be
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 import torchvision
 from absl import app, flags
+from result import write_result
 from timing import make_batch, make_ours, quartiles, seconds
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from mtl import provenance
-from mtl.checkpoint import write_json
 from mtl.data.batches import Batch
 from mtl.models.model import augment, make_model, normalize
 
@@ -86,14 +84,8 @@ def main(_: list[str]) -> None:
             "compile": COMPILE.value,
             "num_rounds": NUM_ROUNDS.value,
         },
-        "device": provenance.device_name(device),
-        "versions": provenance.versions(),
-        "command": provenance.command(),
-        "revision": provenance.revision(),
     }
-    folder = Path(__file__).parent.parent / "artifacts" / "benchmarks"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / f"step_time_{device.type}.json", result)
+    write_result("step_time", result, device)
     for name, ratio in result["ratio"].items():
         print(f"{name}: {ratio['median']:.3f} ({ratio['quartile_1']:.3f} to {ratio['quartile_3']:.3f})")
 

@@ -1,10 +1,10 @@
 """Every balancing method on real CelebA, one seed, a small budget: is any of them dead, does any diverge?
 
 Command:  python launch.py --config=configs/celeba_methods.py --config.data.root=DIR --workdir=OUT
-Time:     75 to 95 seconds for a run on one core of an AMD EPYC, 9 to 10 minutes for the three that keep gradients at the
-          parameters (db_mtl, excess_mtl, moco); about an hour and a half in all
-Result:   no run diverges and none is dead: joint 81.84% mean test accuracy, the methods 75.51 to 82.06 (majority 71.66);
-          artifacts/celeba_subset_methods. Too short and too few for a ranking: one seed, 3 epochs
+Time:     75 to 95 seconds for a run on one core of an AMD EPYC, 9 to 10 minutes for the three that keep gradients at
+          the parameters (db_mtl, excess_mtl, moco); about an hour and a half in all
+Result:   no run diverges and none is dead: joint 81.84% mean test accuracy, the methods 75.51 to 82.06 (majority
+          71.66); artifacts/celeba_subset_methods. One seed and 3 epochs are too little for a ranking
 """
 
 from ml_collections import ConfigDict

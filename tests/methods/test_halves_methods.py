@@ -263,52 +263,6 @@ def test_closed_tasks_entries_are_not_read(name: str, seed: int, num_tasks: int)
 
 
 @every_method
-@few
-@given(seeds, st.integers(1, 40))
-def test_finite_and_zero_at_shut_gates(name: str, seed: int, num_tasks: int) -> None:
-    properties.check_finite(METHODS[name], seed, num_tasks)
-
-
-@every_method
-@few
-@given(seeds, st.integers(2, 8))
-def test_permutation(name: str, seed: int, num_tasks: int) -> None:
-    properties.check_permutation(METHODS[name], seed, num_tasks)
-
-
-@every_method
-@few
-@given(seeds, st.integers(2, 8))
-def test_shut_gates_count_nowhere(name: str, seed: int, num_tasks: int) -> None:
-    properties.check_subproblem(METHODS[name], seed, num_tasks)
-    properties.check_fixed_gates(METHODS[name], seed, num_tasks)
-
-
-@every_method
-def test_one_task(name: str) -> None:
-    """Auto-Lambda's weight is lambda, about 0.1."""
-    properties.check_one_task(METHODS[name], expect_one=name != "auto_lambda")
-
-
-@every_method
-@few
-@given(seeds, st.integers(1, 8))
-def test_float64(name: str, seed: int, num_tasks: int) -> None:
-    properties.check_float64(METHODS[name], seed, num_tasks)
-
-
-@every_method
-def test_pure(name: str) -> None:
-    properties.check_pure(METHODS[name])
-
-
-@every_method
-def test_compiles(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtl.methods.solvers.NUM_STEPS", 3)  # all steps are alike, and tracing takes long
-    properties.check_compiles(METHODS[name])
-
-
-@every_method
 def test_many_at_once(name: str) -> None:
     """Under vmap over runs, each with its own state, as one run after the other."""
     method, runs = METHODS[name](), [sequence(seed, 4, num_steps=1, gated=True)[0] for seed in range(3)]

@@ -50,14 +50,6 @@ METHODS: dict[str, Make] = {
     "go4align": go4align,
     "ldc": ldc,
 }
-# Alone, too, these weigh a loss by more than its share: by its size, or by what they have learned.
-NOT_ONE_ALONE = {
-    "scale_invariant",
-    "uncertainty",
-    "dynamic_task_prioritization",
-    "impartial_losses",
-    "loss_balanced",
-}
 every_method = pytest.mark.parametrize("name", METHODS)
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=5, deadline=None)
@@ -383,50 +375,3 @@ def test_agrees_with_torchjd() -> None:
             average.step()
         weights_K, average_state = ours.update(average_state, observation)
         torch.testing.assert_close(weights_K, gradient(average, observation), rtol=1e-5, atol=0)
-
-
-# What every method must do
-
-
-@every_method
-@few
-@given(seeds, st.integers(1, 40))
-def test_finite_and_zero_at_shut_gates(name: str, seed: int, num_tasks: int) -> None:
-    properties.check_finite(METHODS[name], seed, num_tasks)
-
-
-@pytest.mark.parametrize("name", sorted(METHODS.keys() - {"ldc"}))  # its neighbours are those in the order of the tasks
-@few
-@given(seeds, st.integers(2, 8))
-def test_permutation(name: str, seed: int, num_tasks: int) -> None:
-    properties.check_permutation(METHODS[name], seed, num_tasks)
-
-
-@every_method
-@few
-@given(seeds, st.integers(2, 8))
-def test_shut_gates_count_nowhere(name: str, seed: int, num_tasks: int) -> None:
-    properties.check_subproblem(METHODS[name], seed, num_tasks)
-    properties.check_fixed_gates(METHODS[name], seed, num_tasks)
-
-
-@every_method
-def test_one_task(name: str) -> None:
-    properties.check_one_task(METHODS[name], expect_one=name not in NOT_ONE_ALONE)
-
-
-@every_method
-@few
-@given(seeds, st.integers(1, 8))
-def test_float64(name: str, seed: int, num_tasks: int) -> None:
-    properties.check_float64(METHODS[name], seed, num_tasks)
-
-
-@every_method
-def test_pure(name: str) -> None:
-    properties.check_pure(METHODS[name])
-
-
-@every_method
-def test_compiles(name: str) -> None:
-    properties.check_compiles(METHODS[name])

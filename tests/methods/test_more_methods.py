@@ -14,7 +14,6 @@ from torch import Tensor
 from torchjd import aggregation, scalarization
 
 from mtl.errors import UserError
-from mtl.methods import solvers
 from mtl.methods.boundary_intersection import boundary_intersection
 from mtl.methods.constant import constant
 from mtl.methods.cosmos import cosmos
@@ -22,7 +21,7 @@ from mtl.methods.gradnorm import gradnorm
 from mtl.methods.impartial import impartial
 from mtl.methods.krum import krum
 from mtl.methods.primary import PrimaryState, primary
-from tests.methods import properties, samplers
+from tests.methods import samplers
 from tests.methods.properties import Make, init64, observe, run, sequence, to_dtype
 
 CPU = torch.device("cpu")
@@ -36,7 +35,6 @@ METHODS: dict[str, Make] = {
     "impartial": impartial,
 }
 # The first two closest tasks have the same score, of which Krum takes one: with two to select it takes both.
-IN_ANY_ORDER = METHODS | {"krum": partial(krum, num_selected=2)}
 every_method = pytest.mark.parametrize("name", METHODS)
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=5, deadline=None, derandomize=True)
@@ -391,13 +389,6 @@ def test_heads(name: str, expected: str) -> None:
 
 @every_method
 @few
-@given(seeds, st.integers(1, 40))
-def test_finite_and_zero_at_shut_gates(name: str, seed: int, num_tasks: int) -> None:
-    properties.check_finite(METHODS[name], seed, num_tasks)
-
-
-@every_method
-@few
 @given(samplers.gramians(), st.booleans(), seeds)
 def test_finite_for_gradients_of_any_kind_and_scale(name: str, gramian_KK: Tensor, single: bool, seed: int) -> None:
     """Step after step of changing scales, and with all gradients 0."""
@@ -409,42 +400,3 @@ def test_finite_for_gradients_of_any_kind_and_scale(name: str, gramian_KK: Tenso
         weights_K, state = method.update(state, observation)
         assert weights_K.dtype == dtype and weights_K.isfinite().all()
         assert method.head_weights(state, observation, weights_K).isfinite().all()
-
-
-@pytest.mark.parametrize("name", sorted(IN_ANY_ORDER.keys() - {"primary"}))  # it is a task by its number
-@few
-@given(seeds, st.integers(2, 8))
-def test_permutation(name: str, seed: int, num_tasks: int) -> None:
-    properties.check_permutation(IN_ANY_ORDER[name], seed, num_tasks)
-
-
-@every_method
-@few
-@given(seeds, st.integers(2, 8))
-def test_shut_gates_count_nowhere(name: str, seed: int, num_tasks: int) -> None:
-    properties.check_subproblem(METHODS[name], seed, num_tasks)
-    properties.check_fixed_gates(METHODS[name], seed, num_tasks)
-
-
-@every_method
-def test_one_task(name: str) -> None:
-    """IMTL's hybrid weighs a task alone by its learned scale."""
-    properties.check_one_task(METHODS[name], expect_one=name != "impartial")
-
-
-@every_method
-@few
-@given(seeds, st.integers(1, 8))
-def test_float64(name: str, seed: int, num_tasks: int) -> None:
-    properties.check_float64(METHODS[name], seed, num_tasks)
-
-
-@every_method
-def test_pure(name: str) -> None:
-    properties.check_pure(METHODS[name])
-
-
-@every_method
-def test_compiles(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solvers, "NUM_STEPS", 3)  # all steps are alike, and tracing takes long
-    properties.check_compiles(METHODS[name])
