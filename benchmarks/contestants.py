@@ -21,10 +21,9 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
-import torchvision
+from handwritten import forward, make_joint, make_network
 from timing import make_ours
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 from torchjd.aggregation import UPGrad, UPGradWeighting
 from torchjd.autogram import Engine
 from torchjd.autojac import jac_to_grad, mtl_backward
@@ -33,7 +32,7 @@ from mtl.data.batches import Batch
 from mtl.methods import make_method
 from mtl.methods.interface import Observation
 from mtl.methods.upgrad import upgrad
-from mtl.models.model import augment, make_model, normalize
+from mtl.models.model import make_model
 
 Step = Callable[[], object]
 EVERY, FRACTION = 10, 0.25
@@ -73,46 +72,6 @@ def at_parameters(name: str) -> dict[str, Contestant]:
         f"{name}, parameters, every {EVERY}": ours(name, level="parameters", every=EVERY),
         f"{name}, parameters, fraction {FRACTION}": ours(name, level="parameters", fraction=FRACTION),
     }
-
-
-class Network(NamedTuple):
-    """What is written without us, and its optimizer."""
-
-    trunk: nn.Module
-    heads: nn.ModuleList
-    optimizer: torch.optim.Optimizer
-
-
-def make_network(batch: Batch) -> Network:
-    """ResNet-18 and a linear head per task."""
-    trunk = torchvision.models.resnet18()
-    trunk.fc = nn.Identity()
-    heads = nn.ModuleList(nn.Linear(512, 1) for _ in range(batch.labels_BK.shape[1]))
-    both = nn.ModuleList([trunk, heads]).to(batch.images_BCHW.device).train()
-    return Network(trunk, heads, torch.optim.AdamW(both.parameters(), lr=1e-3, weight_decay=0.01))
-
-
-def forward(network: Network, batch: Batch) -> tuple[Tensor, list[Tensor]]:
-    """(features [B, D], each task's loss)."""
-    features = network.trunk(normalize(augment(batch.images_BCHW, batch.flip_B, batch.shift_B2)))
-    logits = [head(features)[:, 0] for head in network.heads]
-    return features, [
-        binary_cross_entropy_with_logits(logits_B, labels_B)
-        for logits_B, labels_B in zip(logits, batch.labels_BK.unbind(1), strict=True)
-    ]
-
-
-def make_joint(batch: Batch, compile: str) -> Step:
-    """Joint training."""
-    network = make_network(batch)
-
-    def step() -> object:
-        network.optimizer.zero_grad()
-        _, losses = forward(network, batch)
-        torch.stack(losses).sum().backward()
-        return network.optimizer.step()
-
-    return step
 
 
 def make_loop(batch: Batch, compile: str) -> Step:
@@ -191,7 +150,7 @@ def make_autogram(batch: Batch, compile: str) -> Step:
 
 JOINT = ours("joint")
 OTHERS = {
-    "joint, nn.Module": Contestant(make_joint),
+    "joint, nn.Module": Contestant(lambda batch, compile: make_joint(batch)),
     "loop": Contestant(make_loop),
     "torchjd": torchjd(),
     "torchjd, one by one": torchjd(chunk_size=1),

@@ -30,7 +30,7 @@ from timing import aligned, make_batch
 
 from mtl.methods import METHODS
 
-SAMPLE = [name for name in ("famo", "upgrad", "modo", "graddrop", "moco") if name in METHODS]
+SAMPLE = ["famo", "upgrad", "modo", "graddrop", "moco"]
 NUM_TASKS = flags.DEFINE_multi_integer("num_tasks", [8, 40], "K; may be given several times")
 NAMES = flags.DEFINE_multi_enum("methods", SAMPLE, METHODS, "may be given several times")
 AT_PARAMETERS = flags.DEFINE_multi_enum("at_parameters", ["upgrad"], METHODS, "methods to look at the parameters too")

@@ -36,7 +36,7 @@ import scipy.sparse
 import torch
 from absl import app, flags
 from result import write_result
-from timing import quartiles, seconds
+from timing import aligned, quartiles, seconds
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 from torchjd import aggregation
@@ -309,8 +309,7 @@ def table(methods: dict[str, dict[str, Any]]) -> str:
     for size, name, found in entries:
         cells = (CELLS[kind](found[kind][key]) if key in found[kind] else "" for kind, key in columns)
         lines.append([size, name, *cells, str(found["num_rounds"])])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("  ".join(map(str.rjust, line, widths)) for line in lines)
+    return aligned(lines)
 
 
 CELLS: dict[str, Callable[[dict[str, float]], str]] = {

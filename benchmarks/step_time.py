@@ -7,19 +7,14 @@ what is reported are ratios of neighbouring steps: their median and quartiles.
 Command: python benchmarks/step_time.py [--num_rounds=30]    writes artifacts/benchmarks/step_time_<device>.json
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
-import torchvision
 from absl import app, flags
+from handwritten import make_joint
 from result import write_result
 from timing import make_batch, make_ours, quartiles, seconds
-from torch import nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
-from mtl.data.batches import Batch
-from mtl.models.model import augment, make_model, normalize
+from mtl.models.model import make_model
 
 NUM_ROUNDS = flags.DEFINE_integer("num_rounds", 30, "turns that each contestant takes")
 NUM_TASKS = flags.DEFINE_integer("num_tasks", 8, "K")
@@ -29,29 +24,6 @@ COMPILE = flags.DEFINE_string("compile", "auto", "how our step runs: auto, on, o
 NUM_WARMUP = 3
 
 
-def make_loop(batch: Batch, num_tasks: int, device: torch.device) -> Callable[[], object]:
-    """The hand-written loop."""
-    trunk = torchvision.models.resnet18()
-    trunk.fc = nn.Identity()
-    heads = nn.ModuleList(nn.Linear(512, 1) for _ in range(num_tasks))
-    network = nn.ModuleList([trunk, heads]).to(device).train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.01)
-
-    def step() -> object:
-        optimizer.zero_grad()
-        features = trunk(normalize(augment(batch.images_BCHW, batch.flip_B, batch.shift_B2)))
-        losses = [
-            binary_cross_entropy_with_logits(head(features)[:, 0], batch.labels_BK[:, k])
-            for k, head in enumerate(heads)
-        ]
-        total = torch.stack(losses).sum()
-        total.backward()
-        optimizer.step()
-        return total
-
-    return step
-
-
 def main(_: list[str]) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     num_tasks = NUM_TASKS.value
@@ -59,7 +31,7 @@ def main(_: list[str]) -> None:
     tasks = tuple(f"task_{k}" for k in range(num_tasks))
     made = make_model(tasks, "resnet18", "", (), "linear", 0, seed=0)
     contestants = {
-        "loop": make_loop(batch, num_tasks, device),
+        "loop": make_joint(batch),
         "joint": make_ours(made, batch, [True] * num_tasks, COMPILE.value),
         "dst": make_ours(made, batch, [k % 2 == 0 for k in range(num_tasks)], COMPILE.value),
     }

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from mtl import stepping
 from mtl.compile import maybe_compile
 from mtl.data.batches import Batch
 from mtl.methods.equal import equal
-from mtl.methods.interface import GradientMethod, Method
+from mtl.methods.interface import AnyMethod
 from mtl.models.model import Model, Params
 from mtl.optim import adamw, make_schedule
 from mtl.step import init_state, make_train_step
@@ -40,7 +39,7 @@ def make_ours(
     batch: Batch,
     gates: list[bool],
     compile: str = "off",
-    method: Method[Any] | GradientMethod[Any] | None = None,
+    method: AnyMethod | None = None,
     level: str = "auto",
     every: int = 1,
     fraction: float = 1.0,
