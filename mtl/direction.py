@@ -18,9 +18,9 @@ from mtl.data.batches import Batch
 from mtl.gradients import InnerProducts, TaskGradients, features_products, scale, task_losses_and_gradients
 from mtl.methods.interface import AnyMethod, GradientMethod, Method, Observation
 from mtl.models.model import Model, Params
+from mtl.models.probes import Tensors
 
 Gates = dict[str, Tensor]
-Tensors = dict[str, Tensor]
 LEAST_LOSS = 1e-12
 
 

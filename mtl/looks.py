@@ -27,9 +27,8 @@ from mtl.gradients import (
     task_losses_and_gradients,
 )
 from mtl.models.model import Model
+from mtl.models.probes import Tensors
 from mtl.parameter_gradients import Probes, Pulled
-
-Tensors = dict[str, Tensor]
 
 
 def at_features(model: Model) -> Look:

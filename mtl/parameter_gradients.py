@@ -21,10 +21,9 @@ from torch.nn.functional import unfold
 
 from mtl.mapping import one_by_one
 from mtl.models.model import Model, Params
-from mtl.models.probes import Convolution
+from mtl.models.probes import Convolution, Tensors
 from mtl.products import row_products
 
-Tensors = dict[str, Tensor]
 Probes = dict[str, tuple[int, ...]]  # layer -> shape of what it writes
 # Named here because torch.compile does not trace a subscript in the annotation of an inner function.
 WithAux = tuple[Tensors, tuple[Tensors, Tensors]]

@@ -11,7 +11,8 @@ from mtl.direction import Gates, Look
 from mtl.errors import UserError
 from mtl.methods.interface import AnyMethod, GradientMethod
 from mtl.models.model import Model, Params
-from mtl.parameter_gradients import Tensors, choose_probes
+from mtl.models.probes import Tensors
+from mtl.parameter_gradients import choose_probes
 from mtl.step import Metrics, TrainState
 
 Step = Callable[[TrainState, Batch, Gates], tuple[TrainState, Metrics]]

@@ -20,9 +20,8 @@ from torch.func import functional_call
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from mtl.errors import UserError
-from mtl.models.probes import Convolution, find_convolutions, probe
+from mtl.models.probes import Convolution, Tensors, find_convolutions, probe
 
-Tensors = dict[str, Tensor]
 ProbedTrunk = Callable[[Tensors, Tensors, Tensor, Tensors], tuple[Tensors, Tensors, Tensors]]
 
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.func import vmap
 
 from mtl.mapping import one_by_one
-from mtl.models.backbones import ProbedTrunk, Tensors, architecture, make_backbone
+from mtl.models.backbones import ProbedTrunk, architecture, make_backbone
 from mtl.models.heads import Head, HeadParams, group_by_tap, make_head, parse_taps
-from mtl.models.probes import Convolution
+from mtl.models.probes import Convolution, Tensors
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
