@@ -16,7 +16,8 @@ JOB = flags.DEFINE_enum(
     "study",
     ["study", "report", "bundle", "train", "attributes"],
     "study: methods x seeds and their tables; report: statistics, figures, report.pdf and demo.mp4 of a study, from "
-    "what its runs wrote; bundle: all of it and the code in one zip; train: one run of config.method with config.seed; "
+    "what its runs wrote; bundle: all of it and the code in one zip; train: one run of config.variant, or of "
+    "config.method, with config.seed; "
     "attributes: figures of all attributes of the data at hand",
 )
 BUNDLE = flags.DEFINE_string("bundle", "", "the zip that --job=bundle writes; by default WORKDIR.zip")
@@ -45,10 +46,10 @@ def run_bundle() -> None:
 
 
 def run_train() -> None:
-    from mtl.study import run_line
+    from mtl.study import run_line, single_run
     from mtl.train import fit
 
-    print(run_line(fit(CONFIG.value, Path(WORKDIR.value))[1]))
+    print(run_line(fit(single_run(CONFIG.value), Path(WORKDIR.value))[1]))
 
 
 def run_attributes() -> None:

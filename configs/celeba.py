@@ -2,8 +2,8 @@
 
 Command:  python launch.py --config=configs/celeba.py --config.data.root=DIR --workdir=OUT
 Time:     45 minutes on one core of an AMD EPYC for the subset of 10,000 images and --config.train.epochs=6
-Result:   with that, joint 85.08, DST 85.25, random dropping 85.37% mean test accuracy (majority 71.66%): no difference
-          that could be told apart; artifacts/celeba_subset_resnet18 (not comparable with published scores)
+Result:   with that, joint 85.08, DST 85.25, random dropping 85.37% mean test accuracy (majority 71.66%), one seed, so
+          no verdict; artifacts/celeba_subset_resnet18 (not comparable with published scores)
 
 The 8 attributes are those of configs/default.py, with the reasons there.
 """

@@ -25,12 +25,13 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.method = "joint"  # what --job=train trains: joint, single_task, dst, random_drop, uncertainty, ... (README)
     config.seed = 0  # what --job=train trains it with
-    config.variant = ""  # the folder of the run; "": the method's name
+    config.variant = ""  # or that of study.variants which it trains
 
     config.study = study = ConfigDict()
     study.methods = ("joint", "dst", "random_drop")  # what is compared; random_drop needs dst before it
     study.seeds = (0,)  # each method is trained once with each
     study.variants = ConfigDict()  # more names for study.methods: name -> the fields in which it differs
+    study.references = ConfigDict()  # name -> the one it is compared with, in place of joint, single_task, random_drop
 
     config.data = data = ConfigDict()
     data.name = "faces"  # faces: drawn here and now; celeba: the real files under data.root

@@ -6,22 +6,28 @@ only prints; a seed or a method that is added trains just its own runs, and join
 
 import json
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ml_collections import ConfigDict
 
-from mtl import checkpoint, provenance
+from mtl import checkpoint, methods, provenance
 from mtl.errors import UserError
 from mtl.names import split_names
 from mtl.run import METHODS, effective, finished
 from mtl.statistics import describe, read_predictions, summarize
 from mtl.tables import tables
+from mtl.traces import (
+    Folders,
+    gradient_levels,
+    largest_weight_deviations,
+    read_drop_rates,
+    summarize_dropping,
+)
 from mtl.train import fit
 
 PER_RUN = ("method", "variant", "seed")  # the runs of a study differ in these fields, and in options of methods
-Folders = dict[str, dict[int, Path]]  # method -> seed -> folder of a finished run
 
 
 def study(config: ConfigDict, workdir: Path) -> str:
@@ -30,17 +36,18 @@ def study(config: ConfigDict, workdir: Path) -> str:
     Raises:
       UserError: for a mistake in the configuration or the data.
     """
-    methods = order_methods(split_names(config.study.methods), list(config.study.variants))
+    names = order_methods(split_names(config.study.methods), list(config.study.variants))
     seeds = tuple(config.study.seeds)
-    if not methods or not seeds:
+    if not names or not seeds:
         raise UserError(
             "study.methods and study.seeds must name at least one method and one seed, as in ('joint',) (0,)"
         )
     if not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
         raise UserError(f"study.seeds is {seeds}; give whole numbers from 0 up, as in 0,1,2")
+    _check_references(config)
     for seed in seeds:
-        for method in methods:
-            of_this = of_run(config, method, seed)
+        for name in names:
+            of_this = of_run(config, name, seed)
             results = finished(of_this, workdir) or fit(of_this, workdir)[1]
             _describe(config, workdir)  # from the first finished run on, --job=report finds what it needs
             print(run_line(results), flush=True)
@@ -70,13 +77,31 @@ def write_results(workdir: Path, with_comparisons: bool) -> dict[str, Any]:
     }
     rates = read_drop_rates(folders)
     first = _read_json(next(iter(next(iter(folders.values())).values())) / "results.json")
-    results = (
-        (summarize if with_comparisons else describe)(predictions)
-        | {"split_sizes": first["split_sizes"], "provenance": read_provenance(folders)}
-        | {"drop_rates": rates, "dropping": {method: summarize_dropping(runs) for method, runs in rates.items()}}
-    )
+    scores = summarize(predictions, _baselines(workdir, folders)) if with_comparisons else describe(predictions)
+    results = scores | {
+        "split_sizes": first["split_sizes"],
+        "provenance": read_provenance(folders),
+        "drop_rates": rates,
+        "dropping": {method: summarize_dropping(runs) for method, runs in rates.items()},
+        "largest_weight_deviations": largest_weight_deviations(folders, methods.WEIGHTINGS),
+        "gradient_levels": gradient_levels(folders, methods.LOOKING_AT_GRADIENTS),
+    }
     checkpoint.write_json(workdir / "results.json", results)
     return results
+
+
+def _baselines(workdir: Path, folders: Folders) -> dict[str, str]:
+    """`study.references`, as far as both runs are there; a study from before that field names none."""
+    named = _read_json(workdir / "config.json")["config"]["study"].get("references", {})
+    return {name: baseline for name, baseline in named.items() if name in folders and baseline in folders}
+
+
+def _check_references(config: ConfigDict) -> None:
+    for name, baseline in config.study.references.items():
+        for each in (name, baseline):
+            _check_known("study.references", each, list(config.study.variants))
+        if name == baseline:
+            raise UserError(f"study.references compares {name} with itself; name another run")
 
 
 def read_provenance(folders: Folders) -> dict[str, list[str]]:
@@ -124,13 +149,40 @@ def _check_same_settings(folders: Folders) -> None:
                 )
 
 
-def order_methods(methods: tuple[str, ...], variants: Sequence[str] = ()) -> tuple[str, ...]:
-    """The order in which methods are trained: as given, but the control after the DST run that it repeats."""
+def order_methods(names: tuple[str, ...], variants: Sequence[str] = ()) -> tuple[str, ...]:
+    """The order in which methods are trained: as given, but the control after the DST run that it repeats.
+
+    Raises:
+      UserError: for a name that is unknown, or that is a method's and a variant's.
+    """
+    twice = [name for name in variants if name in METHODS]
+    if twice:
+        raise UserError(f"study.variants has {twice[0]!r}, which is the name of a method; give the variant another")
+    for name in names:
+        _check_known("study.methods", name, variants)
+    return tuple(sorted(dict.fromkeys(names), key=lambda name: name == "random_drop"))
+
+
+def _check_known(field: str, name: str, variants: Sequence[str]) -> None:
     known = (*METHODS, *variants)
-    unknown = [method for method in methods if method not in known]
-    if unknown:
-        raise UserError(f"study.methods names {unknown[0]!r}; choose from {', '.join(known)}")
-    return tuple(sorted(dict.fromkeys(methods), key=lambda method: method == "random_drop"))
+    if name not in known:
+        closest = ", ".join(get_close_matches(name, known, n=3, cutoff=0.0))
+        raise UserError(
+            f"{field} names {name!r}, which is neither a method nor in study.variants; the closest are {closest}"
+        )
+
+
+def single_run(config: ConfigDict) -> ConfigDict:
+    """The configuration of the run that `variant`, or `method` where there is none, and `seed` name.
+
+    Raises:
+      UserError: if `variant` is not one of `study.variants`.
+    """
+    variants = list(config.study.variants)
+    if config.variant and config.variant not in variants:
+        has = ", ".join(variants) or "none"
+        raise UserError(f"variant is {config.variant!r}, which is not in study.variants ({has})")
+    return of_run(config, config.variant or config.method, config.seed)
 
 
 def of_run(config: ConfigDict, name: str, seed: int) -> ConfigDict:
@@ -161,42 +213,6 @@ def run_line(results: dict[str, Any]) -> str:
         f"balanced {test['balanced_accuracy']:.2%}, epoch {results['best_epoch']} of {results['epochs']}, "
         f"{results['train_seconds']:.0f} s, {results['images_per_second']:.0f} images/s in training steps"
     )
-
-
-def read_drop_rates(folders: Folders) -> dict[str, Any]:
-    """Drop rates 1 - P and gates of every run that drops tasks: method -> seed -> a list over epochs."""
-    dropping = {method: runs for method, runs in folders.items() if all(_dst_lines(run) for run in runs.values())}
-    return {
-        method: {
-            str(seed): [
-                {"epoch": line["epoch"], "drop_rate": {t: 1.0 - p for t, p in line["P"].items()}, "G": line["G"]}
-                for line in _dst_lines(run)
-            ]
-            for seed, run in runs.items()
-        }
-        for method, runs in dropping.items()
-    }
-
-
-def summarize_dropping(runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Mean over epochs and seeds of the drop rate, and of how often the gate was shut, per task and overall."""
-    lines = [line for epochs in runs.values() for line in epochs]
-    tasks = {
-        task: {
-            "drop_rate": float(np.mean([line["drop_rate"][task] for line in lines])),
-            "gates_shut": float(np.mean([1.0 - line["G"][task] for line in lines])),
-        }
-        for task in lines[0]["G"]
-    }
-    overall = {
-        name: float(np.mean([of_task[name] for of_task in tasks.values()])) for name in ("drop_rate", "gates_shut")
-    }
-    return {"overall": overall, "tasks": tasks}
-
-
-def _dst_lines(folder: Path) -> list[dict[str, Any]]:
-    path = folder / "dst.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -5,19 +5,54 @@ from typing import Any
 
 import numpy as np
 
-from mtl.statistics import REFERENCES
+from mtl.statistics import ONE_SEED, REFERENCES
 
 MAX_COLUMNS = 12  # of methods side by side
+MAX_NAMED = 8  # methods that a remark names
+NEARLY_EQUAL = 0.1  # weights that never were further from equal ones than this
 
 
 def tables(results: dict[str, Any]) -> str:
     """All tables of a study: scores, gains where they were computed, drop rates; and how its runs were made."""
     parts = [score_table(results, score) for score in ("accuracy", "balanced_accuracy")]
+    parts += ["\n".join(f"- {remark}" for remark in remarks(results))] if remarks(results) else []
     if "comparisons" in results:
-        compared = {reference for of_method in results["comparisons"].values() for reference in of_method}
-        parts += [gain_table(results, reference) for reference in REFERENCES if reference in compared]
+        compared = {reference: None for of_method in results["comparisons"].values() for reference in of_method}
+        order = sorted(compared, key=lambda name: REFERENCES.index(name) if name in REFERENCES else len(REFERENCES))
+        parts += [gain_table(results, reference) for reference in order]
+    parts += [dropping_table(results["dropping"])] if results["dropping"] else []
     parts += [drop_table(runs, method) for method, runs in results["drop_rates"].items()]
     return "\n\n".join([*parts, provenance(results["provenance"])])
+
+
+def remarks(results: dict[str, Any]) -> list[str]:
+    """What a reader of the scores must know: runs that are one network, methods that did nothing, gradients seen."""
+    found = _below_majority(results)
+    for group in results["equal_predictions"]:
+        runs = " = ".join(f"{method} (seed {seed})" for method, seed in group)
+        found.append(f"The same predictions to the last bit, so one network under several names: {runs}.")
+    never = [method for method, dropped in results["dropping"].items() if dropped["overall"]["num_shut"] == 0]
+    if never:
+        found.append(f"No gate was ever shut, so that nothing was dropped: {', '.join(never)}.")
+    inert = {m: far for m, far in results["largest_weight_deviations"].items() if far <= NEARLY_EQUAL}
+    if inert:
+        named = ", ".join(f"{method} {100 * far:.1f}%" for method, far in inert.items())
+        found.append(f"Weights never further from equal ones in a logged step than: {named}; nearly joint training.")
+    for level in ("features", "parameters"):
+        methods = [method for method, where in results["gradient_levels"].items() if where == level]
+        if methods:
+            found.append(f"Saw the tasks' gradients at the trunk's {level}: {', '.join(methods)}.")
+    return found
+
+
+def _below_majority(results: dict[str, Any]) -> list[str]:
+    below = []
+    for task, guess in results["majority_accuracy"]["tasks"].items():
+        accuracies = {m: scores["tasks"][task]["accuracy"]["mean"] for m, scores in results["methods"].items()}
+        methods = [m for m, accuracy in accuracies.items() if None not in (accuracy, guess) and accuracy < guess]
+        named = ", ".join(methods) if len(methods) <= MAX_NAMED else f"{len(methods)} of {len(accuracies)} methods"
+        below += [f"{task} under {named}"] if methods else []
+    return [f"Mean accuracy below that of the majority guess: {'; '.join(below)}."] if below else []
 
 
 def provenance(made_by: dict[str, list[str]]) -> str:
@@ -63,17 +98,19 @@ def gain_table(results: dict[str, Any], reference: str) -> str:
         comparison = of_method[reference]
         gain = comparison["accuracy"]["overall"]
         verdicts = [of_task["verdict"] for of_task in comparison["accuracy"]["tasks"].values()]
-        low, high = (f"{100 * end:+.2f}" for end in gain["interval"])
+        inference = [
+            "-" if gain["interval"] is None else " to ".join(_points(end) for end in gain["interval"]),
+            _p_value(gain["p_value"]),
+            gain["verdict"],
+            f"{verdicts.count('gain')}, {verdicts.count('loss')}",
+        ]
         rows.append(
             [
                 method,
                 str(len(comparison["seeds"])),
-                f"{100 * gain['difference']:+.2f}",
-                f"{low} to {high}",
-                f"{gain['p_value']:.3f}" if gain["p_value"] >= 0.001 else "< 0.001",
-                gain["verdict"],
-                f"{verdicts.count('gain')}, {verdicts.count('loss')}",
-                f"{comparison['delta_m']['mean']:+.2f}",
+                _points(gain["difference"]),
+                *(["-", "-", ONE_SEED, "-"] if gain["verdict"] == ONE_SEED else inference),
+                "-" if comparison["delta_m"]["mean"] is None else f"{comparison['delta_m']['mean']:+.2f}",
             ]
         )
     note = (
@@ -81,6 +118,21 @@ def gain_table(results: dict[str, Any], reference: str) -> str:
         "and, with more than one seed, other seeds; tasks are counted after Holm's correction; Delta_m is the mean "
         "relative change of accuracy."
     )
+    if any(row[5] == ONE_SEED for row in rows):
+        note += f' "{ONE_SEED}": a difference of two networks; another seed may say otherwise, so there is no verdict.'
+    if reference == "random_drop":
+        note += " Its drop rates are the mean rates of dst: it is the control of dst and of no other method."
+    return markdown(rows) + f"\n\n{note}"
+
+
+def dropping_table(dropping: dict[str, Any]) -> str:
+    """How much each method dropped: the mean drop rate, and the gates that were drawn."""
+    rows = [["method", "mean drop rate, %", "gates shut", "of", "share, %"]]
+    for method, of_method in dropping.items():
+        overall = of_method["overall"]
+        num_shut, num_gates = f"{overall['num_shut']:.4g}", str(overall["num_gates"])
+        rows.append([method, _percent(overall["drop_rate"]), num_shut, num_gates, _percent(overall["gates_shut"])])
+    note = "Over tasks, epochs and seeds. The drop rate 1 - P is what was intended, the gates are what was drawn."
     return markdown(rows) + f"\n\n{note}"
 
 
@@ -114,6 +166,16 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
 def _cell(spread: dict[str, float | None]) -> str:
     deviation = spread["standard_deviation"]
     return _percent(spread["mean"]) + ("" if deviation is None else f" ± {100 * deviation:.2f}")
+
+
+def _points(fraction: float | None) -> str:
+    return "-" if fraction is None else f"{100 * fraction:+.2f}"
+
+
+def _p_value(p_value: float | None) -> str:
+    if p_value is None:
+        return "-"
+    return f"{p_value:.3f}" if p_value >= 0.001 else "< 0.001"
 
 
 def _percent(value: float | None) -> str:

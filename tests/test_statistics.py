@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mtl import metrics
 from mtl.errors import UserError
-from mtl.statistics import Predictions, bootstrap, compare, describe, read_predictions, summarize
+from mtl.statistics import ONE_SEED, Predictions, bootstrap, compare, describe, read_predictions, summarize
 from mtl.statistics.calibration import calibrate
 from mtl.statistics.significance import Variance, gain, holm, seed_variances
 
@@ -165,9 +165,42 @@ def test_without_any_spread() -> None:
     right, wrong = predictions(np.ones((50, 2), bool)), predictions(np.zeros((50, 2), bool))
     same = compare({0: right, 1: right}, {0: right, 1: right})["accuracy"]["tasks"]["task 0"]
     assert (same["difference"], same["p_value"], same["interval"], same["verdict"]) == (0.0, 1.0, [0.0, 0.0], EQUAL)
-    better = compare({0: right}, {0: wrong})["accuracy"]["overall"]
+    better = compare({0: right, 1: right}, {0: wrong, 1: wrong})["accuracy"]["overall"]
     assert (better["difference"], better["p_value"], better["interval"]) == (1.0, 0.0, [1.0, 1.0])
     assert better["verdict"] == "gain"
+
+
+def test_one_seed_gets_no_verdict() -> None:
+    """However large the difference: two seeds of one method may differ by as much."""
+    right, wrong = predictions(np.ones((50, 2), bool)), predictions(np.zeros((50, 2), bool))
+    compared = compare({0: right, 1: right}, {0: wrong, 2: wrong})
+    for score in ("accuracy", "balanced_accuracy"):
+        gains = [compared[score]["overall"], *compared[score]["tasks"].values()]
+        assert [(of["difference"], of["p_value"], of["verdict"]) for of in gains] == [(1.0, 0.0, ONE_SEED)] * 3
+    assert compared["negative_transfer"]["num_tasks"] == 0
+    assert (compared["higher"], compared["lower"]) == (2, 0)
+
+
+def test_a_method_is_compared_with_its_own_baseline() -> None:
+    runs = simulate(np.random.default_rng(5), 2, seed_shift=0.1, num_images=200, num_tasks=3)
+    study = runs | {"joint_few": runs["b"], "dst_few": runs["joint"]}
+    summary = summarize(study, {"dst_few": "joint_few"}, num_resamples=50)
+    assert summary["references"] == {"dst_few": "joint_few"}
+    assert list(summary["comparisons"]["dst_few"]) == ["joint_few"]
+    assert summary["comparisons"]["dst_few"]["joint_few"] == compare(runs["joint"], runs["b"], num_resamples=50)
+    assert list(summary["comparisons"]["joint_few"]) == ["joint"], "others are compared as before"
+
+
+def test_equal_predictions_are_named() -> None:
+    right = np.random.default_rng(0).random((20, 2)) < 0.7
+    a, b = predictions(right), predictions(~right)
+    almost = a._replace(logits_NK=np.nextafter(a.logits_NK, np.inf))
+    runs = {"joint": {0: a, 1: b}, "dst": {0: almost, 1: b}, "beta_10": {0: a, 1: b}}
+    assert describe(runs)["equal_predictions"] == [
+        [("joint", 0), ("beta_10", 0)],
+        [("joint", 1), ("dst", 1), ("beta_10", 1)],
+    ]
+    assert describe({"joint": {0: a, 1: b}})["equal_predictions"] == []
 
 
 def test_bootstrap_has_the_analytic_standard_error() -> None:
@@ -263,7 +296,8 @@ def test_summary_says_what_the_runs_scores_are() -> None:
     runs = simulate(np.random.default_rng(0), 2, seed_shift=0.1, num_images=200, num_tasks=3)
     summary = summarize({**runs, "random_drop": {0: runs["b"][0]}}, num_resamples=50)
     json.dumps(summary, allow_nan=False)
-    assert summary == describe({**runs, "random_drop": {0: runs["b"][0]}}) | {"comparisons": summary["comparisons"]}
+    described = describe({**runs, "random_drop": {0: runs["b"][0]}})
+    assert summary == described | {"references": {}, "comparisons": summary["comparisons"]}
     assert summary["seeds"] == {"joint": [0, 1], "b": [0, 1], "random_drop": [0]}
     assert summary["num_test_identities"] == len(np.unique(runs["b"][0].identity_N))
     evaluated = [
@@ -313,7 +347,7 @@ def test_what_is_undefined_is_none() -> None:
     assert gains["task 0"]["p_value"] == gains["task 0"]["holm_p_value"] > 0
     assert gains["task 1"]["difference"] is None
     assert gains["task 1"]["holm_p_value"] is gains["task 2"]["holm_p_value"] is None
-    assert gains["task 1"]["verdict"] == gains["task 2"]["verdict"] == EQUAL
+    assert gains["task 1"]["verdict"] == gains["task 2"]["verdict"] == ONE_SEED
 
 
 def test_runs_on_other_images_are_refused() -> None:

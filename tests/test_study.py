@@ -8,7 +8,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from mtl.errors import UserError
-from mtl.study import order_methods, study, summarize_dropping
+from mtl.study import order_methods, single_run, study, write_results
 from mtl.tables import markdown
 
 
@@ -104,11 +104,49 @@ def test_variants_are_runs_with_other_fields(small: ConfigDict, tmp_path: Path) 
         study(small, tmp_path)
 
 
-def test_dropping_is_summed_up_over_epochs_and_seeds() -> None:
-    line = lambda rate, gate: {"drop_rate": {"a": rate, "b": 0.0}, "G": {"a": gate, "b": 1}}  # noqa: E731
-    summary = summarize_dropping({"0": [line(0.2, 1), line(0.4, 0)], "1": [line(0.0, 1), line(0.2, 0)]})
-    assert summary["tasks"]["a"] == pytest.approx({"drop_rate": 0.2, "gates_shut": 0.5})
-    assert summary["overall"] == pytest.approx({"drop_rate": 0.1, "gates_shut": 0.25})
+def test_a_variant_is_compared_with_its_own_baseline(small: ConfigDict, tmp_path: Path) -> None:
+    few = {"data": {"label_fractions": ("a=0.5",)}}
+    small.study.variants = {"joint_few": {"method": "joint"} | few, "dst_few": {"method": "dst"} | few}
+    small.study.methods, small.study.seeds = ("joint", "joint_few", "dst_few"), (0,)
+    small.study.references = {"dst_few": "joint_few"}
+    study(small, tmp_path)
+    results = write_results(tmp_path, with_comparisons=True)
+    assert {name: list(of) for name, of in results["comparisons"].items()} == {
+        "joint": [],
+        "dst_few": ["joint_few"],
+        "joint_few": ["joint"],
+    }
+    for references, sentence in (({"dst_few": "joint_fw"}, "closest are joint_few"), ({"joint": "joint"}, "itself")):
+        small.study.references = references
+        with pytest.raises(UserError, match=rf"study\.references .*{sentence}"):
+            study(small, tmp_path)
+
+
+def test_one_network_under_two_names_is_flagged(small: ConfigDict, tmp_path: Path) -> None:
+    """Lambdas that leave P at 1 drop nothing: joint training under another name."""
+    weights = dict.fromkeys(("depth", "count", "incompleteness", "stagnancy"), 0.0) | {"regularization": 1.0}
+    small.study.variants = {"never_drops": {"method": "dst", "dst": {"weights": weights}}}
+    small.study.methods, small.study.seeds = ("joint", "never_drops"), (0,)
+    table = study(small, tmp_path)
+    assert "one network under several names: joint (seed 0) = never_drops (seed 0)" in table
+    assert "No gate was ever shut, so that nothing was dropped: never_drops" in table
+
+
+def test_a_single_run_is_what_its_variant_names(small: ConfigDict) -> None:
+    small.study.variants = {"beta_10": {"method": "dst", "dst": {"beta": 0.1}}}
+    small.seed, small.variant = 3, "beta_10"
+    run = single_run(small)
+    assert (run.method, run.dst.beta, run.seed, run.variant) == ("dst", 0.1, 3, "beta_10")
+    small.variant = "beta_20"
+    with pytest.raises(UserError, match=r"variant is 'beta_20', which is not in study\.variants \(beta_10\)"):
+        single_run(small)
+    small.variant = ""
+    assert single_run(small).method == "joint"
+
+
+def test_a_variant_may_not_have_a_methods_name(small: ConfigDict) -> None:
+    with pytest.raises(UserError, match=r"study\.variants has 'joint', which is the name of a method"):
+        order_methods(("joint",), ("joint",))
 
 
 def test_single_metric_forms_differ_in_their_weights_alone(small: ConfigDict, tmp_path: Path) -> None:

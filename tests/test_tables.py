@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mtl.tables import MAX_COLUMNS, score_table
+from mtl.tables import MAX_COLUMNS, dropping_table, gain_table, remarks, score_table
 
 
 def results_of(methods: dict[str, tuple[float, float]]) -> dict[str, Any]:
@@ -55,3 +55,61 @@ def test_methods_go_down_where_they_have_no_room_abreast(num_methods: int, first
     table = score_table(results_of({f"m{number}": (0.8, 0.9) for number in range(num_methods)}), "balanced_accuracy")
     assert table.split()[1] == first
     assert "majority" not in table
+
+
+def gains(difference: float, verdict: str) -> dict[str, Any]:
+    """A comparison in which every number is known."""
+    gain = {"difference": difference, "interval": [difference - 0.01, difference + 0.01], "p_value": 0.0004}
+    of_task = gain | {"verdict": verdict}
+    return {
+        "seeds": [0] if verdict == "one seed" else [0, 1],
+        "accuracy": {"overall": of_task, "tasks": {"Male": of_task, "Young": of_task}},
+        "delta_m": {"mean": 1.5},
+    }
+
+
+def test_one_seed_has_a_difference_and_no_more() -> None:
+    compared = {"a": {"random_drop": gains(0.02, "gain")}, "b": {"random_drop": gains(-0.3, "one seed")}}
+    lines = [line.split("|") for line in gain_table({"comparisons": compared}, "random_drop").splitlines()]
+    cells = [[cell.strip() for cell in line[1:-1]] for line in lines[2:4]]
+    assert cells == [
+        ["a", "2", "+2.00", "+1.00 to +3.00", "< 0.001", "gain", "2, 0", "+1.50"],
+        ["b", "1", "-30.00", "-", "-", "one seed", "-", "+1.50"],
+    ]
+    note = lines[-1][0]
+    assert "no verdict" in note and "control of dst and of no other method" in note
+    assert "no verdict" not in gain_table({"comparisons": {"a": compared["a"]}}, "random_drop")
+
+
+def test_a_difference_without_an_interval() -> None:
+    unknown = {"difference": None, "interval": None, "p_value": None, "verdict": "cannot be told apart"}
+    comparison = {"seeds": [0, 1], "accuracy": {"overall": unknown, "tasks": {}}, "delta_m": {"mean": None}}
+    row = gain_table({"comparisons": {"a": {"joint": comparison}}}, "joint").splitlines()[2]
+    assert [cell.strip() for cell in row.split("|")[3:6]] == ["-", "-", "-"]
+
+
+def test_gates_shut_stand_beside_the_drop_rate() -> None:
+    overall = {"drop_rate": 0.0412, "gates_shut": 8 / 240, "num_shut": 8.0, "num_gates": 240}
+    row = dropping_table({"dst": {"overall": overall}}).splitlines()[2]
+    assert [cell.strip() for cell in row.split("|")[1:-1]] == ["dst", "4.12", "8", "240", "3.33"]
+
+
+def test_remarks_name_what_the_scores_do_not_show() -> None:
+    results = results_of({"joint": (0.59, 0.8), "mgda": (0.61, 0.69), "dst": (0.59, 0.8)})
+    shut = {"dst": {"overall": {"num_shut": 0.0}}, "random_drop": {"overall": {"num_shut": 1.0}}}
+    results |= {
+        "equal_predictions": [[["joint", 0], ["dst", 0]]],
+        "dropping": shut,
+        "largest_weight_deviations": {"mgda": 0.026, "cagrad": 0.5},
+        "gradient_levels": {"mgda": "features", "moco": "parameters"},
+    }
+    assert remarks(results) == [
+        "Mean accuracy below that of the majority guess: Male under joint, dst; Young under mgda.",
+        "The same predictions to the last bit, so one network under several names: joint (seed 0) = dst (seed 0).",
+        "No gate was ever shut, so that nothing was dropped: dst.",
+        "Weights never further from equal ones in a logged step than: mgda 2.6%; nearly joint training.",
+        "Saw the tasks' gradients at the trunk's features: mgda.",
+        "Saw the tasks' gradients at the trunk's parameters: moco.",
+    ]
+    silent = {"equal_predictions": [], "dropping": {}, "largest_weight_deviations": {}, "gradient_levels": {}}
+    assert remarks(results_of({"joint": (0.9, 0.8)}) | silent) == []

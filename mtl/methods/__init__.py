@@ -99,6 +99,7 @@ GRAMIAN_METHODS: tuple[Callable[..., Method[Any]], ...] = (
 HALVES_METHODS: tuple[Callable[..., Method[Any]], ...] = (auto_lambda, modo, moml, sdmgrad)
 GRADIENT_METHODS: tuple[Callable[..., GradientMethod[Any]], ...] = (db_mtl, excess_mtl, graddrop, moco, trimmed_mean)
 WEIGHTINGS = {factory.__name__: factory for factory in (*LOSS_METHODS, *GRAMIAN_METHODS, *HALVES_METHODS)}
+LOOKING_AT_GRADIENTS = tuple(factory.__name__ for factory in (*GRAMIAN_METHODS, *HALVES_METHODS, *GRADIENT_METHODS))
 METHODS: dict[str, Callable[..., AnyMethod]] = {
     **WEIGHTINGS,
     **{factory.__name__: factory for factory in GRADIENT_METHODS},

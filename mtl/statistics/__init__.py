@@ -10,8 +10,17 @@
 Shape legend: N test images, K tasks, S seeds, C clusters of images (identities), R resamples.
 """
 
-from mtl.statistics.comparison import REFERENCES, compare, compare_all
+from mtl.statistics.comparison import ONE_SEED, REFERENCES, compare, compare_all
 from mtl.statistics.predictions import Predictions, read_predictions
 from mtl.statistics.summary import describe, summarize
 
-__all__ = ["REFERENCES", "Predictions", "compare", "compare_all", "describe", "read_predictions", "summarize"]
+__all__ = [
+    "ONE_SEED",
+    "REFERENCES",
+    "Predictions",
+    "compare",
+    "compare_all",
+    "describe",
+    "read_predictions",
+    "summarize",
+]

@@ -10,10 +10,19 @@ from mtl.statistics.predictions import Predictions, Runs, check_same_test_split
 from mtl.statistics.significance import gain, holm, percentiles, seed_variances
 
 REFERENCES = ("joint", "single_task", "random_drop")
+ONE_SEED = "one seed"  # in place of a verdict: seeds of the same method can differ by as much
 
 
-def compare_all(runs: Runs, level: float = 0.95, num_resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
-    """Method -> reference -> comparison, for all pairs with a common seed; arguments as of `compare`."""
+def compare_all(
+    runs: Runs, baselines: Mapping[str, str] = {}, level: float = 0.95, num_resamples: int = 2000, seed: int = 0
+) -> dict[str, Any]:
+    """Method -> reference -> comparison, for all pairs with a common seed.
+
+    Args:
+      runs, level, num_resamples, seed: as of `compare`.
+      baselines: method -> what it is compared with instead of `REFERENCES`: a method that was trained under the same
+        conditions.
+    """
     first = check_same_test_split(runs)
     cluster_N = clusters(first.identity_N)
     multiplicity_RC = multiplicities(cluster_N.max() + 1, num_resamples, seed)
@@ -22,11 +31,22 @@ def compare_all(runs: Runs, level: float = 0.95, num_resamples: int = 2000, seed
     return {
         method: {
             reference: compare_draws(of_method, draws[reference], first.tasks, num_clusters, level)
-            for reference in REFERENCES
+            for reference in references_of(method, baselines)
             if reference in draws and reference != method and of_method.keys() & draws[reference].keys()
         }
         for method, of_method in draws.items()
     }
+
+
+def references_of(method: str, baselines: Mapping[str, str]) -> tuple[str, ...]:
+    """What a method is compared with, as far as it was trained.
+
+    >>> references_of("joint_few_labels", {"dst_few_labels": "joint_few_labels"})
+    ('joint', 'single_task', 'random_drop')
+    >>> references_of("dst_few_labels", {"dst_few_labels": "joint_few_labels"})
+    ('joint_few_labels',)
+    """
+    return (baselines[method],) if method in baselines else REFERENCES
 
 
 def compare(
@@ -48,7 +68,7 @@ def compare(
       UserError: if two runs were tested on different images, labels or tasks, or SciPy is missing.
     """
     assert a.keys() & b.keys(), "methods are compared over the seeds that both have"
-    return compare_all({"a": a, "joint": b}, level, num_resamples, seed)["a"]["joint"]
+    return compare_all({"a": a, "b": b}, {"a": "b"}, level, num_resamples, seed)["a"]["b"]
 
 
 def compare_draws(
@@ -58,6 +78,7 @@ def compare_draws(
 
     The overall score is the unweighted mean over tasks. A task's verdict follows from its p value after Holm's
     correction over the tasks, the overall one from its own; there is no correction over methods, references and scores.
+    With a single seed there is no verdict (`ONE_SEED`): the interval and the p value are about those two networks.
 
     Args:
       a, b: seed -> scores.
@@ -120,17 +141,19 @@ def _gains(
             columns_KR, [*num_clusters, max(num_clusters)], [*per_task, of_mean], strict=True
         )
     )
-    corrected = holm([of_task["p_value"] for of_task in gains])
+    corrected, num_seeds = holm([of_task["p_value"] for of_task in gains]), len(difference_SRK)
     return {
-        "overall": overall | {"verdict": _verdict(overall["difference"], overall["p_value"], level)},
+        "overall": overall | {"verdict": _verdict(overall["difference"], overall["p_value"], num_seeds, level)},
         "tasks": {
-            task: of_task | {"holm_p_value": p, "verdict": _verdict(of_task["difference"], p, level)}
+            task: of_task | {"holm_p_value": p, "verdict": _verdict(of_task["difference"], p, num_seeds, level)}
             for task, of_task, p in zip(tasks, gains, corrected, strict=True)
         },
     }
 
 
-def _verdict(difference: float, p_value: float | None, level: float) -> str:
+def _verdict(difference: float, p_value: float | None, num_seeds: int, level: float) -> str:
+    if num_seeds == 1:
+        return ONE_SEED
     if p_value is None or p_value >= 1 - level:
         return "cannot be told apart"
     return "gain" if difference > 0 else "loss"

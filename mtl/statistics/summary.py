@@ -1,6 +1,6 @@
 """What a study's results.json says of its methods, from the predictions of their runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -14,11 +14,14 @@ from mtl.statistics.predictions import Predictions, Runs, check_same_test_split
 SCORES = ("accuracy", "balanced_accuracy", "f1", "average_precision")
 
 
-def summarize(runs: Runs, level: float = 0.95, num_resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
+def summarize(
+    runs: Runs, baselines: Mapping[str, str] = {}, level: float = 0.95, num_resamples: int = 2000, seed: int = 0
+) -> dict[str, Any]:
     """All statistics of a study: what `describe` and `compare_all` say.
 
     Args:
       runs: method -> seed -> predictions, all of the same test images.
+      baselines: method -> what it is compared with instead of `comparison.REFERENCES`.
       level: of the intervals; 1 - level is the level of significance.
       num_resamples: of the bootstrap over identities.
       seed: of the bootstrap's draws.
@@ -26,7 +29,8 @@ def summarize(runs: Runs, level: float = 0.95, num_resamples: int = 2000, seed: 
     Raises:
       UserError: if two runs were tested on different images, labels or tasks, or SciPy is missing.
     """
-    return describe(runs) | {"comparisons": compare_all(runs, level, num_resamples, seed)}
+    comparisons = compare_all(runs, baselines, level, num_resamples, seed)
+    return describe(runs) | {"references": dict(baselines), "comparisons": comparisons}
 
 
 def describe(runs: Runs) -> dict[str, Any]:
@@ -34,7 +38,7 @@ def describe(runs: Runs) -> dict[str, Any]:
 
     Returns:
       What results.json holds under tasks, seeds, num_test_identities (None where no identity is known),
-      majority_accuracy, methods, confusion and calibration; what is undefined is None.
+      majority_accuracy, methods, confusion, calibration and equal_predictions; what is undefined is None.
 
     Raises:
       UserError: if two runs were tested on different images, labels or tasks.
@@ -52,7 +56,17 @@ def describe(runs: Runs) -> dict[str, Any]:
         "methods": {method: _scores(list(of_method.values())) for method, of_method in runs.items()},
         "confusion": {method: _confusion(list(of_method.values())) for method, of_method in runs.items()},
         "calibration": {method: calibrate(list(of_method.values())) for method, of_method in runs.items()},
+        "equal_predictions": equal_predictions(runs),
     }
+
+
+def equal_predictions(runs: Runs) -> list[list[tuple[str, int]]]:
+    """Groups of runs, as (method, seed), whose logits are the same to the last bit: one network under several names."""
+    groups: dict[bytes, list[tuple[str, int]]] = {}
+    for method, of_method in runs.items():
+        for seed, run in of_method.items():
+            groups.setdefault(run.logits_NK.tobytes(), []).append((method, seed))
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def _scores(runs: Sequence[Predictions]) -> dict[str, Any]:

@@ -1,0 +1,51 @@
+"""What logs tell of a study: gates shut as counted by hand, weights that did nothing, the level of the gradients."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtl.traces import gradient_levels, largest_weight_deviations, summarize_dropping
+
+
+def write_run(folder: Path, method: str, steps: list[dict[str, float]], levels: tuple[str, ...] = ()) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"config": {"method": method}}))
+    lines: list[dict[str, Any]] = [{"kind": "step", "weights": weights} for weights in steps]
+    lines.append({"kind": "epoch", "gradients": {level: {} for level in levels}})
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def test_dropping_is_summed_up_over_epochs_and_seeds() -> None:
+    line = lambda rate, gate: {"drop_rate": {"a": rate, "b": 0.0}, "G": {"a": gate, "b": 1}}  # noqa: E731
+    summary = summarize_dropping({"0": [line(0.2, 1), line(0.4, 0)], "1": [line(0.0, 1), line(0.2, 0.25)]})
+    assert summary["tasks"]["a"] == pytest.approx(
+        {"drop_rate": 0.2, "gates_shut": 1.75 / 4, "num_shut": 1.75, "num_gates": 4}
+    )
+    assert summary["overall"] == pytest.approx(
+        {"drop_rate": 0.1, "gates_shut": 1.75 / 8, "num_shut": 1.75, "num_gates": 8}
+    )
+
+
+def test_weights_that_stay_near_equal_ones_are_found(tmp_path: Path) -> None:
+    """Whatever their scale; the largest deviation over seeds, steps and tasks counts."""
+    equal, far = {"a": 0.125, "b": 0.125}, {"a": 0.75, "b": 0.25}
+    folders = {
+        "dual_proj": {0: write_run(tmp_path / "1", "dual_proj", [equal, equal])},
+        "mgda": {0: write_run(tmp_path / "2", "mgda", [equal]), 1: write_run(tmp_path / "3", "mgda", [far, equal])},
+        "krum": {0: write_run(tmp_path / "4", "krum", [far])},
+        "dst_mgda": {0: write_run(tmp_path / "5", "mgda", [far])},
+    }
+    (tmp_path / "5" / "dst.jsonl").write_text("{}\n")
+    assert largest_weight_deviations(folders, ("dual_proj", "mgda")) == {"dual_proj": 0.0, "mgda": 0.5}
+
+
+def test_level_of_the_gradients(tmp_path: Path) -> None:
+    folders = {
+        "joint": {0: write_run(tmp_path / "1", "joint", [], ("features", "parameters"))},
+        "pcgrad": {0: write_run(tmp_path / "2", "pcgrad", [], ("features",))},
+        "exact": {0: write_run(tmp_path / "3", "pcgrad", [], ("features", "parameters"))},
+    }
+    assert gradient_levels(folders, ("pcgrad",)) == {"pcgrad": "features", "exact": "parameters"}
