@@ -12,20 +12,22 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from mtl import checkpoint, methods, provenance
+from mtl import methods
 from mtl.errors import UserError
 from mtl.names import split_names
-from mtl.run import METHODS, effective, finished
-from mtl.statistics import describe, read_predictions, summarize
-from mtl.tables import tables
-from mtl.traces import (
+from mtl.record import provenance
+from mtl.record.traces import (
     Folders,
     gradient_levels,
     largest_weight_deviations,
     read_drop_rates,
     summarize_dropping,
 )
-from mtl.train import fit
+from mtl.statistics import describe, read_predictions, summarize
+from mtl.statistics.tables import tables
+from mtl.training import checkpoint
+from mtl.training.loop import fit
+from mtl.training.run import METHODS, effective, finished
 
 PER_RUN = ("method", "variant", "seed")  # the runs of a study differ in these fields, and in options of methods
 

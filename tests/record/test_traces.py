@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mtl.traces import gradient_levels, largest_weight_deviations, summarize_dropping
+from mtl.record.traces import gradient_levels, largest_weight_deviations, summarize_dropping
 
 
 def write_run(folder: Path, method: str, steps: list[dict[str, float]], levels: tuple[str, ...] = ()) -> Path:
