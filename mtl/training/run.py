@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_map
 from mtl import dst, gating, methods
 from mtl.data.batches import num_train_batches
 from mtl.data.celeba import SPLITS
+from mtl.data.fingerprint import Fingerprint, differences, fingerprint
 from mtl.data.load import load_pack
 from mtl.data.pack import Pack
 from mtl.errors import UserError
@@ -80,12 +81,19 @@ def dropping(config: ConfigDict) -> str | None:
 
 
 def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
-    """Checks the configuration, opens the data and builds the network; writes only config.json, and that last."""
+    """Checks the configuration, opens the data and builds the network; writes only config.json, and that last.
+
+    Raises:
+      UserError: for a mistake in the configuration or the data, and if this run, or another of the same study, was
+        begun with another configuration or on other data.
+    """
     _check(config)
     device = find_device(config.train.device)
     folder = run_folder(workdir, run_name(config), config.seed)
     _check_same_run(config, folder)
     pack = load_pack(config.data)
+    found = fingerprint(pack)
+    _check_same_data(config, found, workdir)
     tasks = pack.table.attributes
     rows = {name: np.flatnonzero(pack.table.split == index) for index, name in enumerate(SPLITS)}
     num_batches = num_train_batches(len(rows["train"]), config.train.batch_size)
@@ -142,7 +150,7 @@ def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
     )
     if not (folder / "config.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        checkpoint.write_json(folder / "config.json", _describe(run))
+        checkpoint.write_json(folder / "config.json", _describe(run, found))
     return run, init_state(model, params, buffers, optimizer, method)
 
 
@@ -236,13 +244,32 @@ def _check_same_run(config: ConfigDict, folder: Path) -> None:
     if not path.is_file():
         return
     before, now = (effective(values) for values in (json.loads(path.read_text())["config"], config.to_dict()))
-    changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    changed = _changed(before, now)
     if changed:
         name = changed[0]
         raise UserError(
             f"{folder} holds a run with {name} = {before.get(name)!r}, not {now.get(name)!r}: "
             "choose another --workdir, or delete that folder"
         )
+
+
+def _check_same_data(config: ConfigDict, now: Fingerprint, workdir: Path) -> None:
+    """The runs of a study, and a run that goes on, have the same data; a run without a fingerprint is an older one."""
+    settings = effective(config.to_dict())
+    for path in sorted(workdir.glob("*/seed_*/config.json")):
+        described = json.loads(path.read_text())
+        if "fingerprint" in described:
+            changed = _changed(effective(described["config"]), settings)
+            fields = {name.removeprefix("data.") for name in changed if name.startswith("data.")}
+            if differing := differences(described["fingerprint"], now, fields):
+                raise UserError(
+                    f"{path.parent} was begun on other data than is there now, what differs being "
+                    f"{' and '.join(differing)}: put the data back as it was, or choose another --workdir"
+                )
+
+
+def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 
 def effective(config: dict[str, Any]) -> dict[str, Any]:
@@ -265,12 +292,13 @@ def _model_options(model: ConfigDict) -> dict[str, Any]:
     return {**model.to_dict(), "taps": split_names(model.taps)}
 
 
-def _describe(run: Run) -> dict[str, Any]:
+def _describe(run: Run, found: Fingerprint) -> dict[str, Any]:
     return {
         "config": run.config.to_dict(),
         "tasks": list(run.model.tasks),
         "skipped_images": list(run.pack.skipped),
         "num_skipped_images": len(run.pack.skipped),
+        "fingerprint": found,
         "versions": provenance.versions(),
         "device": provenance.device_name(run.device),
         "command": provenance.command(),
