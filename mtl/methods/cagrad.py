@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_number
 from mtl.methods.solvers import gramian_method, mean_weights, minimize_nonnegative, regular_gramian
 
 
@@ -19,6 +20,7 @@ def cagrad(c: float = 0.4) -> Method[tuple[()]]:
     Args:
       c: radius of the ball around g_0, relative to |g_0|, in [0, 1); the paper's on NYU-v2.
     """
+    check_number("cagrad.c", c, "[0, 1)")
 
     def weights(observation: Observation) -> Tensor:
         gramian_KK, mean_K = regular_gramian(observation), mean_weights(observation)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mtl.methods import epochs
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_number
 
 
 class BalancedState(NamedTuple):
@@ -26,6 +27,7 @@ def loss_balanced(alpha: float = 0.5) -> Method[BalancedState]:
     Args:
       alpha: focus; 0 gives equal weights. The authors' code has 0.5.
     """
+    check_number("loss_balanced.alpha", alpha, "[0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> BalancedState:
         return BalancedState(epochs.init_clock(num_tasks, device), torch.ones(num_tasks, device=device))
@@ -36,4 +38,4 @@ def loss_balanced(alpha: float = 0.5) -> Method[BalancedState]:
         weights_K = torch.pow(observation.losses_K / first_losses_K, alpha)
         return torch.where(observation.open_K, weights_K, 0.0), BalancedState(clock, first_losses_K)
 
-    return Method(init, update)
+    return Method(init, update, needs_positive_losses=True)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mtl.methods import simplex
 from mtl.methods.interface import GradientMethod, Observation
+from mtl.methods.options import check_number
 from mtl.products import row_products
 
 
@@ -39,6 +40,11 @@ def moco(
       gamma, gamma_decay: of the weights; in units of 1 / |g|^2.
       rho: L2 coefficient of the weights.
     """
+    check_number("moco.beta", beta, "(0, 1]")
+    check_number("moco.beta_decay", beta_decay, "[0, inf)")
+    check_number("moco.gamma", gamma, "(0, inf)")
+    check_number("moco.gamma_decay", gamma_decay, "[0, inf)")
+    check_number("moco.rho", rho, "[0, inf)")
 
     def init(num_tasks: int, num_coordinates: int, device: torch.device) -> MocoState:
         return MocoState(

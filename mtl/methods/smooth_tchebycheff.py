@@ -5,6 +5,7 @@ from torch import Tensor
 
 from mtl.methods import masked
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_number
 
 
 def smooth_tchebycheff(mu: float = 0.01) -> Method[tuple[()]]:
@@ -20,6 +21,7 @@ def smooth_tchebycheff(mu: float = 0.01) -> Method[tuple[()]]:
       mu: smoothing, in units of lambda_t L_t; towards 0 only the largest loss counts. The smallest of the values that
         the paper tries (0.01 to 1).
     """
+    check_number("smooth_tchebycheff.mu", mu, "(0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> tuple[()]:
         return ()
