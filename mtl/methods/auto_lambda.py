@@ -22,14 +22,16 @@ def auto_lambda(initial: float = 0.1, learning_rate: float = 1e-4) -> Method[Lea
 
     Our departures, which save three passes through the network: g'_s is taken at theta instead of theta', with the
     heads' part of the inner product left out; and the second half stands for the paper's validation split, so that
-    the network learns from all data.
+    the network learns from all data (`Observation.halves_KK` says how independent the halves are). The authors' theta'
+    also takes the optimiser's momentum and weight decay along. LibMTL's Auto-Lambda is another rule: its weights are a
+    softmax of what is learned.
 
     Args:
       initial: lambda in the first step.
       learning_rate: of lambda. The authors have 1e-4 for dense prediction, 3e-4 for CIFAR-100.
     """
-    check_number("auto_lambda.initial", initial, "[0, inf)")
-    check_number("auto_lambda.learning_rate", learning_rate, "(0, inf)")
+    initial = check_number("auto_lambda.initial", initial, "[0, inf)")
+    learning_rate = check_number("auto_lambda.learning_rate", learning_rate, "(0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> Learned:
         return learned.init(num_tasks, device, value=initial)

@@ -22,7 +22,7 @@ def boundary_intersection(theta: float = 5.0) -> Method[tuple[()]]:
     Args:
       theta: at least 0; 0 is the mean, up to a factor. The paper's is 5.
     """
-    check_number("boundary_intersection.theta", theta, "[0, inf)")
+    theta = check_number("boundary_intersection.theta", theta, "[0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> tuple[()]:
         return ()

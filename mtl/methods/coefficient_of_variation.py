@@ -30,7 +30,7 @@ def coefficient_of_variation(variance_floor: float = 1e-8) -> Method[VariationSt
     Args:
       variance_floor: added to the variance of l; the authors' code has 1e-8.
     """
-    check_number("coefficient_of_variation.variance_floor", variance_floor, "(0, inf)")
+    variance_floor = check_number("coefficient_of_variation.variance_floor", variance_floor, "(0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> VariationState:
         zeros_K, ones_K = torch.zeros(num_tasks, device=device), torch.ones(num_tasks, device=device)

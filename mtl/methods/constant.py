@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from mtl.errors import UserError
 from mtl.methods.interface import Method, Observation
 from mtl.methods.options import check_weights
 from mtl.methods.solvers import divide
@@ -17,10 +18,13 @@ def constant(weights: tuple[float, ...] = ()) -> Method[Tensor]:
     Args:
       weights: one for each task, in the order of the tasks, at least 0 and not all 0; () for the mean.
     """
-    check_weights("constant.weights", weights)
+    weights = check_weights("constant.weights", weights)
 
     def init(num_tasks: int, device: torch.device) -> Tensor:
-        check_weights("constant.weights", weights, num_tasks)
+        if weights and len(weights) != num_tasks:
+            raise UserError(
+                f"methods.constant.weights has {len(weights)} numbers; give one for each of the {num_tasks} tasks"
+            )
         return torch.tensor(weights or num_tasks * (1.0,), dtype=torch.float32, device=device)
 
     def update(state: Tensor, observation: Observation) -> tuple[Tensor, Tensor]:

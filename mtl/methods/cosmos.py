@@ -22,7 +22,7 @@ def cosmos(penalty: float = 1.0) -> Method[tuple[()]]:
     Args:
       penalty: lambda, at least 0; 0 is the mean. The paper's are 0.01 to 8, by data set.
     """
-    check_number("cosmos.penalty", penalty, "[0, inf)")
+    penalty = check_number("cosmos.penalty", penalty, "[0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> tuple[()]:
         return ()

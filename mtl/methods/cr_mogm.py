@@ -32,7 +32,7 @@ def cr_mogm(inner: Method[Inner], alpha: float = 0.9) -> Method[CrMogmState[Inne
       inner: the method to smooth.
       alpha: in [0, 1]; 0 does not smooth, 1 keeps the first weights.
     """
-    check_number("cr_mogm.alpha", alpha, "[0, 1]")
+    alpha = check_number("cr_mogm.alpha", alpha, "[0, 1]")
 
     def init(num_tasks: int, device: torch.device) -> CrMogmState[Inner]:
         seen_K = torch.zeros(num_tasks, dtype=torch.bool, device=device)

@@ -31,9 +31,9 @@ def db_mtl(beta: float = 0.9, beta_decay: float = 0.0) -> GradientMethod[DbMtlSt
       beta: share of the past, in [0, 1). LibMTL's default; the paper tunes it for each data set.
       beta_decay: 0 keeps beta constant.
     """
-    check_number("db_mtl.beta_decay", beta_decay, "[0, inf)")
+    beta_decay = check_number("db_mtl.beta_decay", beta_decay, "[0, inf)")
     # Averages that start at 0 and never move would train nothing.
-    check_number("db_mtl.beta", beta, "[0, 1]" if beta_decay > 0.0 else "[0, 1)")
+    beta = check_number("db_mtl.beta", beta, "[0, 1]" if beta_decay > 0.0 else "[0, 1)")
 
     def init(num_tasks: int, num_coordinates: int, device: torch.device) -> DbMtlState:
         average_KN = torch.zeros(num_tasks, num_coordinates, device=device)

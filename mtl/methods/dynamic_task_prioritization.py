@@ -29,8 +29,8 @@ def dynamic_task_prioritization(gamma: float = 1.0, smoothing: float = 0.1) -> M
       gamma: focus; the paper tunes it for each task, 1 is our choice.
       smoothing: share of the new step in the moving average kappa, which starts at the first p_t; our choice.
     """
-    check_number("dynamic_task_prioritization.gamma", gamma, "[0, inf)")
-    check_number("dynamic_task_prioritization.smoothing", smoothing, "(0, 1]")
+    gamma = check_number("dynamic_task_prioritization.gamma", gamma, "[0, inf)")
+    smoothing = check_number("dynamic_task_prioritization.smoothing", smoothing, "(0, 1]")
 
     def init(num_tasks: int, device: torch.device) -> PriorityState:
         return PriorityState(

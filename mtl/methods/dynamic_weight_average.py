@@ -31,7 +31,7 @@ def dynamic_weight_average(temperature: float = 2.0) -> Method[AverageState]:
     Args:
       temperature: T; higher is closer to equal weights.
     """
-    check_number("dynamic_weight_average.temperature", temperature, "(0, inf)")
+    temperature = check_number("dynamic_weight_average.temperature", temperature, "(0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> AverageState:
         zeros_K = torch.zeros(num_tasks, device=device)

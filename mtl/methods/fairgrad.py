@@ -29,11 +29,13 @@ def fairgrad(alpha: float = 2.0) -> Method[tuple[()]]:
     C v = z, z v^p = |g|^(p - 1), by Newton's method on the second equation's logarithm, v and z kept positive.
     A task whose gradient is 0 has w = 0.
 
+    Departure from the authors' code: it multiplies d by K.
+
     Args:
       alpha: at least 0.25, below which so few steps may not reach the solution; 1 is proportional fairness (Nash-MTL),
         infinity max-min fairness. The authors' experiments use 2.
     """
-    check_number("fairgrad.alpha", alpha, "[0.25, inf)")
+    alpha = check_number("fairgrad.alpha", alpha, "[0.25, inf)")
     power = 1.0 / alpha
 
     def weights(observation: Observation) -> Tensor:

@@ -24,7 +24,7 @@ def go4align(num_groups: int = 2, step_size: float = 1e-4) -> Method[Tensor]:
       step_size: eta; the authors' code has 1e-4.
     """
     check_count("go4align.num_groups", num_groups, "[1, inf)")
-    check_number("go4align.step_size", step_size, "[0, inf)")
+    step_size = check_number("go4align.step_size", step_size, "[0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> Tensor:
         check_count("go4align.num_groups", num_groups, f"[1, {max(2, num_tasks)}]")

@@ -25,7 +25,7 @@ def graddrop(leak: float = 0.0) -> GradientMethod[tuple[()]]:
     Args:
       leak: share of each gradient that passes in any case, in [0, 1]; the paper allows one for each task.
     """
-    check_number("graddrop.leak", leak, "[0, 1]")
+    leak = check_number("graddrop.leak", leak, "[0, 1]")
 
     def init(num_tasks: int, num_coordinates: int, device: torch.device) -> tuple[()]:
         return ()

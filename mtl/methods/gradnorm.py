@@ -37,8 +37,8 @@ def gradnorm(alpha: float = 1.5, learning_rate: float = 0.025) -> Method[GradNor
         NYU-v2 is 1.5.
       learning_rate: of log w.
     """
-    check_number("gradnorm.alpha", alpha, "[0, inf)")
-    check_number("gradnorm.learning_rate", learning_rate, "(0, inf)")
+    alpha = check_number("gradnorm.alpha", alpha, "[0, inf)")
+    learning_rate = check_number("gradnorm.learning_rate", learning_rate, "(0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> GradNormState:
         return GradNormState(learned.init(num_tasks, device), torch.zeros(num_tasks, device=device))

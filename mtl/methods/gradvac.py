@@ -24,7 +24,7 @@ def gradvac(beta: float = 0.01) -> Method[Tensor]:
     Args:
       beta: decay of the targets' moving average, in [0, 1].
     """
-    check_number("gradvac.beta", beta, "[0, 1]")
+    beta = check_number("gradvac.beta", beta, "[0, 1]")
 
     def init(num_tasks: int, device: torch.device) -> Tensor:
         return torch.zeros(num_tasks, num_tasks, device=device)

@@ -25,7 +25,7 @@ def ldc(penalty: float = 0.01) -> Method[Learned]:
     Args:
       penalty: lambda; the authors' code for CelebA has 0.01.
     """
-    check_number("ldc.penalty", penalty, "[0, inf)")
+    penalty = check_number("ldc.penalty", penalty, "[0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> Learned:
         return learned.init(num_tasks, device, value=1.0)

@@ -22,12 +22,13 @@ def loss_balanced(alpha: float = 0.5) -> Method[BalancedState]:
 
     w_t = (L_t / L_t of the epoch's first batch)^alpha
 
-    w is a constant in the total loss. A task's first batch is the first of the epoch in which its gate is open.
+    w is a constant in the total loss. A task's first batch is the first of the epoch in which its gate is open. The
+    authors' code then scales w to sum to K; here w falls with the losses, and the step with it.
 
     Args:
       alpha: focus; 0 gives equal weights. The authors' code has 0.5.
     """
-    check_number("loss_balanced.alpha", alpha, "[0, inf)")
+    alpha = check_number("loss_balanced.alpha", alpha, "[0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> BalancedState:
         return BalancedState(epochs.init_clock(num_tasks, device), torch.ones(num_tasks, device=device))

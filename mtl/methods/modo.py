@@ -26,8 +26,8 @@ def modo(gamma: float = 0.1, rho: float = 0.1) -> Method[Tensor]:
       gamma: step size, in units of 1 / |g|^2; the authors' code has 0.1 (LibMTL: 0.001).
       rho: L2 coefficient; the authors' code has 0.1.
     """
-    check_number("modo.gamma", gamma, "(0, inf)")
-    check_number("modo.rho", rho, "[0, inf)")
+    gamma = check_number("modo.gamma", gamma, "(0, inf)")
+    rho = check_number("modo.rho", rho, "[0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> Tensor:
         return simplex.uniform(num_tasks, device)

@@ -16,8 +16,8 @@ from mtl.closest import closest
 from mtl.errors import UserError
 
 
-def check_number(option: str, value: Any, interval: str) -> None:
-    """Refuses what is not a finite number in the interval.
+def check_number(option: str, value: Any, interval: str) -> float:
+    """The value as a float; refuses what is not a finite number in the interval.
 
     Args:
       option: "method.option", as below `methods.` in the configuration.
@@ -28,10 +28,12 @@ def check_number(option: str, value: Any, interval: str) -> None:
       UserError: with the option, its value and the interval.
 
     Example:
-      >>> check_number("cagrad.c", 0.4, "[0, 1)")
+      >>> check_number("gradnorm.alpha", 2, "[0, inf)")
+      2.0
     """
     if not (_is_number(value) and _lies_in(_as_float32(value), interval)):
         raise UserError(f"methods.{option} is {_shown(value)}; choose a finite number in {interval}")
+    return float(value)
 
 
 def check_count(option: str, value: Any, interval: str) -> None:
@@ -47,20 +49,14 @@ def check_choice(option: str, value: Any, choices: Iterable[str]) -> None:
         raise UserError(f"methods.{option} is {value!r}, {closest(value, choices)}")
 
 
-def check_weights(option: str, values: Any, num_tasks: int | None = None) -> None:
-    """Refuses what is not a tuple of finite numbers of at least 0, some of them above it; () passes.
-
-    Args:
-      num_tasks: how many there must be, where that is known.
-    """
+def check_weights(option: str, values: Any) -> tuple[float, ...]:
+    """The values as floats; refuses all but (), and finite numbers of at least 0 of which one is above it."""
     if not isinstance(values, tuple | list):
         raise UserError(f"methods.{option} is {_shown(values)}; choose a tuple of numbers, one for each task, or ()")
-    if values and num_tasks not in (None, len(values)):
-        raise UserError(f"methods.{option} has {len(values)} numbers; give one for each of the {num_tasks} tasks")
-    for number, value in enumerate(values):
-        check_number(f"{option}[{number}]", value, "[0, inf)")
-    if values and not any(map(_as_float32, values)):
+    weights = tuple(check_number(f"{option}[{place}]", value, "[0, inf)") for place, value in enumerate(values))
+    if weights and not any(map(_as_float32, weights)):
         raise UserError(f"methods.{option} is {values!r}; choose at least one above 0, or nothing is trained")
+    return weights
 
 
 def check_names(method: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> None:

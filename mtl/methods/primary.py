@@ -45,9 +45,9 @@ def primary(task: int = 0, tau: float = 0.02, beta: float = 0.999, eps: float = 
       eps: added to the average, at least 0.
     """
     check_count("primary.task", task, "[0, inf)")
-    check_number("primary.tau", tau, "[0, 1]")
-    check_number("primary.beta", beta, "[0, 1)")
-    check_number("primary.eps", eps, "[0, inf)")
+    tau = check_number("primary.tau", tau, "[0, 1]")
+    beta = check_number("primary.beta", beta, "[0, 1)")
+    eps = check_number("primary.eps", eps, "[0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> PrimaryState:
         check_count("primary.task", task, f"[0, {num_tasks - 1}]")

@@ -24,15 +24,15 @@ def sdmgrad(regularization: float = 0.3) -> Method[tuple[()]]:
     only contradict each other, w = u, and where they agree, the problem is as it stands.
 
     Our departure: the problem is solved in every step, and nothing is remembered. The authors' code takes 20 projected
-    steps of size 10 (LibMTL: 5) with momentum 0.5 from the last w, on A over (mean_t sqrt(A_tt))^2, which do not settle;
-    neither do steps of size 1 where gradients are opposed or of unlike length (tests/methods/test_sdmgrad.py). It also
-    multiplies d by K. Negative A_tt count as 0 in LibMTL's scale alone; the authors' samples are written to one tensor,
-    so that their A is symmetric and has none.
+    steps of size 10 (LibMTL: 5) with momentum 0.5 from the last w, on A over (mean_t sqrt(A_tt + 1e-4))^2. They do not
+    settle, nor do steps of size 1 where gradients are opposed or of unlike length (tests/methods/test_sdmgrad.py). That
+    a negative A_tt counts as 0 is LibMTL's; the authors have no such clamp, and their three samples share one tensor,
+    which makes A symmetric. They also multiply d by K.
 
     Args:
       regularization: lambda; 0 is MGDA's problem, large the mean gradient. The authors' scripts have 0.3.
     """
-    check_number("sdmgrad.regularization", regularization, "[0, inf)")
+    regularization = check_number("sdmgrad.regularization", regularization, "[0, inf)")
 
     def weights(observation: Observation) -> Tensor:
         denoised_KK = _raise_to_noise(open_halves(observation, "sdmgrad"))

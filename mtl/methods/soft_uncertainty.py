@@ -20,7 +20,7 @@ def soft_uncertainty(temperature: float = 10.0) -> Method[tuple[()]]:
       temperature: T; higher is closer to equal weights. The paper tunes it for each data set and has no default. Ours
         keeps the weights of binary cross-entropies (0.1 to 0.7 nats) within a factor of about 2.4.
     """
-    check_number("soft_uncertainty.temperature", temperature, "(0, inf)")
+    temperature = check_number("soft_uncertainty.temperature", temperature, "(0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> tuple[()]:
         return ()

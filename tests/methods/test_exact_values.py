@@ -282,9 +282,9 @@ HALVES_ROWS = [
     # The h_s are (-4, 14, -10), (-2, -44, 46) and (-2, 46, -44), up to 1/9. Unit vectors along the last two are nearly
     # opposite, and half their sum, along (-4, 2, 2), is the shortest: its product with the first is positive.
     Row("moml", [softmax(1e-3, -1e-3, -1e-3)], "softmax of Adam's first step along (-4, 2, 2)"),
-    # The symmetric part is [[4, -2, 6], [-2, 12, -14], [6, -14, 20]], and x = w + 0.1 sums to 1.3. At w_1 = 0 the slopes
-    # -0.2 + 12 x_2 - 14 x_3 and 0.6 - 14 x_2 + 20 x_3 are equal at x = (3, 20.8, 15.2) / 30, and the first, 2.05, is
-    # above them, 1.03. Then diag(0, 3, 8), with w = (1, 0, 0).
+    # The symmetric part is [[4, -2, 6], [-2, 12, -14], [6, -14, 20]], and x = w + 0.1 sums to 1.3. At w_1 = 0 the last
+    # slopes, -0.2 + 12 x_2 - 14 x_3 and 0.6 - 14 x_2 + 20 x_3, are equal at x = (3, 20.8, 15.2) / 30, and the first,
+    # 2.05, is above them, 1.03. Then diag(0, 3, 8), with w = (1, 0, 0).
     Row("sdmgrad", [(1 / 13, 8 / 15, 76 / 195), (11 / 13, 1 / 13, 1 / 13)], "(w + 0.1) / 1.3"),
     Row("sdmgrad", [(0, 17 / 30, 13 / 30)], "w itself: 12 w_2 - 14 w_3 = 20 w_3 - 14 w_2", {"regularization": 0.0}),
 ]
