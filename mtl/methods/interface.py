@@ -55,7 +55,7 @@ class Method(NamedTuple, Generic[State]):
       head_weights: (the state before, observation, weights_K) -> [K], what heads' gradients are multiplied by.
       needs_halves: whether it looks at `Observation.halves_KK`.
       needs_positive_losses: whether its rule holds for positive losses alone, since it divides by them, takes their
-        logarithm or learns where they rest. `mtl.direction` shows it losses of at least 1e-12.
+        logarithm or learns where they rest. `mtl.gradients.direction` shows it losses of at least 1e-12.
     """
 
     init: Callable[[int, torch.device], State]
