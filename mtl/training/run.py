@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from mtl import dst, gating, methods
+from mtl.closest import closest
 from mtl.data.batches import num_train_batches
 from mtl.data.celeba import SPLITS
 from mtl.data.fingerprint import Fingerprint, differences, fingerprint
@@ -114,7 +115,9 @@ def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
     num_steps, num_warmup_steps = train.epochs * num_batches, round(train.warmup_epochs * num_batches)
     optimizer = make_optimizer(train.optimizer, train.momentum, train.weight_decay)
     schedule = make_schedule(train.schedule, train.learning_rate, num_steps, num_warmup_steps)
-    method = methods.make_method(config.method, config.methods.get(config.method, ConfigDict()).to_dict())
+    balances = config.method in methods.METHODS  # dropping schemes and single-task networks sum the losses
+    options = config.methods.get(config.method, ConfigDict()).to_dict() if balances else {}
+    method = methods.make_method(config.method if balances else "joint", options)
     params, buffers = tree_map(lambda tensor: tensor.to(device), (params, buffers))
     level = stepping.find_level(config.gradients.level, method)
     stepping.check(config.gradients, method, dropping(config) is not None and config.dst.period == "step")
@@ -220,7 +223,7 @@ def dst_weights(weights: ConfigDict) -> dst.Weights:
 
 def _check(config: ConfigDict) -> None:
     if config.method not in METHODS:
-        raise UserError(f"method is {config.method!r}; choose one of {', '.join(METHODS)}")
+        raise UserError(f"method is {config.method!r}, {closest(config.method, METHODS)}")
     for name, chosen, choices in (
         ("dst.measure", config.dst.measure, ("probe", "running")),
         ("dst.period", config.dst.period, gating.PERIODS),
