@@ -30,6 +30,22 @@ def shown_methods(study: StudyRecord) -> list[str]:
     return [method for method in accuracies if method in chosen]
 
 
+def dropping_methods(study: StudyRecord) -> list[str]:
+    """The methods among those shown that kept the account of Algorithm 1."""
+    return [method for method in shown_methods(study) if method in study.results["dropping"]]
+
+
+def main_form(study: StudyRecord) -> str | None:
+    """The form of DST that the report looks at closely: DST itself, or the first one shown that is not its control."""
+    forms = [method for method in dropping_methods(study) if method != "random_drop"]
+    return "dst" if "dst" in forms else next(iter(forms), None)
+
+
+def has_spread(study: StudyRecord) -> bool:
+    """Whether any method has more seeds than one."""
+    return any(len(seeds) > 1 for seeds in study.results["seeds"].values())
+
+
 def shown_note(study: StudyRecord) -> str:
     """What to add to a caption where a figure does not show all methods; markup."""
     if not has_many(study):
