@@ -155,8 +155,7 @@ def _of_control(comparisons: dict[str, Any], forms: Collection[str]) -> str:
     if "random_drop" not in comparisons:
         return "Without its control, random dropping, nothing can be said of what its schedule contributes."
     sentence = {
-        "gain": "It gains over random dropping at the same mean $P$: its choice of tasks contributes, not only dropping "
-        "as such.",
+        "gain": "It gains over random dropping at the same mean $P$: its choice of tasks contributes, not dropping alone.",
         "loss": "It loses against random dropping at the same mean $P$: its choice of tasks does harm.",
         APART: "It cannot be told apart from random dropping at the same mean $P$, so nothing here speaks for its "
         "choice of tasks.",

@@ -13,12 +13,13 @@ from mtl.report.shown import dropping_methods, main_form
 
 PUBLISHED_SIZE = 64  # pixels, of published comparisons on CelebA
 ADAM_RATE = 1e-3
+OF_BACKBONES = {
+    "resnet18": "a residual network with batch normalization; published comparisons on CelebA use it too (Sener and "
+    "Koltun 2018)",
+    "vgg16": "convolutions in a row, without shortcuts and without batch normalization",
+}
+OTHER = "torchvision's classification network of that name"
 OF_VALUES = {
-    "model/backbone": {
-        "resnet18": "a residual network with batch normalization; published comparisons on CelebA use it too (Sener and "
-        "Koltun 2018)",
-        "vgg16": "convolutions in a row, without shortcuts and without batch normalization",
-    },
     "model/head": {
         "linear": "a linear map per attribute, from the trunk's averaged features to its logit",
         "mlp": "two layers per attribute with a ReLU between them, from the trunk's averaged features to its logit",
@@ -66,8 +67,9 @@ def settings(study: StudyRecord) -> list[Setting]:
 
 def _network(study: StudyRecord) -> list[Setting]:
     model = study.config["config"]["model"]
+    backbone = model["backbone"]
     lines = [
-        _choice(study, "model/backbone", BACKBONES.get(model["backbone"], model["backbone"])),
+        Setting("model.backbone", words(BACKBONES.get(backbone, backbone)), words(OF_BACKBONES.get(backbone, OTHER))),
         Setting(
             "model.weights",
             words(model["weights"] or "random"),
@@ -232,10 +234,10 @@ def _beta_reason(run: RunRecord) -> str:
     return "weight of the newest rate of change in stagnancy"
 
 
-def _choice(study: StudyRecord, path: str, shown: str = "") -> Setting:
-    """A setting with few values; `shown` in place of the value as it is configured."""
+def _choice(study: StudyRecord, path: str) -> Setting:
+    """A setting with few values."""
     value = _at(study, path)
-    return Setting(path.replace("/", "."), words(shown or value), words(OF_VALUES[path][value]))
+    return Setting(path.replace("/", "."), words(value), words(OF_VALUES[path][value]))
 
 
 def _number(study: StudyRecord, path: str, meaning: str) -> Setting:

@@ -15,7 +15,7 @@ from mtl.errors import UserError
 from mtl.record.reading import read_study
 from mtl.report import job
 from mtl.report.names import METHOD_NAMES
-from mtl.report.reasons import OF_VALUES
+from mtl.report.reasons import OF_BACKBONES
 from mtl.report.sections.setting import METHODS
 from tests.report.synthetic import write_study
 
@@ -97,7 +97,7 @@ def test_every_quoted_number_is_in_the_files(workdir: Path) -> None:
 def test_no_other_number_is_in_the_source(workdir: Path) -> None:
     body = (workdir / "report.typ").read_text().partition("#show: report.with")[2]
     rest = QUOTED.sub("", body)
-    known = "".join(path.read_text() for path in workdir.rglob("*.json*")) + json.dumps([OF_VALUES, METHODS, FAULTS])
+    known = "".join(path.read_text() for path in workdir.rglob("*.json*")) + json.dumps([OF_BACKBONES, METHODS, FAULTS])
     known += " ResNet-18 VGG-16 DST GO4Align" + " ".join(f"{gain(task):+.2f}" for task in PUBLISHED)
     for text in STRING.findall(rest):
         if NUMBER.search(text) and not text.endswith(".svg"):

@@ -51,7 +51,8 @@ def accuracy(study: StudyRecord) -> Figure:
             axes.plot(means, heights, look.marker, color=look.colour, label=method)
     style.note(
         figure,
-        f"{'Line: standard deviation over seeds. ' if has_spread(study) else ''}Grey tick: guessing the more frequent class."
+        ("Line: standard deviation over seeds. " if has_spread(study) else "")
+        + "Grey tick: guessing the more frequent class."
         + style.room_for(shown, study.results["methods"]),
     )
     return figure

@@ -38,9 +38,9 @@ def _pixels(study: StudyRecord) -> str:
     changes += [f"shifted at random by up to {shift} pixels"] if data["max_shift"] else []
     changed = f"Training images are {' and '.join(changes)}." if changes else "Training images are shown as they are."
     shown = (
-        "the largest centred square of each" if data["crop"] == "square" else "each as a whole, squeezed to a square"
+        "the largest centred square of each image" if data["crop"] == "square" else "each image as a whole, squeezed"
     )
-    return f"The network sees {shown}, resized to {size} × {size} pixels. {changed}"
+    return f"The network sees {shown}, at {size} × {size} pixels. {changed}"
 
 
 def _choice(study: StudyRecord) -> str:

@@ -19,7 +19,7 @@ def section(study: StudyRecord, figures: dict[str, str]) -> str:
     return f"""= Learning curves
 
 {figure(figures, "learning_curves", f"Training loss, mean over tasks, and validation scores per epoch{band}.{shown_note(study)}")}
-{figure(figures, "task_curves", f"Validation accuracy of each task per epoch{mean}.{shown_note(study)}")}
+{figure(figures, "task_curves", f"Validation accuracy of each task per epoch{mean}.{shown_note(study)}", True)}
 
 = Confusion and calibration
 
@@ -47,5 +47,5 @@ def _faces(study: StudyRecord, figures: dict[str, str]) -> str:
 
 {figure(figures, "faces", f"Faces of the test split, picked at random, with what {words(method_name(method))} says of them (seed {seed}).")}
 {figure(figures, "mistakes", f"For each task the test image with the most confident wrong answer{but}.")}
-{figure(figures, "evidence", "Where a task's logit is sensitive to the pixels: the size of its gradient at the image (Simonyan et al. 2014). This shows what the answer hangs on, not whether it is right.")}
+{figure(figures, "evidence", "Where a task's logit is sensitive to the pixels: the size of its gradient at the image (Simonyan et al. 2014). This shows what the answer hangs on, not whether it is right.", True)}
 """

@@ -92,12 +92,17 @@ def _worked(study: StudyRecord, method: str) -> str:
 
 The run is {words(method_name(method))} with seed {quote(study, f"{method}/seed_{seed}/results.json", "seed", "integer")}; {lowest} in its last epoch."""
     if index == 0:
-        return f"{heading} With a single epoch nothing has been learned yet: only the static metrics act.\n\n" + _mix(
-            study, file, index, task
-        )
+        return f"{heading} {_first_epoch(lines[0])}\n\n{_mix(study, file, index, task)}"
     return "\n\n".join(
         [heading, _dynamic(study, file, index, task), _mix(study, file, index, task), _all_tasks(study, file, index)]
     )
+
+
+def _first_epoch(line: dict[str, Any]) -> str:
+    """What tells tasks apart before anything was learned."""
+    if line["weights"]["d"] + line["weights"]["c"] == 0:
+        return "In a first epoch $P_u = P_r = 1$, and no other metric counts: nothing tells the tasks apart."
+    return "In a first epoch $P_u = P_r = 1$: only depth and sample count can tell the tasks apart."
 
 
 def _dynamic(study: StudyRecord, file: str, index: int, task: str) -> str:

@@ -47,7 +47,9 @@ def _shared(study: StudyRecord) -> str:
         but = ", variants as far as their own settings are the same" if _variants(study) else ""
         sentences.append(f"For the same seed every method starts from the same weights and sees the same batches{but}.")
     if dropping_methods(study):
-        sentences.append("A dropped task gets no gradient, no momentum and no weight decay at its head.")
+        sentences.append(
+            "The head of a dropped task stays as it is: no gradient, nothing of the optimizer's memory, no weight decay."
+        )
     return " ".join(sentences)
 
 

@@ -104,7 +104,7 @@ def _draw_accuracies(canvas: Canvas, box: Box, study: StudyRecord) -> None:
 
 
 def _draw_forest(canvas: Canvas, box: Box, rows: list[Row], against: str) -> None:
-    """A dot for each gain and a line for its interval; coloured by its verdict, and hollow where one seed allows none."""
+    """A dot for each gain and a line for its interval; coloured by its verdict, hollow where there is none."""
     panel(canvas, box, f"Gain over {against} in points of accuracy, with 95 % intervals")
     gains = [row.gain for row in rows if row.gain is not None]
     ends = [100 * end for gain in gains for end in gain["interval"]]
