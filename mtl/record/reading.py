@@ -67,12 +67,6 @@ def read_run(folder: Path) -> RunRecord:
     )
 
 
-def example_run(study: StudyRecord) -> RunRecord | None:
-    """The first run with examples.npz: of DST where there is one."""
-    runs = [run for method in sorted(study.runs, key="dst".__ne__) for run in study.runs[method].values()]
-    return next((run for run in runs if (run.folder / "examples.npz").is_file()), None)
-
-
 def read_arrays(folder: Path, name: str) -> dict[str, np.ndarray]:
     """Reads predictions.npz or examples.npz of a run."""
     with np.load(folder / name) as file:

@@ -7,8 +7,9 @@ from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name, name_in_sentence, task_name
 from mtl.report.quote import others, quote, words
 from mtl.report.shown import main_form
+from mtl.statistics import ONE_SEED
 
-ONE_SEED, APART = "one seed", "cannot be told apart"
+APART = "cannot be told apart"
 VERDICTS = {
     "gain": "a gain",
     "loss": "a loss",
@@ -155,7 +156,7 @@ def _of_control(comparisons: dict[str, Any], forms: Collection[str]) -> str:
     if "random_drop" not in comparisons:
         return "Without its control, random dropping, nothing can be said of what its schedule contributes."
     sentence = {
-        "gain": "It gains over random dropping at the same mean $P$: its choice of tasks contributes, not dropping alone.",
+        "gain": "It gains over random dropping at the same mean $P$: its choice of tasks contributes.",
         "loss": "It loses against random dropping at the same mean $P$: its choice of tasks does harm.",
         APART: "It cannot be told apart from random dropping at the same mean $P$, so nothing here speaks for its "
         "choice of tasks.",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mtl.record.reading import StudyRecord
-from mtl.report.findings import ONE_SEED
+from mtl.statistics import ONE_SEED
 
 
 def is_told_apart(gain: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mtl.record.reading import StudyRecord
+from mtl.statistics import ONE_SEED
 
 WIDE = ("gains", "all_gains", "accuracy", "faces", "mistakes", "evidence")  # figures as wide as the text
 Format = Callable[[Any, int], str]
@@ -23,7 +24,7 @@ FORMATS: dict[str, Format] = {
     "count": lambda value, digits: str(len(value)),
     "tally": lambda value, digits: f"{value:,.0f}" if value == int(value) else f"{value:,.1f}",
     "others_apart": lambda value, digits: str(len(others(value, "cannot be told apart"))),
-    "others_one_seed": lambda value, digits: str(len(others(value, "one seed"))),
+    "others_one_seed": lambda value, digits: str(len(others(value, ONE_SEED))),
     "positive_rate": lambda value, digits: (
         f"{100 * value['positives'] / value['count']:.{digits}f}" if value["count"] else "--"
     ),

@@ -10,11 +10,10 @@ from matplotlib.figure import Figure
 from mtl.record.reading import StudyRecord
 from mtl.report import style
 from mtl.report.figures import rows
-from mtl.report.findings import ONE_SEED
 from mtl.report.marks import is_told_apart, verdicts
 from mtl.report.names import method_name, task_name
 from mtl.report.shown import has_many, shown_methods
-from mtl.statistics import REFERENCES
+from mtl.statistics import ONE_SEED, REFERENCES
 
 UNKNOWN = (np.nan, np.nan)
 GAP, TOP, BOTTOM = 3.0, 5.0, 12.5  # mm

@@ -1,10 +1,10 @@
 """What the networks do besides their scores: learning curves, confusion, calibration, gradients, faces."""
 
-from mtl.record.reading import StudyRecord, example_run
+from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name
 from mtl.report.quote import figure, quote, words
 from mtl.report.sections import gradients
-from mtl.report.shown import has_spread, shown_methods, shown_note
+from mtl.report.shown import example_run, has_spread, shown_methods, shown_note
 
 
 def section(study: StudyRecord, figures: dict[str, str]) -> str:

@@ -1,12 +1,12 @@
 """Limits, and what it takes to do it again: command, versions, hardware, time."""
 
 from mtl.record.reading import StudyRecord
-from mtl.report.findings import ONE_SEED
 from mtl.report.images import DRAWN, OTHER, kind
 from mtl.report.marks import verdicts
 from mtl.report.names import method_name
 from mtl.report.quote import quote, raw, table, words
 from mtl.report.shown import dropping_methods, has_many
+from mtl.statistics import ONE_SEED
 
 FEW_SEEDS = 3
 

@@ -1,12 +1,12 @@
 """Task-wise and overall scores, the gains, and negative transfer."""
 
 from mtl.record.reading import StudyRecord
-from mtl.report.findings import ONE_SEED, baseline, gain_sentence, negative_transfer_sentence
+from mtl.report.findings import baseline, gain_sentence, negative_transfer_sentence
 from mtl.report.names import method_name, name_in_sentence, task_name
 from mtl.report.quote import figure, quote, table, words
 from mtl.report.sections.summary import score_table
 from mtl.report.shown import has_spread, main_form, shown_methods, shown_note
-from mtl.statistics import REFERENCES
+from mtl.statistics import ONE_SEED, REFERENCES
 
 
 def section(study: StudyRecord, figures: dict[str, str]) -> str:

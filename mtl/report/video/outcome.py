@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from mtl.record.reading import RunRecord, StudyRecord
-from mtl.report.findings import ONE_SEED, baseline
+from mtl.report.findings import baseline
 from mtl.report.names import name_in_sentence, task_name
 from mtl.report.shown import shown_methods
 from mtl.report.video import words
@@ -28,6 +28,7 @@ from mtl.report.video.canvas import (
 from mtl.report.video.charts import round_ticks
 from mtl.report.video.film import Shot
 from mtl.report.video.training import choose_tasks, write_caption
+from mtl.statistics import ONE_SEED
 
 VERDICTS = {"gain": GREEN, "cannot be told apart": MUTED, "loss": VERMILION, ONE_SEED: MUTED}
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mtl.report.findings import ONE_SEED
 from mtl.report.names import name_in_sentence, task_name
+from mtl.statistics import ONE_SEED
 
 
 def percent(fraction: float, digits: int = 0) -> str:
