@@ -258,15 +258,20 @@ def test_outcome_says_what_the_verdicts_say() -> None:
 
     apart = "cannot be told apart"
     joint = comparison(0.001, apart, ["gain", apart, "loss", apart])
-    assert words.outcome("dst", {"joint": joint}) == (
+    assert words.outcome("dst", "joint", {"joint": joint}) == (
         "DST against joint training: +0.10 points (-0.10 to +0.30), cannot be told apart. "
         "By task: 1 gain, 1 loss, 2 cannot be told apart."
     )
     control = comparison(-0.005, "loss", ["loss", apart, "loss"])
-    assert words.outcome("uncertainty", {"joint": control, "random_drop": joint}) == (
-        "Uncertainty weighting against joint training: -0.50 points (-0.70 to -0.30), a loss. "
+    assert words.outcome("dst", "joint", {"joint": control, "random_drop": joint}) == (
+        "DST against joint training: -0.50 points (-0.70 to -0.30), a loss. "
         "By task: 0 gains, 2 losses, 1 cannot be told apart. "
         "Against random dropping: +0.10 points (-0.10 to +0.30), cannot be told apart."
+    )
+    assert "random dropping" not in words.outcome("dst_depth", "joint", {"joint": control, "random_drop": joint})
+    one = comparison(0.001, "one seed", ["one seed"])
+    assert words.outcome("dst_few", "joint_few", {"joint_few": one}) == (
+        "Dst few against joint few: +0.10 points (-0.10 to +0.30), one seed, so no verdict."
     )
 
 
