@@ -38,7 +38,7 @@ def run_report() -> None:
 
 
 def run_bundle() -> None:
-    from mtl.bundle import bundle
+    from mtl.report.bundle import bundle
 
     workdir = Path(WORKDIR.value)
     print(bundle(workdir, Path(BUNDLE.value or f"{workdir}.zip")))
@@ -46,13 +46,13 @@ def run_bundle() -> None:
 
 def run_train() -> None:
     from mtl.study import run_line
-    from mtl.train import fit
+    from mtl.training.loop import fit
 
     print(run_line(fit(CONFIG.value, Path(WORKDIR.value))[1]))
 
 
 def run_attributes() -> None:
-    from mtl.attributes import attributes_table
+    from mtl.data.attributes import attributes_table
     from mtl.data.load import chosen_attributes, load_table
 
     table = load_table(CONFIG.value.data)

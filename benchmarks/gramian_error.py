@@ -40,7 +40,8 @@ from torch import Tensor
 
 from mtl.data.batches import Batch
 from mtl.errors import UserError
-from mtl.gradients import by_tap, features_products, task_losses_and_gradients
+from mtl.gradients.parameters import choose_probes, inner_products, make_forward
+from mtl.gradients.per_task import by_tap, features_products, task_losses_and_gradients
 from mtl.methods.cagrad import cagrad
 from mtl.methods.interface import Method, Observation
 from mtl.methods.mgda import mgda
@@ -48,10 +49,9 @@ from mtl.methods.nash_mtl import nash_mtl
 from mtl.methods.pcgrad import pcgrad
 from mtl.methods.upgrad import upgrad
 from mtl.models.model import Model, augment, in_bfloat16, normalize
-from mtl.parameter_gradients import choose_probes, inner_products, make_forward
-from mtl.run import Run, prepare
-from mtl.step import TrainState
-from mtl.train import Progress, epoch_batches
+from mtl.training.loop import Progress, epoch_batches
+from mtl.training.run import Run, prepare
+from mtl.training.step import TrainState
 
 ROOT = flags.DEFINE_string("root", "", "folder of CelebA's files; faces are drawn if it is not given")
 EPOCHS = flags.DEFINE_integer("epochs", None, "if not the configuration's")
@@ -88,7 +88,7 @@ Measure = Callable[[TrainState, Batch], Products]
 
 
 def make_measure(run: Run, model: Model, state: TrainState, num_images: int) -> Measure:
-    """Makes measure(state, batch): M of the batch's first images, as `mtl.looks` takes it with every gate open."""
+    """Makes measure(state, batch): M of the batch's first images as `looks` takes it, with every gate open."""
     size = run.config.data.image_size
     shape = (num_images, 3, size, size)
     forward = make_forward(model, choose_probes(model, state.params, state.buffers, shape, len(model.tasks)))

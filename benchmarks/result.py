@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from mtl import provenance
-from mtl.checkpoint import write_json
+from mtl.record import provenance
+from mtl.training.checkpoint import write_json
 
 
 def write_result(

@@ -41,9 +41,9 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 from torchjd import aggregation
 
-from mtl.compile import maybe_compile
 from mtl.methods import METHODS
 from mtl.methods.interface import Method, Observation
+from mtl.training.compile import maybe_compile
 
 NAMES = flags.DEFINE_multi_enum("methods", [], METHODS, "may be given several times; or all that look at the Gramian")
 NUM_TASKS = flags.DEFINE_multi_integer("num_tasks", [8, 40], "K; may be given several times")

@@ -8,14 +8,14 @@ import torch
 from ml_collections import ConfigDict
 from torch.utils._pytree import tree_map
 
-from mtl import stepping
-from mtl.compile import maybe_compile
 from mtl.data.batches import Batch
 from mtl.methods.equal import equal
 from mtl.methods.interface import AnyMethod
 from mtl.models.model import Model, Params
 from mtl.optim import adamw, make_schedule
-from mtl.step import init_state, make_train_step
+from mtl.training import stepping
+from mtl.training.compile import maybe_compile
+from mtl.training.step import init_state, make_train_step
 
 
 def make_batch(num_tasks: int, batch_size: int, image_size: int, device: torch.device) -> Batch:

@@ -4,8 +4,8 @@ Command:  make demo     (python launch.py --config=configs/default.py --workdir=
 Time:     7 min 44 s after installation on two cores of an AMD EPYC, with other work beside it
 Result:   mean test accuracy joint 86.75, DST 86.41, random dropping 86.58%, every task above its majority accuracy
 
-The 8 attributes are what the criteria of mtl/attributes.py choose on CelebA's training labels (the same on all 162,770
-and on a subset of 8,003; `--job=attributes` prints the figures for the data at hand):
+The 8 attributes are what the criteria of mtl/data/attributes.py choose on CelebA's training labels (the same on all
+162,770 and on a subset of 8,003; `--job=attributes` prints the figures for the data at hand):
 - nothing whose labels were found faulty (Wu et al. 2023: High_Cheekbones, Oval_Face and Pointy_Nose near random; many
   wrong in Mouth_Slightly_Open and No_Beard), nothing that is a judgement (Attractive), nothing that a published network
   predicts hardly better than a guess (Big_Nose, Narrow_Eyes, ...);

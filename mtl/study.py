@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from mtl import checkpoint, provenance
 from mtl.errors import UserError
 from mtl.names import split_names
-from mtl.run import METHODS, effective, finished
+from mtl.record import provenance
 from mtl.statistics import describe, read_predictions, summarize
-from mtl.tables import tables
-from mtl.train import fit
+from mtl.statistics.tables import tables
+from mtl.training import checkpoint
+from mtl.training.loop import fit
+from mtl.training.run import METHODS, effective, finished
 
 PER_RUN = ("method", "variant", "seed")  # the runs of a study differ in these fields, and in options of methods
 Folders = dict[str, dict[int, Path]]  # method -> seed -> folder of a finished run

@@ -8,8 +8,8 @@ import pytest
 from ml_collections import ConfigDict
 
 from mtl.errors import UserError
+from mtl.statistics.tables import markdown
 from mtl.study import order_methods, study, summarize_dropping
-from mtl.tables import markdown
 
 
 @pytest.fixture

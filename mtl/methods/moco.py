@@ -5,9 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mtl.linalg import row_products
 from mtl.methods import simplex
 from mtl.methods.interface import GradientMethod, Observation
-from mtl.products import row_products
 
 
 class MocoState(NamedTuple):

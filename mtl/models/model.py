@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from mtl.mapping import one_by_one
 from mtl.models.backbones import ProbedTrunk, architecture, make_backbone
 from mtl.models.heads import Head, HeadParams, group_by_tap, make_head, parse_taps
+from mtl.models.mapping import one_by_one
 from mtl.models.probes import Convolution, Tensors
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

@@ -2,7 +2,7 @@
 
 The gradient of a convolution's weight is made of the layer's input a and of the gradient delta at its output. Where
 images and positions are few, this pair is smaller than the gradient, and so is the work on it; see
-`mtl.parameter_gradients`. To get at the pair, zeros - the probes - are added to the layer's output.
+`mtl.gradients.parameters`. To get at the pair, zeros - the probes - are added to the layer's output.
 """
 
 import copy

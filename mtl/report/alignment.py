@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl.report.record import StudyRecord
+from mtl.record.reading import StudyRecord
 
 LEVELS = ("features", "parameters")  # where gradients are compared
 Line = dict[str, Any]  # an epoch's line of metrics.jsonl

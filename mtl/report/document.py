@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name
 from mtl.report.quote import quote, words
-from mtl.report.record import StudyRecord
 from mtl.report.sections import data, diagnostics, reproduction, schedule, scores, setting, summary
 from mtl.report.shown import has_many
 from mtl.report.typeset import with_template

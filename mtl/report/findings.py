@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name, name_in_sentence, task_name
 from mtl.report.quote import others_apart, quote, words
-from mtl.report.record import StudyRecord
 
 VERDICTS = {
     "gain": "a gain",

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+from mtl.record.reading import read_study
 from mtl.report.document import document
 from mtl.report.figures import draw_figures
-from mtl.report.record import read_study
 from mtl.report.typeset import typeset
 from mtl.report.video import make_video
+from mtl.statistics.tables import tables
 from mtl.study import write_results
-from mtl.tables import tables
 
 
 def report(workdir: Path) -> str:

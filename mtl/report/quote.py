@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mtl.report.record import StudyRecord
+from mtl.record.reading import StudyRecord
 
 WIDE = ("gains", "all_gains", "accuracy", "faces", "mistakes", "evidence")  # figures as wide as the text
 Format = Callable[[Any, int], str]

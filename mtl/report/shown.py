@@ -1,8 +1,8 @@
 """Which methods the figures show where a study has more than can be told apart in one panel."""
 
+from mtl.record.reading import StudyRecord
 from mtl.report.names import name_in_sentence
 from mtl.report.quote import quote, words
-from mtl.report.record import StudyRecord
 
 MAX_METHODS = 9  # as many as there are styles of lines
 ALWAYS = ("joint", "dst", "random_drop", "single_task")

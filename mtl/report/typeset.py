@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from mtl.checkpoint import write_atomically
 from mtl.errors import UserError
+from mtl.training.checkpoint import write_atomically
 
 TEMPLATE = Path(__file__).with_name("template.typ")
 

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from configs.default import get_config
 from mtl.errors import UserError
 from mtl.methods import METHODS
-from mtl.train import fit
+from mtl.training.loop import fit
 from tests.tiny import TASKS
 
 

@@ -145,7 +145,9 @@ def test_weights_with_the_names_of_torchvisions_densenet_files(tmp_path: Path) -
         return nn.ModuleDict({"denselayer1": nn.ModuleDict({"norm1": nn.BatchNorm2d(2), "conv2": nn.Conv2d(1, 1, 1)})})
 
     values = build(None).state_dict()
-    torch.save({re.sub(r"(norm|conv)(\d)", r"\1.\2", key): value for key, value in values.items()}, tmp_path / "file.pt")
+    torch.save(
+        {re.sub(r"(norm|conv)(\d)", r"\1.\2", key): value for key, value in values.items()}, tmp_path / "file.pt"
+    )
     loaded = load(build, "densenet", str(tmp_path / "file.pt")).state_dict()
     assert all(torch.equal(loaded[key], value) for key, value in values.items())
 

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mtl import alignment, dst, metrics, statistics
+from mtl import dst, metrics, statistics
 from mtl.gating import DROPPING, single_metric
+from mtl.gradients import alignment
 
 TASKS = ("Smiling", "Male", "Black_Hair", "Wearing_Earrings", "5_o_Clock_Shadow")
 METHODS = ("joint", "dst", "random_drop")

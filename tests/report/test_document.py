@@ -11,9 +11,9 @@ import pytest
 from pypdf import PdfReader
 
 from mtl.errors import UserError
+from mtl.record.reading import read_study
 from mtl.report import job
 from mtl.report.names import METHOD_NAMES
-from mtl.report.record import read_study
 from mtl.report.sections.setting import METHODS, REASONS
 from tests.report.synthetic import write_study
 

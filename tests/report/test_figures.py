@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from mtl.record.reading import RunRecord, StudyRecord, read_study
 from mtl.report import style
 from mtl.report.figures import OF_METHOD, OF_STUDY, WITH_IMAGES, draw_figures
 from mtl.report.figures.accuracy import accuracy, balance
@@ -28,7 +29,6 @@ from mtl.report.figures.gains import all_gains, gains
 from mtl.report.figures.gradients import gradients
 from mtl.report.figures.schedule import activation, gates, metrics
 from mtl.report.names import METHOD_NAMES, task_name
-from mtl.report.record import RunRecord, StudyRecord, read_study
 from mtl.report.sections import diagnostics
 from mtl.report.sections import gradients as gradients_in_words
 from mtl.report.shown import shown_methods

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from mtl.methods import METHODS as BALANCING
+from mtl.record.reading import StudyRecord
 from mtl.report.findings import findings, lesson
 from mtl.report.names import METHOD_NAMES, method_name, name_in_sentence
-from mtl.report.record import StudyRecord
 from mtl.report.sections.setting import METHODS, what_it_is
 from mtl.report.shown import ALWAYS, MAX_METHODS, shown_methods, shown_note
 from mtl.report.style import METHOD_STYLES, method_styles

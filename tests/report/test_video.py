@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from mtl.errors import UserError
-from mtl.report.record import read_study
+from mtl.record.reading import read_study
 from mtl.report.video import choose_run, make_video, story, words
 from mtl.report.video.canvas import HEIGHT, WIDTH, picture, rectangle, render, width_of, wrap
 from mtl.report.video.charts import grown, round_ticks, spread

@@ -6,6 +6,7 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from mtl.record.reading import StudyRecord
 from mtl.report import style
 from mtl.report.figures.accuracy import accuracy, balance
 from mtl.report.figures.calibration import calibration
@@ -15,7 +16,6 @@ from mtl.report.figures.faces import evidence, faces, mistakes
 from mtl.report.figures.gains import all_gains, gains
 from mtl.report.figures.gradients import gradients
 from mtl.report.figures.schedule import activation, dropping_methods, gates, metrics
-from mtl.report.record import StudyRecord
 
 OF_STUDY: dict[str, Callable[[StudyRecord], Figure | None]] = {
     "all_gains": all_gains,
@@ -40,7 +40,7 @@ def draw_figures(study: StudyRecord, folder: Path) -> dict[str, Path]:
     """Draws all figures that the study has data for, as SVG.
 
     Args:
-      study: see `mtl.report.record.read_study`.
+      study: see `mtl.record.reading.read_study`.
       folder: where the files go; made if it is not there.
 
     Returns:

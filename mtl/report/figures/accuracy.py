@@ -3,10 +3,10 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from mtl.record.reading import StudyRecord
 from mtl.report import style
 from mtl.report.figures import rows
 from mtl.report.names import method_name, task_name
-from mtl.report.record import StudyRecord
 from mtl.report.shown import shown_methods
 
 SCORES = {"accuracy": "accuracy, %", "balanced_accuracy": "balanced accuracy, %"}

@@ -5,10 +5,10 @@ import textwrap
 import numpy as np
 from matplotlib.figure import Figure
 
+from mtl.record.reading import StudyRecord
 from mtl.report import style
 from mtl.report.figures.cells import SEQUENTIAL, draw_cells, write_cells
 from mtl.report.names import method_name, task_name
-from mtl.report.record import StudyRecord
 
 
 def confusion(study: StudyRecord) -> Figure:

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from mtl.record.reading import StudyRecord
 from mtl.report import style
 from mtl.report.names import method_name, task_name
-from mtl.report.record import StudyRecord
 from mtl.report.shown import shown_methods
 
 Line = dict[str, Any]  # an epoch's line of metrics.jsonl

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from mtl.record.reading import StudyRecord, read_arrays
 from mtl.report import style
 from mtl.report.names import task_name
-from mtl.report.record import StudyRecord, read_arrays
 
 LINE = 2.6  # height of a line of text below a face, mm
 MAX_LINES = 9

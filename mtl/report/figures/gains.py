@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mtl.record.reading import StudyRecord
 from mtl.report import style
 from mtl.report.figures import rows
 from mtl.report.names import method_name, task_name
-from mtl.report.record import StudyRecord
 from mtl.report.shown import has_many, shown_methods
 from mtl.statistics import REFERENCES
 

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from mtl.record.reading import StudyRecord
 from mtl.report import style
 from mtl.report.figures.cells import SEQUENTIAL, draw_cells, draw_scale, set_epochs, write_cells
 from mtl.report.names import method_name, task_name
-from mtl.report.record import StudyRecord
 from mtl.report.shown import shown_methods
 
 METRICS = {

@@ -1,9 +1,9 @@
 """The data, the attributes and why these, and how balanced they are."""
 
-from mtl.attributes import FAULTS, PUBLISHED
+from mtl.data.attributes import FAULTS, PUBLISHED
+from mtl.record.reading import StudyRecord
 from mtl.report.names import task_name
 from mtl.report.quote import figure, quote, table, words
-from mtl.report.record import StudyRecord
 
 
 def section(study: StudyRecord, figures: dict[str, str]) -> str:

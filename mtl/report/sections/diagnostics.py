@@ -1,8 +1,8 @@
 """What the networks do besides their scores: learning curves, confusion, calibration, gradients, faces."""
 
+from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name
 from mtl.report.quote import figure, quote, words
-from mtl.report.record import StudyRecord
 from mtl.report.sections import gradients
 from mtl.report.shown import shown_methods, shown_note
 

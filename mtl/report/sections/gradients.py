@@ -1,9 +1,9 @@
 """Whether the tasks' gradients agree, in words and as a figure."""
 
+from mtl.record.reading import StudyRecord
 from mtl.report.alignment import measured_levels, measured_methods, measured_pairs, measured_run, read
 from mtl.report.names import method_name, task_name
 from mtl.report.quote import figure, quote, table, words
-from mtl.report.record import StudyRecord
 from mtl.report.shown import shown_methods, shown_note
 
 MEANINGS = {

@@ -1,8 +1,8 @@
 """Limits, and what it takes to do it again: command, versions, hardware, time."""
 
+from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name
 from mtl.report.quote import quote, raw, table, words
-from mtl.report.record import StudyRecord
 from mtl.report.shown import has_many
 
 

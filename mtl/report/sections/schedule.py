@@ -1,8 +1,8 @@
 """How the drop rate came about, step by step: formulas, this very run's numbers put into them, tables and pictures."""
 
+from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name, task_name
 from mtl.report.quote import figure, look_up, quote, table, words
-from mtl.report.record import StudyRecord
 from mtl.report.shown import shown_methods
 
 SYMBOLS = ("V", "I", "P_d", "P_c", "P_u", "R", "R_global", "P_r", "P")

@@ -1,9 +1,9 @@
 """Task-wise and overall scores, the gains, and negative transfer."""
 
+from mtl.record.reading import StudyRecord
 from mtl.report.findings import gain_sentence, negative_transfer_sentence
 from mtl.report.names import name_in_sentence, task_name
 from mtl.report.quote import figure, quote, table, words
-from mtl.report.record import StudyRecord
 from mtl.report.sections.summary import score_table
 from mtl.report.shown import shown_methods, shown_note
 from mtl.statistics import REFERENCES

@@ -3,9 +3,9 @@
 import ast
 from pathlib import Path
 
+from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name
 from mtl.report.quote import quote, table, words
-from mtl.report.record import StudyRecord
 from mtl.report.shown import has_many
 
 BALANCING = Path(__file__).parents[2] / "methods"

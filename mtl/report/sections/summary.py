@@ -1,9 +1,9 @@
 """What was compared and what came out, on the first page."""
 
+from mtl.record.reading import StudyRecord
 from mtl.report.findings import findings, lesson
 from mtl.report.names import BACKBONES, method_name, task_name
 from mtl.report.quote import figure, quote, table, words
-from mtl.report.record import StudyRecord
 from mtl.report.shown import MAX_METHODS, has_many, shown_note
 
 MAX_TASKS = 12  # abreast in a table

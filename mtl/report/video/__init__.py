@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mtl.report.record import RunRecord, StudyRecord
+from mtl.record.reading import RunRecord, StudyRecord
 from mtl.report.video.faces import faces, read_faces
 from mtl.report.video.film import Shot, length, write_film
 from mtl.report.video.outcome import outcome

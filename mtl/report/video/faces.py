@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFilter
 
+from mtl.record.reading import RunRecord, read_arrays
 from mtl.report.names import task_name
-from mtl.report.record import RunRecord, read_arrays
 from mtl.report.video import words
 from mtl.report.video.canvas import (
     HEIGHT,

@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from mtl.record.reading import RunRecord, StudyRecord
 from mtl.report.names import name_in_sentence, task_name
-from mtl.report.record import RunRecord, StudyRecord
 from mtl.report.shown import shown_methods
 from mtl.report.video import words
 from mtl.report.video.canvas import (

@@ -2,8 +2,8 @@
 
 from PIL import Image
 
+from mtl.record.reading import RunRecord, StudyRecord
 from mtl.report.names import BACKBONES, name_in_sentence
-from mtl.report.record import RunRecord, StudyRecord
 from mtl.report.shown import has_many
 from mtl.report.video import words
 from mtl.report.video.canvas import MUTED, ORANGE, TEXT, WIDTH, Canvas, picture, rectangle, wrap, write

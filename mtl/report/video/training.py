@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from mtl.record.reading import RunRecord, StudyRecord
 from mtl.report.names import name_in_sentence, task_name
-from mtl.report.record import RunRecord, StudyRecord
 from mtl.report.video import words
 from mtl.report.video.canvas import (
     GROUND,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mtl.errors import UserError
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 OF_STUDY = ("report.pdf", "demo.mp4", "results.json", "config.json")
 OF_RUNS = ("config.json", "results.json", "metrics.jsonl", "dst.jsonl")  # predictions hold the data's labels
 

@@ -19,10 +19,10 @@ from torch import Tensor
 from torch.func import vjp, vmap
 from torch.nn.functional import unfold
 
-from mtl.mapping import one_by_one
+from mtl.linalg import row_products
+from mtl.models.mapping import one_by_one
 from mtl.models.model import Model, Params
 from mtl.models.probes import Convolution, Tensors
-from mtl.products import row_products
 
 Probes = dict[str, tuple[int, ...]]  # layer -> shape of what it writes
 # Named here because torch.compile does not trace a subscript in the annotation of an inner function.

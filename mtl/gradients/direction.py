@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mtl import dst
 from mtl.data.batches import Batch
-from mtl.gradients import InnerProducts, TaskGradients, features_products, scale, task_losses_and_gradients
+from mtl.gradients.per_task import InnerProducts, TaskGradients, features_products, scale, task_losses_and_gradients
 from mtl.methods.interface import AnyMethod, GradientMethod, Method, Observation
 from mtl.models.model import Model, Params
 from mtl.models.probes import Tensors
@@ -85,7 +85,7 @@ class Seen(NamedTuple):
 
 
 class Look(NamedTuple):
-    """How a method gets to see gradients; see `mtl.looks`.
+    """How a method gets to see gradients; see `mtl.gradients.looks`.
 
     Attributes:
       forward: start -> (tap -> features [B, D], BatchNorm's moved averages, a function that pulls back).

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtl import checkpoint
+from mtl.training import checkpoint
 
 
 class Tree(NamedTuple):

@@ -8,9 +8,9 @@ from torch.utils._pytree import tree_map
 
 from mtl.methods import WEIGHTINGS
 from mtl.optim import adamw, make_schedule
-from mtl.step import init_state, make_train_step
+from mtl.training.step import init_state, make_train_step
+from tests.gradients.test_looks import ALL_LOOKS
 from tests.methods.properties import sequence
-from tests.test_looks import ALL_LOOKS
 from tests.tiny import TASKS, make_batch, make_gates, make_tiny
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")

@@ -1,6 +1,6 @@
 """The training step: (state, batch, gates) -> (state, metrics), pure.
 
-  images -> augment -> direction: per-task gradients, gates, balancing method   mtl/direction.py
+  images -> augment -> direction: per-task gradients, gates, balancing method   mtl/gradients/direction.py
   trunk's gradient, heads' gradients -> optimizer -> new state
 
 With every gate open and unit weights this is joint training, and DST costs what that costs. The step touches nothing
@@ -17,8 +17,8 @@ from torch.func import vjp, vmap
 from torch.utils._pytree import tree_map
 
 from mtl.data.batches import Batch
-from mtl.direction import Gates, Look, Start, make_direction
-from mtl.gradients import InnerProducts, stack
+from mtl.gradients.direction import Gates, Look, Start, make_direction
+from mtl.gradients.per_task import InnerProducts, stack
 from mtl.losses import masked_binary_cross_entropy
 from mtl.methods.interface import AnyMethod, GradientMethod
 from mtl.models.model import Model, Params, augment, normalize
@@ -107,7 +107,7 @@ def make_train_step(
     gradients.
 
     Args:
-      look: how the method gets to see gradients, from `mtl.looks`.
+      look: how the method gets to see gradients, from `mtl.gradients.looks`.
     """
     find_direction = make_direction(model, method, look)
 

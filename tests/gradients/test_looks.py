@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from configs.default import get_config
-from mtl import looks, parameter_gradients, stepping
-from mtl.direction import Look, Start, make_direction
 from mtl.errors import UserError
-from mtl.gradients import InnerProducts
+from mtl.gradients import looks
+from mtl.gradients import parameters as parameter_gradients
+from mtl.gradients.direction import Look, Start, make_direction
+from mtl.gradients.per_task import InnerProducts
 from mtl.losses import masked_binary_cross_entropy
 from mtl.methods.equal import equal
 from mtl.methods.interface import GradientMethod, Method, Observation
@@ -21,7 +22,8 @@ from mtl.methods.mgda import mgda
 from mtl.methods.upgrad import upgrad
 from mtl.models.model import Model, normalize
 from mtl.optim import adamw, make_schedule
-from mtl.step import init_state, make_train_step
+from mtl.training import stepping
+from mtl.training.step import init_state, make_train_step
 from tests.tiny import TASKS, make_batch, make_gates, make_tiny
 
 PROBES = {"stage2.0": (6, 6, 4, 4)}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mtl.tables import MAX_COLUMNS, score_table
+from mtl.statistics.tables import MAX_COLUMNS, score_table
 
 
 def results_of(methods: dict[str, tuple[float, float]]) -> dict[str, Any]:

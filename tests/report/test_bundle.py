@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from mtl.bundle import bundle
 from mtl.errors import UserError
+from mtl.report.bundle import bundle
 from tests.report.synthetic import write_study
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_holds_what_one_hands_on(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from configs.default import get_config
-from mtl.attributes import (
+from mtl.data.attributes import (
     FAULTS,
     PUBLISHED,
     attributes_table,
@@ -19,7 +19,7 @@ from mtl.attributes import (
 )
 from mtl.data.celeba import ImageSource, Table, read_table
 
-REAL = Path(__file__).parents[1] / "../shared/data/celeba"
+REAL = Path(__file__).parents[2] / "../shared/data/celeba"
 
 
 def make_table(labels: np.ndarray, attributes: tuple[str, ...], mask: np.ndarray | None = None) -> Table:

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch.utils._pytree import tree_leaves, tree_map
 
-from mtl.compile import maybe_compile
 from mtl.errors import UserError
-from mtl.looks import at_features
+from mtl.gradients.looks import at_features
 from mtl.methods.uncertainty import uncertainty
 from mtl.optim import adamw, make_schedule
-from mtl.step import init_state, make_train_step
+from mtl.training.compile import maybe_compile
+from mtl.training.step import init_state, make_train_step
 from tests.tiny import TASKS, make_batch, make_gates, make_tiny
 
 CPU = torch.device("cpu")

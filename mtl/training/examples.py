@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from mtl.models.model import Params
-from mtl.run import Run
+from mtl.training.run import Run
 
 NUM_RANDOM = 24
 STREAM = 6  # of random numbers; data/hide.py has 5

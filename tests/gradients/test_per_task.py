@@ -3,7 +3,7 @@
 import torch
 from torch.utils._pytree import tree_map
 
-from mtl.gradients import by_tap, features_products, stack, sum_by_tap, task_losses_and_gradients, unstack
+from mtl.gradients.per_task import by_tap, features_products, stack, sum_by_tap, task_losses_and_gradients, unstack
 from mtl.losses import masked_binary_cross_entropy
 from mtl.models.heads import HeadParams
 from mtl.models.model import Model, normalize

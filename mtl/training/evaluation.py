@@ -9,8 +9,8 @@ from torch import Tensor
 from mtl.data.batches import evaluation_batches
 from mtl.metrics import evaluate
 from mtl.models.model import Params
-from mtl.run import Run
-from mtl.step import TrainState
+from mtl.training.run import Run
+from mtl.training.step import TrainState
 
 
 def probe(run: Run, state: TrainState) -> dict[str, float | None]:

@@ -17,15 +17,18 @@ import torch
 from ml_collections import ConfigDict
 from torch import Tensor
 
-from mtl import alignment, checkpoint, dst, gating, provenance
-from mtl.alignment import Alignment
+from mtl import dst, gating
 from mtl.data.batches import Batch, train_batches
 from mtl.errors import UserError
-from mtl.examples import show_examples
-from mtl.measure import mean_losses, probe, score, stack_losses
+from mtl.gradients import alignment
+from mtl.gradients.alignment import Alignment
 from mtl.progress import progress as show_progress
-from mtl.run import Run, finished, prepare, run_name
-from mtl.step import Metrics, TrainState, norm
+from mtl.record import provenance
+from mtl.training import checkpoint
+from mtl.training.evaluation import mean_losses, probe, score, stack_losses
+from mtl.training.examples import show_examples
+from mtl.training.run import Run, finished, prepare, run_name
+from mtl.training.step import Metrics, TrainState, norm
 
 LOGS = ("metrics.jsonl", "dst.jsonl")
 

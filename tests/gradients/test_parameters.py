@@ -11,7 +11,7 @@ from torch.func import vmap
 from torch.nn.functional import conv2d
 from torch.utils._pytree import tree_map
 
-from mtl import parameter_gradients
+from mtl.gradients import parameters as parameter_gradients
 from mtl.models.model import Model, Params, in_bfloat16, make_model
 from mtl.models.probes import Convolution
 from tests.tiny import make_tiny

@@ -16,10 +16,10 @@ from ml_collections import ConfigDict
 from torch.utils._pytree import tree_leaves
 
 from mtl import dst, gating
-from mtl import train as training
 from mtl.errors import UserError
-from mtl.run import prepare, run_folder
-from mtl.train import fit
+from mtl.training import loop as training
+from mtl.training.loop import fit
+from mtl.training.run import prepare, run_folder
 from tests.tiny import TASKS
 
 FILES = {"config.json", "metrics.jsonl", "results.json", "predictions.npz", "examples.npz", "checkpoint"}
@@ -211,7 +211,7 @@ def test_killed_at_every_step(config: ConfigDict, tmp_path: Path, method: str, c
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("name", ["save", "save_file", "write_json", "write_atomically"])
 def test_killed_around_every_write(config: ConfigDict, tmp_path: Path, name: str, after: bool) -> None:
-    from mtl import checkpoint
+    from mtl.training import checkpoint
 
     config.train.epochs = 2
     fit(with_method(config, "dst"), tmp_path / "whole")
@@ -231,7 +231,7 @@ def test_killed_around_every_write(config: ConfigDict, tmp_path: Path, name: str
 LIFE = """
 import os, signal, sys
 from pathlib import Path
-from mtl import train
+from mtl.training import loop as train
 from tests.tiny import tiny_config
 root, cache, workdir, number = sys.argv[1:]
 config = tiny_config(Path(root), Path(cache))
@@ -254,7 +254,7 @@ train.fit(config, Path(workdir))
 def test_sigkill(config: ConfigDict, tmp_path: Path) -> None:
     """The real signal, in a process of its own; the thread count is what this process has."""
     command = [sys.executable, "-c", LIFE, config.data.root, config.data.cache, str(tmp_path / "killed"), "8"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
     life = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert life.returncode == -signal.SIGKILL, life.stderr
     config.method = "dst"

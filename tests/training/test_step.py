@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils._pytree import tree_leaves, tree_map
 
-from mtl.looks import at_features
+from mtl.gradients.looks import at_features
 from mtl.methods.equal import equal
 from mtl.methods.scale_invariant import scale_invariant
 from mtl.models.model import Model, Params, augment, normalize, separate
 from mtl.optim import adamw, make_schedule, sgd
-from mtl.step import TrainState, init_state, make_loss_step, make_predict_step, make_train_step
+from mtl.training.step import TrainState, init_state, make_loss_step, make_predict_step, make_train_step
 from tests.tiny import TASKS, TinyNet, make_batch, make_gates, make_tiny
 
 SCHEDULE = make_schedule("cosine", 0.05, 20, 2)

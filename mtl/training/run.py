@@ -12,8 +12,7 @@ from ml_collections import ConfigDict
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from mtl import checkpoint, dst, gating, methods, provenance, stepping
-from mtl.compile import maybe_compile
+from mtl import dst, gating, methods
 from mtl.data.batches import num_train_batches
 from mtl.data.celeba import SPLITS
 from mtl.data.load import load_pack
@@ -22,7 +21,10 @@ from mtl.errors import UserError
 from mtl.models.model import Model, Params, in_bfloat16, make_model, separate
 from mtl.names import split_names
 from mtl.optim import make_optimizer, make_schedule
-from mtl.step import (
+from mtl.record import provenance
+from mtl.training import checkpoint, stepping
+from mtl.training.compile import maybe_compile
+from mtl.training.step import (
     TrainState,
     init_state,
     make_evidence_step,
@@ -30,7 +32,7 @@ from mtl.step import (
     make_predict_step,
     make_train_step,
 )
-from mtl.stepping import Stepper
+from mtl.training.stepping import Stepper
 
 METHODS = ("joint", "single_task", *methods.METHODS, *gating.DROPPING)
 # Fields that change nothing of a run's numbers: a run may go on with others than it began with.

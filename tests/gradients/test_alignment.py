@@ -2,7 +2,7 @@
 
 import torch
 
-from mtl import alignment
+from mtl.gradients import alignment
 
 CPU = torch.device("cpu")
 

@@ -5,15 +5,15 @@ from functools import cache
 
 from ml_collections import ConfigDict
 
-from mtl import looks
 from mtl.data.batches import Batch
-from mtl.direction import Gates, Look
 from mtl.errors import UserError
+from mtl.gradients import looks
+from mtl.gradients.direction import Gates, Look
+from mtl.gradients.parameters import choose_probes
 from mtl.methods.interface import AnyMethod, GradientMethod
 from mtl.models.model import Model, Params
 from mtl.models.probes import Tensors
-from mtl.parameter_gradients import choose_probes
-from mtl.step import Metrics, TrainState
+from mtl.training.step import Metrics, TrainState
 
 Step = Callable[[TrainState, Batch, Gates], tuple[TrainState, Metrics]]
 # (state, batch, gates, number of open gates, number of the batch in its epoch) -> (state, metrics)

@@ -2,7 +2,7 @@
 
 import torch
 
-from mtl.products import BLOCK, row_products
+from mtl.linalg import BLOCK, row_products
 
 
 def test_blocks_with_a_rest() -> None:

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
-from mtl import dst, parameter_gradients
-from mtl.direction import Look, Seen, Start, by_task
-from mtl.gradients import (
+from mtl import dst
+from mtl.gradients import parameters as parameter_gradients
+from mtl.gradients.direction import Look, Seen, Start, by_task
+from mtl.gradients.parameters import Probes, Pulled
+from mtl.gradients.per_task import (
     InnerProducts,
     TaskGradients,
     by_tap,
@@ -28,7 +30,6 @@ from mtl.gradients import (
 )
 from mtl.models.model import Model
 from mtl.models.probes import Tensors
-from mtl.parameter_gradients import Probes, Pulled
 
 
 def at_features(model: Model) -> Look:

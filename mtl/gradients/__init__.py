@@ -1,0 +1,1 @@
+"""Per-task losses and gradients in one pass, exact ones at the parameters, and what a method gets to see."""
