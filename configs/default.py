@@ -59,7 +59,8 @@ def get_config() -> ConfigDict:
     data.label_fractions = ()  # hide training labels: ("Male=0.25",) leaves a quarter of Male's; the others keep all
 
     config.model = model = ConfigDict()
-    model.backbone = "resnet18"  # resnet18 or vgg16
+    model.backbone = "resnet18"  # resnet18, vgg16, or any other classification network of torchvision
+    model.width = 1.0  # every number of channels times this: 0.25 is a slim network for quick studies
     model.weights = ""  # "": random; a torchvision name such as IMAGENET1K_V1; or a file with a state dict
     model.taps = ()  # where tasks leave the trunk: ("Eyeglasses=layer2", ...); the others at its end
     model.head = "linear"  # linear or mlp

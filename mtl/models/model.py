@@ -56,6 +56,8 @@ def make_model(
     head: str,
     hidden: int,
     seed: int,
+    width: float = 1.0,
+    image_size: int = 64,
 ) -> tuple[Model, Params, Tensors]:
     """Builds a network and its first parameters and buffers.
 
@@ -65,11 +67,12 @@ def make_model(
       taps: entries `task=stage`; tasks not named tap the deepest stage.
       head, hidden: see `heads.make_head`.
       seed: of the random weights; the same seed gives the same network whatever the method that trains it.
+      width, image_size: see `backbones.make_backbone`.
     """
     stages = architecture(backbone).stages
     task_taps = parse_taps(taps, tasks, deepest=list(stages)[-1])
     groups = group_by_tap(task_taps)
-    trunk = make_backbone(backbone, tuple(groups), weights, seed)
+    trunk = make_backbone(backbone, tuple(groups), weights, seed, width, image_size)
     kind: Head = make_head(head, hidden)
     heads = {
         tap: kind.init(trunk.widths[tap], len(members), seed + 1 + index)
