@@ -106,7 +106,7 @@ def test_at_parameters_as_by_autograd(open_gates: tuple[bool, ...], halves: bool
 def test_only_a_method_that_needs_positive_losses_is_shown_1e_12_for_0() -> None:
     """A task without a label in the batch has a loss of 0."""
     model, start = make_start(True, True, True)
-    unlabelled = start.batch.mask_BK & torch.tensor([True, False, True])
+    unlabelled = start.batch.mask_BK * torch.tensor([1.0, 0.0, 1.0])
     start = start._replace(batch=start.batch._replace(mask_BK=unlabelled))
     for needs, least in [(True, 1e-12), (False, 0.0)]:
         method, seen = watch(upgrad()._replace(needs_positive_losses=needs))
