@@ -14,7 +14,13 @@ from mtl.report.video.canvas import Drawing, render
 # x264's AVX-512 code for its macroblock tree takes 8 macroblocks of a row at a time, without a mask. Where the width is
 # no multiple of 128 pixels, it also counts what memory happens to hold after the last row, and the bytes vary from one
 # film to the next. `cpu-independent` takes the plain C code there: the same bytes every time, on every processor.
-ENCODER: dict[str, object] = {"preset": "veryfast", "crf": "20", "maxrate": "1M", "bufsize": "2M", "x264-params": "cpu-independent=1"}
+ENCODER: dict[str, object] = {
+    "preset": "veryfast",
+    "crf": "20",
+    "maxrate": "1M",
+    "bufsize": "2M",
+    "x264-params": "cpu-independent=1",
+}
 
 
 class Shot(NamedTuple):
