@@ -64,6 +64,7 @@ class Backbone(NamedTuple):
       params: name -> tensor, torchvision's names.
       buffers: name -> tensor: BatchNorm's running statistics (empty for VGG-16).
       widths: tap -> number of channels.
+      depths: tap -> layers with weights from the image up to it.
       apply: (params, buffers, images_BCHW, train) -> (tap -> features [B, C], new buffers). With `train`, BatchNorm
         uses the batch's statistics and the new buffers hold the moved averages; nothing is changed in place.
       convolutions: layer -> how it convolves; those that can be probed.
@@ -74,6 +75,7 @@ class Backbone(NamedTuple):
     params: Tensors
     buffers: Tensors
     widths: dict[str, int]
+    depths: dict[str, int]
     apply: Callable[[Tensors, Tensors, Tensor, bool], tuple[Tensors, Tensors]]
     convolutions: dict[str, Convolution]
     probe: Callable[[tuple[str, ...]], ProbedTrunk]
@@ -117,7 +119,8 @@ def make_backbone(name: str, taps: tuple[str, ...], weights: str, seed: int) -> 
         False,
     )[0]
     widths = {tap: features.shape[1] for tap, features in shapes.items()}
-    return Backbone(params, buffers, widths, apply, find_convolutions(module), partial(_probe, module, taps))
+    depths = {tap: arch.stages[tap].depth for tap in taps}
+    return Backbone(params, buffers, widths, depths, apply, find_convolutions(module), partial(_probe, module, taps))
 
 
 def _stateless(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from ml_collections import ConfigDict
+from mtl.gradients.direction import Look, Start, make_direction
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
@@ -13,7 +14,6 @@ from configs.default import get_config
 from mtl.errors import UserError
 from mtl.gradients import looks
 from mtl.gradients import parameters as parameter_gradients
-from mtl.gradients.direction import Look, Start, make_direction
 from mtl.gradients.per_task import InnerProducts
 from mtl.losses import masked_binary_cross_entropy
 from mtl.methods.equal import equal

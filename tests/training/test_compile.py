@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from mtl.gradients.looks import at_features
 from torch.utils._pytree import tree_leaves, tree_map
 
 from mtl.errors import UserError
-from mtl.gradients.looks import at_features
 from mtl.methods.uncertainty import uncertainty
 from mtl.optim import adamw, make_schedule
 from mtl.training.compile import maybe_compile

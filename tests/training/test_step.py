@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from mtl.gradients.looks import at_features
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils._pytree import tree_leaves, tree_map
 
-from mtl.gradients.looks import at_features
 from mtl.methods.equal import equal
 from mtl.methods.scale_invariant import scale_invariant
 from mtl.models.model import Model, Params, augment, normalize, separate
