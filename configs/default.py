@@ -59,7 +59,8 @@ def get_config() -> ConfigDict:
     data.label_fractions = ()  # hide training labels: ("Male=0.25",) leaves a quarter of Male's; the others keep all
 
     config.model = model = ConfigDict()
-    model.backbone = "resnet18"  # resnet18 or vgg16
+    model.backbone = "resnet18"  # resnet18, vgg16, or any other classification network of torchvision
+    model.width = 1.0  # every number of channels times this: 0.25 is a slim network for quick studies
     model.weights = ""  # "": random; a torchvision name such as IMAGENET1K_V1; or a file with a state dict
     model.taps = ()  # where tasks leave the trunk: ("Eyeglasses=layer2", ...); the others at its end
     model.head = "linear"  # linear or mlp
@@ -127,7 +128,7 @@ def get_config() -> ConfigDict:
     methods.moml = {"learning_rate": 1e-3}  # of the weights' logits
     methods.primary = {"task": 0, "tau": 0.02, "beta": 0.999, "eps": 1e-8}  # who leads; promised to others; of norms
     methods.random_weighting = {"distribution": "normal"}  # normal, dirichlet or bernoulli
-    methods.sdmgrad = {"regularization": 0.3, "num_iterations": 20, "learning_rate": 10.0, "momentum": 0.5}
+    methods.sdmgrad = {"regularization": 0.3}  # 0: MGDA on two halves of the batch; large: the mean gradient
     methods.smooth_tchebycheff = {"mu": 0.01}  # small: the largest loss alone
     methods.soft_uncertainty = {"temperature": 10.0}  # high: nearly equal weights
     methods.trimmed_mean = {"num_trimmed": 1}  # gradients left out at each end

@@ -11,6 +11,7 @@ Everything here is a pure function over dictionaries keyed by task. The schedule
 Notation: t a task, k = 1, 2, ... an epoch, mean_t the mean over tasks.
 """
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
@@ -167,12 +168,15 @@ def update(state: State | None, losses: PerTask, static: Static) -> tuple[State,
       losses: V_k, task -> mean training loss at the start of epoch k, nats, positive.
       static: see `Static`.
 
+    Raises:
+      UserError: for a loss that is not a positive finite number, by which the quotients cannot divide.
+
     Example:
       >>> static = Static({"a": 18, "b": 9}, {"a": 100, "b": 100}, Weights(0.5, 0.0, 0.0, 0.0, 0.5), beta=0.5)
       >>> update(None, {"a": 0.7, "b": 0.6}, static)[1].P
       {'a': 1.0, 'b': 0.75}
     """
-    assert all(loss > 0.0 for loss in losses.values()), f"a loss that is not positive: {losses}"
+    _check_losses(losses, 1 if state is None else state.epoch + 1)
     ones, zeros = dict.fromkeys(losses, 1.0), dict.fromkeys(losses, 0.0)
     P_d, P_c, P_b = relative_to_largest(static.depth), relative_to_largest(static.num_samples), ones
     if state is None:
@@ -189,6 +193,16 @@ def update(state: State | None, losses: PerTask, static: Static) -> tuple[State,
     P = activation_probability(static.weights, P_d, P_c, P_u, P_r, P_b)
     account = Account(epoch, losses, ratios, P_d, P_c, P_u, rates, smoothed, P_r, P_b, P, guard)
     return State(epoch, first_losses, losses, smoothed), account
+
+
+def _check_losses(losses: PerTask, epoch: int) -> None:
+    for task, loss in losses.items():
+        if not 0.0 < loss < math.inf:
+            raise UserError(
+                f"the loss of {task} before epoch {epoch} is {loss:g}, and DST divides by losses, which must be "
+                "positive and finite: leave the task out, or shift its loss, where it is 0 or below; "
+                "lower train.learning_rate where it is not finite"
+            )
 
 
 def sample_gates(P: PerTask, uniforms: PerTask) -> tuple[dict[str, bool], list[str]]:

@@ -26,8 +26,8 @@ class Task(NamedTuple):
 
     Attributes:
       num_outputs: O, numbers that the head gives.
-      loss: (outputs_BO, labels_B) -> losses_B, differentiable. Labels may have further axes. Where a label is missing the
-        loss is given 0 in its place, and what it gives there counts nowhere.
+      loss: (outputs_BO, labels_B) -> losses_B, differentiable. Labels may have further axes. Where a label is missing,
+        the loss is given 0 in its place, and what it gives there counts nowhere.
       kind: "binary", "classes" or "regression"; "" for a task of your own.
 
     Example:

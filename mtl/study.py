@@ -12,7 +12,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from mtl import methods
+from mtl import locks, methods
 from mtl.errors import UserError
 from mtl.names import split_names
 from mtl.record import provenance
@@ -36,7 +36,7 @@ def study(config: ConfigDict, workdir: Path) -> str:
     """Trains what is missing of methods x seeds, writes config.json and results.json, and returns the tables.
 
     Raises:
-      UserError: for a mistake in the configuration or the data.
+      UserError: for a mistake in the configuration or the data, and at once if another process is at work on it.
     """
     names = order_methods(split_names(config.study.methods), list(config.study.variants))
     seeds = tuple(config.study.seeds)
@@ -47,13 +47,14 @@ def study(config: ConfigDict, workdir: Path) -> str:
     if not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
         raise UserError(f"study.seeds is {seeds}; give whole numbers from 0 up, as in 0,1,2")
     _check_references(config)
-    for seed in seeds:
-        for name in names:
-            of_this = of_run(config, name, seed)
-            results = finished(of_this, workdir) or fit(of_this, workdir)[1]
-            _describe(config, workdir)  # from the first finished run on, --job=report finds what it needs
-            print(run_line(results), flush=True)
-    results = write_results(workdir, with_comparisons=False)
+    with locks.hold(workdir):
+        for seed in seeds:
+            for name in names:
+                of_this = of_run(config, name, seed)
+                results = finished(of_this, workdir) or fit(of_this, workdir)[1]
+                _describe(config, workdir)  # from the first finished run on, --job=report finds what it needs
+                print(run_line(results), flush=True)
+        results = write_results(workdir, with_comparisons=False)
     return f"{tables(results)}\n\nEverything is in {workdir}: results.json, and each run in <method>/seed_<seed>/."
 
 

@@ -146,6 +146,15 @@ def test_refuses_what_the_algorithm_does_not_allow(static: dst.Static, message: 
         dst.check(static)
 
 
+@pytest.mark.parametrize(
+    ("loss", "shown"), [(0.0, "0"), (-0.5, "-0.5"), (math.nan, "nan"), (math.inf, "inf"), (-math.inf, "-inf")]
+)
+def test_a_loss_by_which_it_cannot_divide_is_a_sentence(loss: float, shown: str) -> None:
+    for state, epoch in [(None, 1), (dst.update(None, per_task(0.7, 0.6, 0.65), STATIC)[0], 2)]:
+        with pytest.raises(UserError, match=rf"^the loss of y before epoch {epoch} is {shown}, and DST divides by"):
+            dst.update(state, per_task(0.5, loss, 0.6), STATIC)
+
+
 def test_all_dropped_turns_on_the_most_probable() -> None:
     gates, forced = dst.sample_gates(per_task(0.1, 0.3, 0.2), per_task(0.9, 0.9, 0.9))
     assert gates == {"x": False, "y": True, "z": False}

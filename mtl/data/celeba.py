@@ -3,6 +3,7 @@
 import codecs
 import os
 import struct
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -52,7 +53,9 @@ def read_table(root: Path) -> Table:
 
     Files: `list_attr_celeba` and `list_eval_partition`, and `identity_CelebA` if there is one, each official (.txt)
     or Kaggle's (.csv); images in the folder `img_align_celeba`, in one of that name inside it, or in
-    `img_align_celeba.zip`. A label is missing where the text has 0 or the CSV an empty cell.
+    `img_align_celeba.zip`. A label is 1 or -1; it is missing where the text has 0 or the CSV an empty cell. A list that
+    has 0 and no -1 is read as 0 for absent, which is said: taken by the letter its text would know of no negative, and
+    nothing could be learnt from it.
 
     Args:
       root: folder of the files.
@@ -250,7 +253,11 @@ def _labels(rows: _Rows) -> tuple[np.ndarray, np.ndarray]:
     starts = rows.starts[:, 1:]
     present = ((first == ord("1")) & one_long)[starts]
     absent = ((first == ord("-")) & (second == ord("1")) & two_long)[starts]
-    missing = (rows.is_gap[:-2] if is_csv else (first == ord("0")) & one_long)[starts]
+    zero = ((first == ord("0")) & one_long)[starts]
+    missing = rows.is_gap[:-2][starts] if is_csv else zero
+    if zero.any() and not absent.any():
+        print(f"warning: {rows.path} has 0 and no -1, so 0 is read as absent, not as missing", file=sys.stderr)
+        absent, missing = zero, missing & ~zero
     if not (present | absent | missing).all():
         row, column = np.argwhere(~(present | absent | missing))[0]
         raise UserError(

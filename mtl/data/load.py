@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from mtl import locks
 from mtl.data.celeba import Table, read_table, select_attributes
 from mtl.data.faces import VERSION, write_faces
 from mtl.data.hide import hide_labels
@@ -33,7 +34,10 @@ def load_table(data: ConfigDict) -> Table:
         Path(data.root).expanduser() / f"v{VERSION}_{data.num_faces}_seed{data.faces_seed}_noise{data.label_noise:g}"
     )
     if not folder.exists():
-        write_faces(folder, data.num_faces, data.faces_seed, data.label_noise, data.num_workers)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with locks.wait_for(folder.with_name(f"{folder.name}.lock")):
+            if not folder.exists():
+                write_faces(folder, data.num_faces, data.faces_seed, data.label_noise, data.num_workers)
     return read_table(folder)
 
 

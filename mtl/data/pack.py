@@ -1,7 +1,6 @@
 """Images are decoded, cropped and resized once, into one memory-mapped array that is keyed by all that made it."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import multiprocessing
@@ -9,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -16,13 +16,14 @@ from contextlib import contextmanager
 from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
 from torchvision.io import ImageReadMode, decode_jpeg
 
+from mtl import locks
 from mtl.data.celeba import ImageSource, Table, take_rows
 from mtl.errors import UserError
 from mtl.progress import progress
@@ -32,6 +33,7 @@ CHUNK = 256  # images a worker is given at a time
 IMAGES_PER_WORKER = 10_000  # a process takes as long to start as to decode this many
 CROPS = ("full", "square")
 IMAGES, MADE_OF = "images.npy", "made_of.json"
+NO_MEMORY = re.compile(r"not enough memory|allocate memory|[Ii]nsufficient memory")  # torch says it by a RuntimeError
 SOURCE_LINE = re.compile(r"^.*\.cpp:\d+, ")  # torchvision's messages begin with a place in its source
 
 
@@ -41,6 +43,7 @@ class Pack(NamedTuple):
     images_NCHW: np.ndarray  # [N, 3, S, S] uint8, memory-mapped, read-only
     table: Table  # the rows that are in the pack, in its order
     skipped: tuple[str, ...]  # ids of images that could not be decoded (only with on_bad_image="skip")
+    digest: str  # of images_NCHW, as `digest_pixels` gives it
 
 
 def open_pack(
@@ -49,7 +52,8 @@ def open_pack(
     """Opens the pack of a table's images, making it first if it is not in the cache.
 
     Labels are no part of it, so other attributes of the same images use the same pack. A pack appears in the cache
-    whole or not at all; of two processes that want the same one, the second waits for the first.
+    whole or not at all; of two processes that want the same one, the second waits for the first. A pack whose pixels
+    were changed afterwards is made again; a change that left size and time of the file alone goes unnoticed.
 
     Args:
       table: which images, and their labels.
@@ -65,8 +69,8 @@ def open_pack(
       The pack; with "skip", its table lacks the skipped rows.
 
     Raises:
-      UserError: if an image cannot be decoded and `on_bad_image` is "fail", an option has another value than those
-        above, or the disk is too small.
+      UserError: if an image cannot be decoded and `on_bad_image` is "fail", an image cannot be read, an option has
+        another value than those above, or the disk is too small.
     """
     _check_options(image_size, crop, on_bad_image)
     made_of = {
@@ -78,18 +82,58 @@ def open_pack(
         "crop": crop,
     }
     folder = cache / hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
-    if not folder.exists():
+    if not _is_as_made(folder):
         cache.mkdir(parents=True, exist_ok=True)
-        with _lock(folder.with_suffix(".lock")):
-            if not folder.exists():
+        with locks.wait_for(folder.with_suffix(".lock")):
+            if not _is_as_made(folder):
                 _make(folder, made_of, table, on_bad_image, num_workers)
-    bad: dict[str, str] = json.loads((folder / MADE_OF).read_text())["skipped"]
+    made = _read_made_of(folder)
+    bad: dict[str, str] = made["skipped"]
     if bad and on_bad_image == "fail":
         raise _bad_image_error(table.source, *next(iter(bad.items())))
     images_NCHW = np.load(folder / IMAGES, mmap_mode="r")[: len(table.ids) - len(bad)]
     if bad:
         table = take_rows(table, np.flatnonzero(~np.isin(table.ids, list(bad))))
-    return Pack(images_NCHW, table, tuple(bad))
+    return Pack(images_NCHW, table, tuple(bad), made["pixels"]["digest"])
+
+
+def digest_pixels(images_NCHW: np.ndarray) -> str:
+    """The first 16 hexadecimal digits of SHA-256 over shape and pixels."""
+    digest = hashlib.sha256(str(images_NCHW.shape).encode())
+    for start in range(0, len(images_NCHW), CHUNK):
+        digest.update(images_NCHW[start : start + CHUNK].data)
+    return digest.hexdigest()[:16]
+
+
+def _read_made_of(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / MADE_OF).read_text())
+
+
+def _is_as_made(folder: Path) -> bool:
+    """Whether the pack is there, with the pixels that were packed.
+
+    They are read only if the size or the time of their file changed. Packs of before digests were recorded are none:
+    images that EXIF turns lie on their side in them.
+    """
+    path = folder / IMAGES
+    try:
+        made = _read_made_of(folder)
+        pixels = made["pixels"]
+        if _stamp(path) == pixels["stamp"]:
+            return True
+        images_NCHW = np.load(path, mmap_mode="r")[: made["num_images"] - len(made["skipped"])]
+    except (FileNotFoundError, ValueError, EOFError, KeyError):  # not there, garbled, cut short, without a digest
+        return False
+    if digest_pixels(images_NCHW) != pixels["digest"]:
+        return False
+    with contextlib.suppress(OSError):  # a copy has a time of its own: with the old one it is not read again
+        os.utime(path, ns=(pixels["stamp"][1],) * 2)
+    return True
+
+
+def _stamp(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns]
 
 
 def _check_options(image_size: int, crop: str, on_bad_image: str) -> None:
@@ -123,19 +167,15 @@ def _fingerprint(table: Table) -> str:
     return digest.hexdigest()
 
 
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Lets one process in at a time; the system frees the lock of a process that was killed."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _make(folder: Path, made_of: dict, table: Table, on_bad_image: str, num_workers: int) -> None:
-    """Writes a pack beside `folder`, and renames it when it is whole and on the disk."""
+    """Writes a pack beside `folder`, and renames it when it is whole and on the disk; it replaces what is there."""
     num_images, size = len(table.ids), made_of["image_size"]
     partial = folder.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)  # what a killed run left behind
+    if folder.exists():
+        print(f"warning: {folder} was changed, or is of an older version: images are packed again", file=sys.stderr)
+        folder.rename(partial)
+        shutil.rmtree(partial)
     num_bytes, num_free = num_images * 3 * size * size, shutil.disk_usage(folder.parent).free
     if num_bytes > num_free:
         raise UserError(
@@ -150,8 +190,10 @@ def _make(folder: Path, made_of: dict, table: Table, on_bad_image: str, num_work
         if len(bad) == num_images:
             raise _bad_image_error(table.source, *next(iter(bad.items())))
         _close_gaps(images, np.flatnonzero(~np.isin(table.ids, list(bad))))
-        (partial / MADE_OF).write_text(json.dumps({**made_of, "skipped": bad}, indent=1))
-        for written in (path, partial / MADE_OF, partial):
+        _to_disk(path)  # what is written to the mapped array may set the file's time as late as here
+        pixels = {"digest": digest_pixels(images[: num_images - len(bad)]), "stamp": _stamp(path)}
+        (partial / MADE_OF).write_text(json.dumps({**made_of, "skipped": bad, "pixels": pixels}, indent=1))
+        for written in (partial / MADE_OF, partial):
             _to_disk(written)
         partial.rename(folder)
         _to_disk(folder.parent)
@@ -201,17 +243,35 @@ def _decode_all(
 def _decode_chunk(
     path: Path, source: ImageSource, names: Sequence[str], start: int, image_size: int, crop: str
 ) -> dict[str, str]:
-    """Decodes `names` into the rows from `start` on; returns name -> reason of those that could not be."""
+    """Decodes `names` into the rows from `start` on; returns name -> reason of those that could not be.
+
+    Raises:
+      UserError: for an image that could not be read, which says nothing about what is in it.
+    """
     images_NCHW = np.load(path, mmap_mode="r+")
     bad = {}
     for row, name in enumerate(names, start):
         try:
             image = _decode(_read(source, name))
-        except (RuntimeError, ValueError, OSError, BadZipFile, zlib.error) as error:
+        except (RuntimeError, ValueError, OSError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
+            if want := _want(error):
+                raise UserError(
+                    f"{source.path / source.prefix / name} cannot be read ({want}), which does not make it a bad "
+                    "image: remove the cause, and give the same command again."
+                ) from error
             bad[name] = SOURCE_LINE.sub("", str(error)).partition("\n")[0]
         else:
             images_NCHW[row] = _resize(_crop(image, crop), image_size).numpy()
     return bad
+
+
+def _want(error: Exception) -> str | None:
+    """What was wanting, permission, memory, a working disk, ..., if an image failed for that; None if it is bad."""
+    if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
+        return "out of memory"
+    if isinstance(error, OSError) and error.errno is not None:  # without a number it is a decompressor's
+        return os.strerror(error.errno)
+    return None
 
 
 def _read(source: ImageSource, name: str) -> bytes:
@@ -226,11 +286,16 @@ def _open_zip(path: Path) -> ZipFile:
 
 
 def _decode(data: bytes) -> torch.Tensor:
-    """A JPEG, grey or coloured, as a [3, H, W] uint8 image; raises RuntimeError or ValueError if it is not whole."""
+    """A JPEG, grey or coloured, as a [3, H, W] uint8 image, turned as its EXIF orientation says.
+
+    Raises:
+      RuntimeError, ValueError: if it is not whole.
+    """
     with warnings.catch_warnings():
         # torchvision 0.29 announces the end of its decoders; setup.py keeps to versions that have them.
         warnings.filterwarnings("ignore", "The image decoding", DeprecationWarning)
-        return decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), mode=ImageReadMode.RGB)
+        encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+        return decode_jpeg(encoded, mode=ImageReadMode.RGB, apply_exif_orientation=True)
 
 
 def _crop(image_CHW: torch.Tensor, crop: str) -> torch.Tensor:
@@ -266,7 +331,7 @@ def _in_processes(function: Callable, tasks: Sequence[tuple], num_workers: int) 
                 connections.append(ours)
         for first, connection in enumerate(connections):
             connection.send((function, tasks[first::num_workers]))
-        yield (connections[task % num_workers].recv() for task in range(len(tasks)))
+        yield (_result(connections[task % num_workers].recv()) for task in range(len(tasks)))
     except (EOFError, ConnectionError) as error:
         raise UserError(
             "a process that decodes images was killed, most often for want of memory: set data.num_workers lower."
@@ -276,6 +341,12 @@ def _in_processes(function: Callable, tasks: Sequence[tuple], num_workers: int) 
             worker.terminate()
             worker.join()
             connection.close()
+
+
+def _result(received: Any) -> Any:
+    if isinstance(received, UserError):
+        raise received
+    return received
 
 
 @contextmanager
@@ -289,9 +360,16 @@ def _ignoring_interrupts() -> Iterator[None]:
 
 
 def _work(connection: Connection) -> None:
-    """What a worker does: it receives a function and tasks, and sends the results; it ends if its parent was killed."""
+    """What a worker does: it receives a function and tasks, and sends the results, or the user's mistake that it met.
+
+    It ends if its parent was killed.
+    """
     torch.set_num_threads(1)
     with contextlib.suppress(EOFError, ConnectionError):
         function, tasks = connection.recv()
         for task in tasks:
-            connection.send(function(*task))
+            try:
+                connection.send(function(*task))
+            except UserError as error:
+                connection.send(error)
+                return

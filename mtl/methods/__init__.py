@@ -7,6 +7,7 @@ its options, if it has any, a place in configs/default.py.
 from collections.abc import Callable
 from typing import Any
 
+from mtl.closest import closest
 from mtl.errors import UserError
 from mtl.methods import cr_mogm as smoothing
 from mtl.methods.aligned_mtl import aligned_mtl
@@ -42,6 +43,7 @@ from mtl.methods.moco import moco
 from mtl.methods.modo import modo
 from mtl.methods.moml import moml
 from mtl.methods.nash_mtl import nash_mtl
+from mtl.methods.options import check_choice, check_names
 from mtl.methods.pcgrad import pcgrad
 from mtl.methods.primary import primary
 from mtl.methods.random_weighting import random_weighting
@@ -56,6 +58,7 @@ from mtl.methods.upgrad import upgrad
 
 def cr_mogm(inner: str = "mgda", alpha: float = 0.9) -> Method[Any]:
     """CR-MOGM around the method of that name, which has its default options."""
+    check_choice("cr_mogm.inner", inner, WEIGHTINGS)
     return smoothing.cr_mogm(WEIGHTINGS[inner](), alpha)
 
 
@@ -107,12 +110,17 @@ METHODS: dict[str, Callable[..., AnyMethod]] = {
 
 
 def make_method(name: str, options: dict[str, Any]) -> AnyMethod:
-    """The balancing method of that name with its options; equal weights for a name that is none of `METHODS`.
+    """The balancing method of that name with its options; "joint" is the plain sum of the losses.
 
     Raises:
-      UserError: if an option has a value that the method does not know.
+      UserError: for a name that is neither, an option that the method does not have, or a value that it does not take.
+
+    Example:
+      >>> make_method("cagrad", {"c": 0.2}).needs_halves
+      False
     """
-    inner = options.get("inner")
-    if inner is not None and inner not in WEIGHTINGS:
-        raise UserError(f"methods.{name}.inner is {inner!r}; choose one of {', '.join(WEIGHTINGS)}")
-    return METHODS.get(name, equal)(**options)
+    factories = {"joint": equal} | METHODS
+    if name not in factories:
+        raise UserError(f"the balancing method is {name!r}, {closest(name, factories)}")
+    check_names(name, factories[name], options)
+    return factories[name](**options)

@@ -14,7 +14,9 @@ def aligned_mtl() -> Method[tuple[()]]:
 
     over the eigenvalues that are not 0, lambda_min the least of them: the gradients' matrix gets condition number 1.
     w_0 = 1 / K, as in TorchJD; the authors' code has w_0 = 1. Weights may be negative. Where the least eigenvalue
-    falls to rounding, the next one takes its place and |d| jumps up: near a Pareto point, that is.
+    falls to rounding, the next one takes its place and |d| jumps up: near a Pareto point, that is. This is the authors'
+    scale mode "min", their default; their "median" and "rmse", which put another eigenvalue for lambda_min, are left
+    out.
     """
 
     def weights(observation: Observation) -> Tensor:

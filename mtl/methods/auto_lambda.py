@@ -7,6 +7,7 @@ from mtl.methods import learned
 from mtl.methods.interface import Method, Observation
 from mtl.methods.learned import Learned
 from mtl.methods.modo import open_halves
+from mtl.methods.options import check_number
 from mtl.methods.solvers import open_weights
 
 
@@ -21,19 +22,23 @@ def auto_lambda(initial: float = 0.1, learning_rate: float = 1e-4) -> Method[Lea
 
     Our departures, which save three passes through the network: g'_s is taken at theta instead of theta', with the
     heads' part of the inner product left out; and the second half stands for the paper's validation split, so that
-    the network learns from all data.
+    the network learns from all data (`Observation.halves_KK` says how independent the halves are). The authors' theta'
+    also takes the optimiser's momentum and weight decay along. LibMTL's Auto-Lambda is another rule: its weights are a
+    softmax of what is learned.
 
     Args:
       initial: lambda in the first step.
       learning_rate: of lambda. The authors have 1e-4 for dense prediction, 3e-4 for CIFAR-100.
     """
+    initial = check_number("auto_lambda.initial", initial, "[0, inf)")
+    learning_rate = check_number("auto_lambda.learning_rate", learning_rate, "(0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> Learned:
         return learned.init(num_tasks, device, value=initial)
 
     def update(state: Learned, observation: Observation) -> tuple[Tensor, Learned]:
         values_K = state.values_K
-        gradient_K = (-observation.learning_rate * open_halves(observation).sum(1)).to(values_K.dtype)
+        gradient_K = (-observation.learning_rate * open_halves(observation, "auto_lambda").sum(1)).to(values_K.dtype)
         state = learned.update(state, gradient_K, observation.open_K, values_K.new_full((), learning_rate))
         return open_weights(state.values_K, observation), state
 

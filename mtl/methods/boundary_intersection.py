@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from mtl.errors import UserError
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_number
 from mtl.methods.solvers import divide
 
 
@@ -22,8 +22,7 @@ def boundary_intersection(theta: float = 5.0) -> Method[tuple[()]]:
     Args:
       theta: at least 0; 0 is the mean, up to a factor. The paper's is 5.
     """
-    if not theta >= 0.0:
-        raise UserError(f"boundary_intersection's theta is {theta}; choose a number of at least 0")
+    theta = check_number("boundary_intersection.theta", theta, "[0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> tuple[()]:
         return ()

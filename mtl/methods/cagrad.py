@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_number
 from mtl.methods.solvers import gramian_method, mean_weights, minimize_nonnegative, regular_gramian
 
 
@@ -13,12 +14,16 @@ def cagrad(c: float = 0.4) -> Method[tuple[()]]:
     d = argmax_d min_t <g_t, d>  subject to  |d - g_0| <= c |g_0|,  g_0 = mean_t g_t
       = g_0 + c |g_0| g_v / |g_v|,  v = argmin over the simplex of <g_v, g_0> + c |g_0| |g_v|,  g_v = sum_t v_t g_t
 
-    so w = 1 / K + c |g_0| v / |g_v|. Not divided by 1 + c^2 or 1 + c, as the authors' code does. One task alone has
-    w = 1 + c. M's diagonal counts 1 + 1e-6 times, which bounds w where g_v = 0.
+    so w = 1 / K + c |g_0| v / |g_v|. One task alone has w = 1 + c. M's diagonal counts 1 + 1e-6 times, which bounds w
+    where g_v = 0.
+
+    Departure from the authors' code: it divides d by 1 + c^2 and multiplies it by K, "to match the sum loss"; this is d
+    itself, about as long as the mean gradient, beside heads that take their own loss's whole gradient.
 
     Args:
       c: radius of the ball around g_0, relative to |g_0|, in [0, 1); the paper's on NYU-v2.
     """
+    c = check_number("cagrad.c", c, "[0, 1)")
 
     def weights(observation: Observation) -> Tensor:
         gramian_KK, mean_K = regular_gramian(observation), mean_weights(observation)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mtl.methods import masked
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_number
 
 
 class VariationState(NamedTuple):
@@ -29,6 +30,7 @@ def coefficient_of_variation(variance_floor: float = 1e-8) -> Method[VariationSt
     Args:
       variance_floor: added to the variance of l; the authors' code has 1e-8.
     """
+    variance_floor = check_number("coefficient_of_variation.variance_floor", variance_floor, "(0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> VariationState:
         zeros_K, ones_K = torch.zeros(num_tasks, device=device), torch.ones(num_tasks, device=device)
@@ -44,7 +46,7 @@ def coefficient_of_variation(variance_floor: float = 1e-8) -> Method[VariationSt
         new_state = masked.hold(open_K, _observe(state, observation.losses_K), state)
         return variation_K / variation_K.sum(), new_state
 
-    return Method(init, update)
+    return Method(init, update, needs_positive_losses=True)
 
 
 def _observe(state: VariationState, losses_K: Tensor) -> VariationState:

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from mtl.errors import UserError
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_weights
 from mtl.methods.solvers import divide
 
 
@@ -15,13 +16,14 @@ def constant(weights: tuple[float, ...] = ()) -> Method[Tensor]:
     step). A closed task leaves the others' given weights as they are.
 
     Args:
-      weights: one for each task, in the order of the tasks; () for the mean.
+      weights: one for each task, in the order of the tasks, at least 0 and not all 0; () for the mean.
     """
+    weights = check_weights("constant.weights", weights)
 
     def init(num_tasks: int, device: torch.device) -> Tensor:
         if weights and len(weights) != num_tasks:
             raise UserError(
-                f"constant's weights are {len(weights)} numbers; give one for each of the {num_tasks} tasks"
+                f"methods.constant.weights has {len(weights)} numbers; give one for each of the {num_tasks} tasks"
             )
         return torch.tensor(weights or num_tasks * (1.0,), dtype=torch.float32, device=device)
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from mtl.errors import UserError
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_number
 from mtl.methods.solvers import divide
 
 
@@ -22,8 +22,7 @@ def cosmos(penalty: float = 1.0) -> Method[tuple[()]]:
     Args:
       penalty: lambda, at least 0; 0 is the mean. The paper's are 0.01 to 8, by data set.
     """
-    if not penalty >= 0.0:
-        raise UserError(f"cosmos's penalty is {penalty}; choose a number of at least 0")
+    penalty = check_number("cosmos.penalty", penalty, "[0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> tuple[()]:
         return ()

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_number
 from mtl.methods.solvers import open_weights
 
 Inner = TypeVar("Inner")
@@ -29,8 +30,9 @@ def cr_mogm(inner: Method[Inner], alpha: float = 0.9) -> Method[CrMogmState[Inne
 
     Args:
       inner: the method to smooth.
-      alpha: in [0, 1); 0 does not smooth.
+      alpha: in [0, 1]; 0 does not smooth, 1 keeps the first weights.
     """
+    alpha = check_number("cr_mogm.alpha", alpha, "[0, 1]")
 
     def init(num_tasks: int, device: torch.device) -> CrMogmState[Inner]:
         seen_K = torch.zeros(num_tasks, dtype=torch.bool, device=device)
@@ -45,4 +47,4 @@ def cr_mogm(inner: Method[Inner], alpha: float = 0.9) -> Method[CrMogmState[Inne
     def head_weights(state: CrMogmState[Inner], observation: Observation, weights_K: Tensor) -> Tensor:
         return inner.head_weights(state.inner, observation, weights_K)
 
-    return Method(init, update, head_weights, inner.needs_halves)
+    return Method(init, update, head_weights, inner.needs_halves, inner.needs_positive_losses)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mtl.methods.interface import GradientMethod, Observation
+from mtl.methods.options import check_number
 from mtl.methods.solvers import divide
 
 
@@ -30,6 +31,9 @@ def db_mtl(beta: float = 0.9, beta_decay: float = 0.0) -> GradientMethod[DbMtlSt
       beta: share of the past, in [0, 1). LibMTL's default; the paper tunes it for each data set.
       beta_decay: 0 keeps beta constant.
     """
+    beta_decay = check_number("db_mtl.beta_decay", beta_decay, "[0, inf)")
+    # Averages that start at 0 and never move would train nothing.
+    beta = check_number("db_mtl.beta", beta, "[0, 1]" if beta_decay > 0.0 else "[0, 1)")
 
     def init(num_tasks: int, num_coordinates: int, device: torch.device) -> DbMtlState:
         average_KN = torch.zeros(num_tasks, num_coordinates, device=device)
@@ -47,7 +51,7 @@ def db_mtl(beta: float = 0.9, beta_decay: float = 0.0) -> GradientMethod[DbMtlSt
     def head_weights(state: DbMtlState, observation: Observation, weights_K: Tensor) -> Tensor:
         return _inverse_losses(observation).to(weights_K.dtype)
 
-    return GradientMethod(init, update, head_weights)
+    return GradientMethod(init, update, head_weights, needs_positive_losses=True)
 
 
 def _inverse_losses(observation: Observation) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_number
 
 
 class PriorityState(NamedTuple):
@@ -28,6 +29,8 @@ def dynamic_task_prioritization(gamma: float = 1.0, smoothing: float = 0.1) -> M
       gamma: focus; the paper tunes it for each task, 1 is our choice.
       smoothing: share of the new step in the moving average kappa, which starts at the first p_t; our choice.
     """
+    gamma = check_number("dynamic_task_prioritization.gamma", gamma, "[0, inf)")
+    smoothing = check_number("dynamic_task_prioritization.smoothing", smoothing, "(0, 1]")
 
     def init(num_tasks: int, device: torch.device) -> PriorityState:
         return PriorityState(
@@ -42,4 +45,4 @@ def dynamic_task_prioritization(gamma: float = 1.0, smoothing: float = 0.1) -> M
         weights_K = -torch.pow(1.0 - kappa_K, gamma) * log_kappa_K
         return torch.where(open_K, weights_K, 0.0), PriorityState(kappa_K, state.seen_K | open_K)
 
-    return Method(init, update)
+    return Method(init, update, needs_positive_losses=True)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mtl.methods import epochs, masked
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_number
 
 
 class AverageState(NamedTuple):
@@ -30,6 +31,7 @@ def dynamic_weight_average(temperature: float = 2.0) -> Method[AverageState]:
     Args:
       temperature: T; higher is closer to equal weights.
     """
+    temperature = check_number("dynamic_weight_average.temperature", temperature, "(0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> AverageState:
         zeros_K = torch.zeros(num_tasks, device=device)
@@ -49,4 +51,4 @@ def dynamic_weight_average(temperature: float = 2.0) -> Method[AverageState]:
         weights_K = open_K.sum() * masked.softmax(ratio_K / temperature, open_K)
         return weights_K, AverageState(clock, sum_K, num_losses_K, previous_K, older_K)
 
-    return Method(init, update)
+    return Method(init, update, needs_positive_losses=True)

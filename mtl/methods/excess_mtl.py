@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mtl.methods import masked
 from mtl.methods.interface import GradientMethod, Observation, as_the_trunk
+from mtl.methods.options import check_number
 from mtl.methods.solvers import divide
 
 FLOOR = 1e-7  # added to S, as in the authors' code
@@ -33,6 +34,7 @@ def excess_mtl(step_size: float = 0.01) -> GradientMethod[ExcessState]:
       step_size: of the weights. The default of the authors' code; its command for Office-Home has 1, and so has
         TorchJD, which moreover takes e_t itself for e_t / e_t(first) in the first step.
     """
+    step_size = check_number("excess_mtl.step_size", step_size, "[0, inf)")
 
     def init(num_tasks: int, num_coordinates: int, device: torch.device) -> ExcessState:
         zeros_K = torch.zeros(num_tasks, device=device)

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from mtl.errors import UserError
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_number
 from mtl.methods.solvers import (
     NUM_STEPS,
     cholesky,
@@ -29,12 +29,13 @@ def fairgrad(alpha: float = 2.0) -> Method[tuple[()]]:
     C v = z, z v^p = |g|^(p - 1), by Newton's method on the second equation's logarithm, v and z kept positive.
     A task whose gradient is 0 has w = 0.
 
+    Departure from the authors' code: it multiplies d by K.
+
     Args:
       alpha: at least 0.25, below which so few steps may not reach the solution; 1 is proportional fairness (Nash-MTL),
         infinity max-min fairness. The authors' experiments use 2.
     """
-    if not alpha >= 0.25:
-        raise UserError(f"fairgrad's alpha is {alpha}; choose a number of at least 0.25")
+    alpha = check_number("fairgrad.alpha", alpha, "[0.25, inf)")
     power = 1.0 / alpha
 
     def weights(observation: Observation) -> Tensor:

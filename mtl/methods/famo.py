@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mtl.methods import learned, masked
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_number
 
 
 class FamoState(NamedTuple):
@@ -32,8 +33,11 @@ def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Method[Fam
 
     Args:
       learning_rate: of xi.
-      weight_decay: L2 coefficient of xi (gamma); the authors' code for CelebA has 1e-2.
+      weight_decay: L2 coefficient of xi (gamma). The authors' scripts have 1e-3 for CelebA, NYU-v2 and QM9, 1e-2 for
+        Cityscapes.
     """
+    learning_rate = check_number("famo.learning_rate", learning_rate, "(0, inf)")
+    weight_decay = check_number("famo.weight_decay", weight_decay, "[0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> FamoState:
         logits = learned.init(num_tasks, device)
@@ -54,4 +58,4 @@ def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Method[Fam
         weights_K = masked.softmax(logits.values_K - torch.log(losses_K), open_K)  # z_t / L_t over their sum
         return weights_K, FamoState(logits, state.num_steps + 1, last_step_K, last_losses_K)
 
-    return Method(init, update)
+    return Method(init, update, needs_positive_losses=True)

@@ -23,4 +23,4 @@ def geometric() -> Method[tuple[()]]:
         weights_K = torch.exp(masked.mean(log_losses_K, open_K) - log_losses_K) / open_K.sum()
         return torch.where(open_K, weights_K, 0.0), state
 
-    return Method(init, update)
+    return Method(init, update, needs_positive_losses=True)

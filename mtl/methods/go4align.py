@@ -5,6 +5,7 @@ from torch import Tensor
 
 from mtl.methods import masked
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_count, check_number
 
 NUM_ITERATIONS = 20  # of Lloyd's algorithm; 40 numbers on a line settle in fewer
 
@@ -19,11 +20,14 @@ def go4align(num_groups: int = 2, step_size: float = 1e-4) -> Method[Tensor]:
     of iterations and starts from quantiles of omega, where the authors start at random.
 
     Args:
-      num_groups: of tasks; the paper tunes it for each data set, 2 is our choice.
+      num_groups: of tasks, at most K; the paper tunes it for each data set. 2 is our choice, and goes with any K.
       step_size: eta; the authors' code has 1e-4.
     """
+    check_count("go4align.num_groups", num_groups, "[1, inf)")
+    step_size = check_number("go4align.step_size", step_size, "[0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> Tensor:
+        check_count("go4align.num_groups", num_groups, f"[1, {max(2, num_tasks)}]")
         return torch.zeros(num_tasks, device=device)
 
     def update(log_gamma_K: Tensor, observation: Observation) -> tuple[Tensor, Tensor]:
@@ -33,7 +37,7 @@ def go4align(num_groups: int = 2, step_size: float = 1e-4) -> Method[Tensor]:
         omega_K = torch.where(open_K, masked.softmax(log_gamma_K, open_K) * total / losses_K, 0.0)
         return _group_means(omega_K, open_K, num_groups), log_gamma_K
 
-    return Method(init, update)
+    return Method(init, update, needs_positive_losses=True)
 
 
 def _group_means(values_K: Tensor, open_K: Tensor, num_groups: int) -> Tensor:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from mtl.methods.interface import GradientMethod, Observation
+from mtl.methods.options import check_number
 from mtl.methods.solvers import divide
 from mtl.methods.uniforms import coordinate_uniforms
 
@@ -24,6 +25,7 @@ def graddrop(leak: float = 0.0) -> GradientMethod[tuple[()]]:
     Args:
       leak: share of each gradient that passes in any case, in [0, 1]; the paper allows one for each task.
     """
+    leak = check_number("graddrop.leak", leak, "[0, 1]")
 
     def init(num_tasks: int, num_coordinates: int, device: torch.device) -> tuple[()]:
         return ()

@@ -8,6 +8,7 @@ from torch import Tensor
 from mtl.methods import learned, masked
 from mtl.methods.interface import Method, Observation
 from mtl.methods.learned import Learned
+from mtl.methods.options import check_number
 from mtl.methods.solvers import divide, open_gramian, open_weights
 
 
@@ -36,6 +37,8 @@ def gradnorm(alpha: float = 1.5, learning_rate: float = 0.025) -> Method[GradNor
         NYU-v2 is 1.5.
       learning_rate: of log w.
     """
+    alpha = check_number("gradnorm.alpha", alpha, "[0, inf)")
+    learning_rate = check_number("gradnorm.learning_rate", learning_rate, "(0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> GradNormState:
         return GradNormState(learned.init(num_tasks, device), torch.zeros(num_tasks, device=device))
@@ -56,7 +59,7 @@ def gradnorm(alpha: float = 1.5, learning_rate: float = 0.025) -> Method[GradNor
         )
         return open_weights(weights_K, observation), GradNormState(log_weights, first_losses_K)
 
-    return Method(init, update)
+    return Method(init, update, needs_positive_losses=True)
 
 
 def _normalized(log_weights_K: Tensor, open_K: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from mtl.methods.interface import Method, Observation, unweighted
+from mtl.methods.options import check_number
 from mtl.methods.pcgrad import random_orders
 from mtl.methods.solvers import divide, open_gramian, open_weights
 
@@ -23,6 +24,7 @@ def gradvac(beta: float = 0.01) -> Method[Tensor]:
     Args:
       beta: decay of the targets' moving average, in [0, 1].
     """
+    beta = check_number("gradvac.beta", beta, "[0, 1]")
 
     def init(num_tasks: int, device: torch.device) -> Tensor:
         return torch.zeros(num_tasks, num_tasks, device=device)

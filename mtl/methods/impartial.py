@@ -30,4 +30,4 @@ def impartial() -> Method[Learned]:
         scales_K, _ = losses.update(state, observation)
         return scales_K
 
-    return Method(losses.init, update, head_weights)
+    return Method(losses.init, update, head_weights, needs_positive_losses=True)

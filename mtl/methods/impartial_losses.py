@@ -26,4 +26,4 @@ def impartial_losses() -> Method[Learned]:
         state = learned.update(state, gradient_K, observation.open_K, observation.learning_rate)
         return torch.where(observation.open_K, weights_K, 0.0), state
 
-    return Method(init, update)
+    return Method(init, update, needs_positive_losses=True)

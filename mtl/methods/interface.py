@@ -13,23 +13,24 @@ class Observation(NamedTuple):
     """What a method may look at in a step. Tasks whose gate is shut count nowhere, as if they were not there.
 
     Attributes:
-      losses_K: float, each task's mean loss of the batch, positive.
+      losses_K: float, each task's mean loss of the batch.
       gramian_KK: float, M_ij = <g_i, g_j>, inner products of the tasks' gradients.
-      halves_KK: float, <g_i, g'_j> of gradients on the batch's first half with gradients on its second: two independent
-        samples. NaN unless the method asks for them (`Method.needs_halves`).
       open_K: bool, the task's gate is open; at least one is.
       uniforms_K: float in [0, 1), drawn anew in each step: the only randomness there is.
       learning_rate: float scalar, the network's in this step.
       epoch_step: int64 scalar, the step's number within its epoch, from 0.
+      halves_KK: float, <g_i, g'_j> of gradients on the batch's first half with gradients on its second; None unless the
+        method asks for them (`Method.needs_halves`). Papers want two independent samples. The halves' images are, but
+        both went through the trunk in one batch and share BatchNorm's mean and variance, which ties their gradients.
     """
 
     losses_K: Tensor
     gramian_KK: Tensor
-    halves_KK: Tensor
     open_K: Tensor
     uniforms_K: Tensor
     learning_rate: Tensor
     epoch_step: Tensor
+    halves_KK: Tensor | None = None
 
 
 HeadWeights = Callable[[Any, Observation, Tensor], Tensor]
@@ -53,12 +54,15 @@ class Method(NamedTuple, Generic[State]):
       update: (state, observation) -> (weights_K, state). The shared direction is sum_t w_t g_t over the open tasks.
       head_weights: (the state before, observation, weights_K) -> [K], what heads' gradients are multiplied by.
       needs_halves: whether it looks at `Observation.halves_KK`.
+      needs_positive_losses: whether its rule holds for positive losses alone, since it divides by them, takes their
+        logarithm or learns where they rest. `mtl.gradients.direction` shows it losses of at least 1e-12.
     """
 
     init: Callable[[int, torch.device], State]
     update: Callable[[State, Observation], tuple[Tensor, State]]
     head_weights: HeadWeights = as_the_trunk
     needs_halves: bool = False
+    needs_positive_losses: bool = False
 
 
 class GradientMethod(NamedTuple, Generic[State]):
@@ -71,12 +75,14 @@ class GradientMethod(NamedTuple, Generic[State]):
       head_weights: as `Method`'s.
       at_features: whether it can be applied to gradients at the features, whose coordinates are another batch's images
         in each step. Otherwise it takes gradients at the parameters.
+      needs_positive_losses: as `Method`'s.
     """
 
     init: Callable[[int, int, torch.device], State]
     update: Callable[[State, Observation, Tensor], tuple[Tensor, Tensor, State]]
     head_weights: HeadWeights = unweighted
     at_features: bool = False
+    needs_positive_losses: bool = False
 
 
 AnyMethod = Method[Any] | GradientMethod[Any]

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from mtl.errors import UserError
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_count
 from mtl.methods.solvers import gramian_method, open_gramian
 
 
@@ -20,14 +20,11 @@ def krum(num_byzantine: int = 1, num_selected: int = 1) -> Method[tuple[()]]:
     none), and at most all open tasks are selected. TorchJD's scores sum distances that are not squared.
 
     Args:
-      num_byzantine: f, how many gradients may be nonsense, at least 0.
-      num_selected: m, how many gradients to average, at least 1.
+      num_byzantine: f, how many gradients may be nonsense, at least 0 and less than K; the default goes with any K.
+      num_selected: m, how many gradients to average, from 1 to K.
     """
-    if num_byzantine < 0 or num_selected < 1:
-        raise UserError(
-            f"krum's num_byzantine is {num_byzantine} and its num_selected {num_selected}; "
-            "choose at least 0 and at least 1"
-        )
+    check_count("krum.num_byzantine", num_byzantine, "[0, inf)")
+    check_count("krum.num_selected", num_selected, "[1, inf)")
 
     def weights(observation: Observation) -> Tensor:
         gramian_KK, open_K = open_gramian(observation), observation.open_K
@@ -42,4 +39,10 @@ def krum(num_byzantine: int = 1, num_selected: int = 1) -> Method[tuple[()]]:
         selected_K = (open_K & (ranks_K < num_selected)).to(gramian_KK.dtype)
         return selected_K / selected_K.sum()
 
-    return gramian_method(weights)
+    def init(num_tasks: int, device: torch.device) -> tuple[()]:
+        # The defaults go with any number of tasks, a task alone too.
+        check_count("krum.num_byzantine", num_byzantine, f"[0, {max(1, num_tasks - 1)}]")
+        check_count("krum.num_selected", num_selected, f"[1, {num_tasks}]")
+        return ()
+
+    return gramian_method(weights)._replace(init=init)

@@ -6,6 +6,7 @@ from torch import Tensor
 from mtl.methods import learned
 from mtl.methods.interface import Method, Observation
 from mtl.methods.learned import Learned
+from mtl.methods.options import check_number
 
 
 def ldc(penalty: float = 0.01) -> Method[Learned]:
@@ -24,6 +25,7 @@ def ldc(penalty: float = 0.01) -> Method[Learned]:
     Args:
       penalty: lambda; the authors' code for CelebA has 0.01.
     """
+    penalty = check_number("ldc.penalty", penalty, "[0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> Learned:
         return learned.init(num_tasks, device, value=1.0)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mtl.methods import epochs
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_number
 
 
 class BalancedState(NamedTuple):
@@ -21,11 +22,13 @@ def loss_balanced(alpha: float = 0.5) -> Method[BalancedState]:
 
     w_t = (L_t / L_t of the epoch's first batch)^alpha
 
-    w is a constant in the total loss. A task's first batch is the first of the epoch in which its gate is open.
+    w is a constant in the total loss. A task's first batch is the first of the epoch in which its gate is open. The
+    authors' code then scales w to sum to K; here w falls with the losses, and the step with it.
 
     Args:
       alpha: focus; 0 gives equal weights. The authors' code has 0.5.
     """
+    alpha = check_number("loss_balanced.alpha", alpha, "[0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> BalancedState:
         return BalancedState(epochs.init_clock(num_tasks, device), torch.ones(num_tasks, device=device))
@@ -36,4 +39,4 @@ def loss_balanced(alpha: float = 0.5) -> Method[BalancedState]:
         weights_K = torch.pow(observation.losses_K / first_losses_K, alpha)
         return torch.where(observation.open_K, weights_K, 0.0), BalancedState(clock, first_losses_K)
 
-    return Method(init, update)
+    return Method(init, update, needs_positive_losses=True)

@@ -13,6 +13,10 @@ def mgda() -> Method[tuple[()]]:
 
     Then M w >= w^T M w: the direction descends for every task, or is 0 where no such direction exists. Where several w
     are optimal, the one with the least sum_t M_tt w_t^2: M_tt counts 1 + 1e-6 times.
+
+    Departures from Sener and Koltun's code: it can divide g_t by a normaliser before it solves for w, and its settings
+    for CelebA do, by L_t |g_t| ("loss+"); here g_t is as it is. Its heads are weighted by w, too, since it goes back
+    through sum_t w_t L_t; here they keep their own gradients.
     """
 
     def weights(observation: Observation) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 from mtl.linalg import row_products
 from mtl.methods import simplex
 from mtl.methods.interface import GradientMethod, Observation
+from mtl.methods.options import check_number
 
 
 class MocoState(NamedTuple):
@@ -31,14 +32,20 @@ def moco(
     Proj projects onto the simplex of the open tasks. Y starts at 0, so that the first d are short, and lambda at
     1 / K. A closed task's Y and lambda stand still, and its k of beta_k counts only steps in which it is open.
 
-    Defaults are LibMTL's. There, and in the authors' code for NYU-v2, two things differ from the paper, which we
-    follow: a softmax takes the place of Proj, and g_t is scaled to the length L_t before it enters Y.
+    We follow the paper's rule, but the defaults are LibMTL's for another one: there, and in the authors' code for
+    Cityscapes, a softmax takes the place of Proj, and g_t is scaled to the length L_t before it enters Y. With Proj and
+    g_t as it is, the same authors' code for MoDo's paper has beta = gamma = rho = 0.1 without decay.
 
     Args:
       beta, beta_decay: of the tracking; beta in (0, 1].
       gamma, gamma_decay: of the weights; in units of 1 / |g|^2.
       rho: L2 coefficient of the weights.
     """
+    beta = check_number("moco.beta", beta, "(0, 1]")
+    beta_decay = check_number("moco.beta_decay", beta_decay, "[0, inf)")
+    gamma = check_number("moco.gamma", gamma, "(0, inf)")
+    gamma_decay = check_number("moco.gamma_decay", gamma_decay, "[0, inf)")
+    rho = check_number("moco.rho", rho, "[0, inf)")
 
     def init(num_tasks: int, num_coordinates: int, device: torch.device) -> MocoState:
         return MocoState(

@@ -1,10 +1,12 @@
-"""MoDo: MGDA, one step at a time, on two independent samples."""
+"""MoDo: MGDA, one step at a time, on two samples."""
 
 import torch
 from torch import Tensor
 
+from mtl.errors import UserError
 from mtl.methods import simplex
 from mtl.methods.interface import Method, Observation, unweighted
+from mtl.methods.options import check_number
 from mtl.methods.solvers import open_weights
 
 
@@ -14,22 +16,25 @@ def modo(gamma: float = 0.1, rho: float = 0.1) -> Method[Tensor]:
       lambda <- Proj(lambda - gamma (G_1 G_2^T + rho I) lambda)
       d = G^T lambda
 
-    G_1 and G_2 are the gradients on the two halves of the batch. They are independent, so that the mean of G_1 G_2^T
-    is the Gramian of the mean gradients, to which G G^T of one sample adds the covariance of its noise. G is the whole
-    batch's, the mean of both, as in the paper; LibMTL takes a third sample. Proj projects onto the simplex of the open
-    tasks. lambda starts at 1 / K; a closed task's stands still.
+    G_1 and G_2 are the gradients on the two halves of the batch. Were they independent (`Observation.halves_KK` says
+    how far they are), the mean of G_1 G_2^T would be the Gramian of the mean gradients, to which G G^T of one sample
+    adds the covariance of its noise. G is the whole batch's, the mean of both, as in the paper; the authors' code takes
+    the sum of both, LibMTL a third sample. Proj projects onto the simplex of the open tasks. lambda starts at 1 / K; a
+    closed task's stands still.
 
     Args:
       gamma: step size, in units of 1 / |g|^2; the authors' code has 0.1 (LibMTL: 0.001).
       rho: L2 coefficient; the authors' code has 0.1.
     """
+    gamma = check_number("modo.gamma", gamma, "(0, inf)")
+    rho = check_number("modo.rho", rho, "[0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> Tensor:
         return simplex.uniform(num_tasks, device)
 
     def update(state: Tensor, observation: Observation) -> tuple[Tensor, Tensor]:
         weights_K = simplex.project(state.to(torch.float64), observation.open_K)
-        slope_K = open_halves(observation) @ weights_K + rho * weights_K
+        slope_K = open_halves(observation, "modo") @ weights_K + rho * weights_K
         weights_K = simplex.project(weights_K - gamma * slope_K, observation.open_K)
         new_state = torch.where(observation.open_K, weights_K.to(state.dtype), state)
         return open_weights(weights_K, observation), new_state
@@ -37,7 +42,16 @@ def modo(gamma: float = 0.1, rho: float = 0.1) -> Method[Tensor]:
     return Method(init, update, unweighted, needs_halves=True)
 
 
-def open_halves(observation: Observation) -> Tensor:
-    """G_1 G_2^T in float64, 0 at rows and columns of closed tasks. Not symmetric."""
+def open_halves(observation: Observation, method: str) -> Tensor:
+    """G_1 G_2^T in float64, 0 at rows and columns of closed tasks. Not symmetric.
+
+    Raises:
+      UserError: if the halves were not measured for the method of that name.
+    """
+    if observation.halves_KK is None:
+        raise UserError(
+            f"{method} compares gradients on two halves of the batch, and this observation has none: "
+            "give Observation.halves_KK"
+        )
     both_open_KK = observation.open_K & observation.open_K[:, None]
     return torch.where(both_open_KK, observation.halves_KK.to(torch.float64), 0.0)

@@ -7,6 +7,7 @@ from mtl.methods import learned, masked
 from mtl.methods.interface import Method, Observation
 from mtl.methods.learned import Learned
 from mtl.methods.modo import open_halves
+from mtl.methods.options import check_number
 from mtl.methods.solvers import divide, minimize_nonnegative, open_weights, regular_cosines
 
 # What the solver leaves of a direction of 0 is shorter: the root of the 1e-6 that it adds to the cosines.
@@ -26,17 +27,19 @@ def moml(learning_rate: float = 1e-3) -> Method[Learned]:
 
     Our departures, which save as many passes through the network as there are tasks: g'_s is taken at theta instead
     of theta', with the heads' part of the inner product left out; and the second half stands for the paper's
-    validation split, so that the network learns from all data.
+    validation split, so that the network learns from all data (`Observation.halves_KK` says how independent the halves
+    are).
 
     Args:
-      learning_rate: of a; the authors' code has 1e-3.
+      learning_rate: of a; the authors' script for the Office data has 1e-3, that for NYU-v2 1e-4.
     """
+    learning_rate = check_number("moml.learning_rate", learning_rate, "(0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> Learned:
         return learned.init(num_tasks, device)
 
     def update(state: Learned, observation: Observation) -> tuple[Tensor, Learned]:
-        values_K, open_K, halves_KK = state.values_K, observation.open_K, open_halves(observation)
+        values_K, open_K, halves_KK = state.values_K, observation.open_K, open_halves(observation, "moml")
         weights_K = masked.softmax(values_K.to(torch.float64), open_K)
         slopes_KK = weights_K[:, None] * (weights_K @ halves_KK - halves_KK)  # column s: h_s / eta
         gradient_K = _shortest_of_units(slopes_KK, open_K).to(values_K.dtype)

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mtl.errors import UserError
 from mtl.methods import masked
 from mtl.methods.interface import Method, Observation, unweighted
+from mtl.methods.options import check_count, check_number
 from mtl.methods.solvers import (
     divide,
     minimize_nonnegative,
@@ -44,15 +44,13 @@ def primary(task: int = 0, tau: float = 0.02, beta: float = 0.999, eps: float = 
       beta: decay of the moving average, in [0, 1).
       eps: added to the average, at least 0.
     """
-    if not (0.0 <= tau <= 1.0 and 0.0 <= beta < 1.0 and eps >= 0.0):
-        raise UserError(
-            f"primary's tau is {tau}, its beta {beta} and its eps {eps}; "
-            "choose tau in [0, 1], beta in [0, 1) and eps of at least 0"
-        )
+    check_count("primary.task", task, "[0, inf)")
+    tau = check_number("primary.tau", tau, "[0, 1]")
+    beta = check_number("primary.beta", beta, "[0, 1)")
+    eps = check_number("primary.eps", eps, "[0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> PrimaryState:
-        if not 0 <= task < num_tasks:
-            raise UserError(f"primary's task is {task}; choose one of the {num_tasks} tasks' numbers, which start at 0")
+        check_count("primary.task", task, f"[0, {num_tasks - 1}]")
         num_steps_K = torch.zeros(num_tasks, dtype=torch.int64, device=device)
         return PrimaryState(torch.zeros(num_tasks, device=device), num_steps_K)
 

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from mtl.errors import UserError
 from mtl.methods import masked
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_choice
 
 
 def random_weighting(distribution: str = "normal") -> Method[tuple[()]]:
@@ -18,8 +18,7 @@ def random_weighting(distribution: str = "normal") -> Method[tuple[()]]:
     Args:
       distribution: of the three; the paper's default is "normal".
     """
-    if distribution not in _DRAWS:
-        raise UserError(f"random_weighting's distribution is {distribution!r}; choose one of {', '.join(_DRAWS)}")
+    check_choice("random_weighting.distribution", distribution, _DRAWS)
     draw = _DRAWS[distribution]
 
     def init(num_tasks: int, device: torch.device) -> tuple[()]:

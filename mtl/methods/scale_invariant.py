@@ -18,4 +18,4 @@ def scale_invariant() -> Method[tuple[()]]:
     def update(state: tuple[()], observation: Observation) -> tuple[Tensor, tuple[()]]:
         return torch.where(observation.open_K, 1.0 / observation.losses_K, 0.0), state
 
-    return Method(init, update)
+    return Method(init, update, needs_positive_losses=True)

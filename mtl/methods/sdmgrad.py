@@ -1,48 +1,54 @@
-"""SDMGrad: a direction between MGDA's and the mean gradient, from independent samples."""
+"""SDMGrad: a direction between MGDA's and the mean gradient, from two samples."""
 
 import torch
 from torch import Tensor
 
-from mtl.methods import simplex
-from mtl.methods.interface import Method, Observation, unweighted
+from mtl.methods.interface import Method, Observation
 from mtl.methods.modo import open_halves
-from mtl.methods.solvers import divide, mean_weights, open_weights
+from mtl.methods.options import check_number
+from mtl.methods.solvers import gramian_method, mean_weights, minimize_nonnegative, regular_gramian
 
 
-def sdmgrad(
-    regularization: float = 0.3, num_iterations: int = 20, learning_rate: float = 10.0, momentum: float = 0.5
-) -> Method[Tensor]:
+def sdmgrad(regularization: float = 0.3) -> Method[tuple[()]]:
     """Stochastic direction-oriented multi-objective gradient descent (Xiao, Ban and Ji, NeurIPS 2023).
 
-      min over the simplex of |G^T w + lambda g_0|^2, by iterations of
-        v <- momentum v + A (w + lambda u),   w <- Proj(w - learning_rate v),   A = G_1 G_2^T / (mean_t sqrt(A_tt))^2
-      d = (G^T w + lambda g_0) / (1 + lambda),   u = 1 / K,   g_0 = G^T u the mean gradient
+      w = argmin over the simplex of (w + lambda u)^T A (w + lambda u),   A = G_1 G_2^T,   u = 1 / K
+      d = (G^T w + lambda g_0) / (1 + lambda),   g_0 = G^T u the mean gradient
 
-    G_1 and G_2 are the gradients on the two halves of the batch, independent samples. G is the whole batch's, where
-    the paper takes a third sample. Momentum (v starts at 0 in each step) and the scale of A, to which negative A_tt
-    count as 0, are the authors' code's, which also multiplies d by K. Proj projects onto the simplex of the open
-    tasks. w starts where it ended in the step before, at 1 / K in the first; a closed task's stands still.
+    G_1 and G_2 are the gradients on the two halves of the batch (`Observation.halves_KK` says how independent), so that
+    the mean of the objective is |G^T w + lambda g_0|^2 of the mean gradients. G is the whole batch's, where the paper
+    takes a third sample.
+
+    To the objective only A's symmetric part counts. Its noise may give that negative eigenvalues, which no Gramian has;
+    the lowest tells how large the noise is, and every eigenvalue below its size is raised to it. So where the halves
+    only contradict each other, w = u, and where they agree, the problem is as it stands.
+
+    Our departure: the problem is solved in every step, and nothing is remembered. The authors' code takes 20 projected
+    steps of size 10 (LibMTL: 5) with momentum 0.5 from the last w, on A over (mean_t sqrt(A_tt + 1e-4))^2. They do not
+    settle, nor do steps of size 1 where gradients are opposed or of unlike length (tests/methods/test_sdmgrad.py). That
+    a negative A_tt counts as 0 is LibMTL's; the authors have no such clamp, and their three samples share one tensor,
+    which makes A symmetric. They also multiply d by K.
 
     Args:
-      regularization: lambda; 0 is MGDA's problem, large the mean gradient. The authors' experiments have 0.3.
-      num_iterations: in each step.
-      learning_rate: of w; the authors' code has 10 (LibMTL: 5). There the iterations need not settle: with 40 random
-        gradients, a change of them in the ninth digit changes w by tenths. With 1 they settle.
-      momentum: in [0, 1).
+      regularization: lambda; 0 is MGDA's problem, large the mean gradient. The authors' scripts have 0.3.
     """
+    regularization = check_number("sdmgrad.regularization", regularization, "[0, inf)")
 
-    def init(num_tasks: int, device: torch.device) -> Tensor:
-        return simplex.uniform(num_tasks, device)
+    def weights(observation: Observation) -> Tensor:
+        denoised_KK = _raise_to_noise(open_halves(observation, "sdmgrad"))
+        gramian_KK = regular_gramian(observation._replace(gramian_KK=denoised_KK)) / (1.0 + regularization)
+        mean_K = regularization * mean_weights(observation)
+        weights_K = minimize_nonnegative(
+            lambda weights_K: (gramian_KK @ (weights_K + mean_K), gramian_KK), observation.open_K, on_simplex=True
+        )
+        return (weights_K + mean_K) / (1.0 + regularization)
 
-    def update(state: Tensor, observation: Observation) -> tuple[Tensor, Tensor]:
-        open_K, halves_KK, mean_K = observation.open_K, open_halves(observation), mean_weights(observation)
-        scale = mean_K @ halves_KK.diagonal().clamp(min=0.0).sqrt()
-        matrix_KK = divide(halves_KK, scale.square())
-        weights_K, velocity_K = simplex.project(state.to(torch.float64), open_K), torch.zeros_like(mean_K)
-        for _ in range(num_iterations):
-            velocity_K = momentum * velocity_K + matrix_KK @ (weights_K + regularization * mean_K)
-            weights_K = simplex.project(weights_K - learning_rate * velocity_K, open_K)
-        new_state = torch.where(open_K, weights_K.to(state.dtype), state)
-        return open_weights((weights_K + regularization * mean_K) / (1.0 + regularization), observation), new_state
+    return gramian_method(weights)._replace(needs_halves=True)
 
-    return Method(init, update, unweighted, needs_halves=True)
+
+def _raise_to_noise(halves_KK: Tensor) -> Tensor:
+    """The symmetric part, with eigenvalues of at least -lambda_min: V max(Lambda, -lambda_min) V^T."""
+    eigenvalues_K, vectors_KK = torch.linalg.eigh((halves_KK + halves_KK.T) / 2.0)
+    noise = (-eigenvalues_K[0]).clamp(min=0.0)
+    roots_KK = vectors_KK * eigenvalues_K.clamp(min=noise).sqrt()
+    return roots_KK @ roots_KK.T  # of roots, so that rounding leaves no negative diagonal

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from mtl.methods import masked
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_number
 
 
 def smooth_tchebycheff(mu: float = 0.01) -> Method[tuple[()]]:
@@ -12,14 +13,17 @@ def smooth_tchebycheff(mu: float = 0.01) -> Method[tuple[()]]:
 
     L = mu log sum_t exp(lambda_t (L_t - z_t) / mu),   so w_t = lambda_t softmax_t(lambda_t (L_t - z_t) / mu)
 
-    The ideal point z is 0, the infimum of a cross-entropy; an ideal that all tasks share drops out of w. The authors'
-    networks use log(L_t / n_t) in place of L_t - z_t, n the mean losses of a warm-up epoch, for tasks whose losses
-    have different units.
+    The ideal point z is 0, the infimum of a cross-entropy; an ideal that all tasks share drops out of w.
+
+    Our departure: this is the paper's formula, not the authors' code for multi-task learning. That takes
+    log(L_t / n_t) in place of lambda_t (L_t - z_t), n the mean losses of an epoch after a warm-up of four in which it
+    minimises sum_t log L_t, has mu = 1, and multiplies by K.
 
     Args:
-      mu: smoothing, in units of lambda_t L_t; towards 0 only the largest loss counts. The smallest of the values that
-        the paper tries (0.01 to 1).
+      mu: smoothing, in units of lambda_t L_t; towards 0 only the largest loss counts. 0.01 is from another experiment
+        of the authors, which learns a whole Pareto set.
     """
+    mu = check_number("smooth_tchebycheff.mu", mu, "(0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> tuple[()]:
         return ()

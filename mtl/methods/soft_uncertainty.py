@@ -5,6 +5,7 @@ from torch import Tensor
 
 from mtl.methods import masked
 from mtl.methods.interface import Method, Observation
+from mtl.methods.options import check_number
 
 
 def soft_uncertainty(temperature: float = 10.0) -> Method[tuple[()]]:
@@ -19,6 +20,7 @@ def soft_uncertainty(temperature: float = 10.0) -> Method[tuple[()]]:
       temperature: T; higher is closer to equal weights. The paper tunes it for each data set and has no default. Ours
         keeps the weights of binary cross-entropies (0.1 to 0.7 nats) within a factor of about 2.4.
     """
+    temperature = check_number("soft_uncertainty.temperature", temperature, "(0, inf)")
 
     def init(num_tasks: int, device: torch.device) -> tuple[()]:
         return ()
@@ -26,4 +28,4 @@ def soft_uncertainty(temperature: float = 10.0) -> Method[tuple[()]]:
     def update(state: tuple[()], observation: Observation) -> tuple[Tensor, tuple[()]]:
         return masked.softmax(1.0 / (temperature * observation.losses_K), observation.open_K), state
 
-    return Method(init, update)
+    return Method(init, update, needs_positive_losses=True)

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from mtl.errors import UserError
 from mtl.methods.interface import GradientMethod, Observation
+from mtl.methods.options import check_count
 
 
 def trimmed_mean(num_trimmed: int = 1) -> GradientMethod[tuple[()]]:
@@ -16,12 +16,12 @@ def trimmed_mean(num_trimmed: int = 1) -> GradientMethod[tuple[()]]:
     fewer than 2 b + 1 open tasks, b is as large as leaves one (of an odd number) or two: the median.
 
     Args:
-      num_trimmed: b, at each end.
+      num_trimmed: b, at each end, at most (K - 1) / 2; the default goes with any K.
     """
-    if num_trimmed < 0:
-        raise UserError(f"trimmed_mean's num_trimmed is {num_trimmed}; choose 0 or more")
+    check_count("trimmed_mean.num_trimmed", num_trimmed, "[0, inf)")
 
     def init(num_tasks: int, num_coordinates: int, device: torch.device) -> tuple[()]:
+        check_count("trimmed_mean.num_trimmed", num_trimmed, f"[0, {max(1, (num_tasks - 1) // 2)}]")
         return ()
 
     def update(state: tuple[()], observation: Observation, gradients_KN: Tensor) -> tuple[Tensor, Tensor, tuple[()]]:

@@ -1,16 +1,17 @@
-"""Trunks: torchvision's ResNet-18 and VGG-16 as stateless functions with taps.
+"""Trunks: torchvision's classification networks, and any other module, as stateless functions with taps.
 
-torchvision's modules are kept for their weights' sake: the parameters have its names, so its checkpoints load. What
-is left of the module is its graph; it lives on the `meta` device and holds no numbers.
+The modules are kept for their weights' sake: the parameters have torchvision's names, so its checkpoints load. What is
+left of a module is its graph; it lives on the `meta` device and holds no numbers.
 
-A tap is the end of a stage, averaged over the image plane: [B, C, H, W] -> [B, C]. VGG-16's three fully connected
-layers are left out: they expect 224 x 224 pixels, and hold 8 times as many weights as all of its convolutions.
+A tap is the end of a stage, averaged over the image plane: [B, C, H, W] -> [B, C] (see `mtl.models.stages.pool` for
+Swin's and ViT's). What follows the last stage is left out: VGG-16's three fully connected layers expect 224 x 224
+pixels, and hold 8 times as many weights as all of its convolutions.
 """
 
 import copy
+import difflib
 from collections.abc import Callable, Mapping
-from functools import partial
-from pathlib import Path
+from functools import cache, partial
 from typing import NamedTuple
 
 import torch
@@ -20,22 +21,20 @@ from torch.func import functional_call
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from mtl.errors import UserError
+from mtl.models.noise import Drawn, Undrawn, replace_noise
 from mtl.models.probes import Convolution, Tensors, find_convolutions, probe
+from mtl.models.stages import IMAGE_SIZE, Stage, find_stages, pool, tap_depths
+from mtl.models.weights import Build, build_on_meta, first_line, load
+from mtl.models.width import slim
 
 ProbedTrunk = Callable[[Tensors, Tensors, Tensor, Tensors], tuple[Tensors, Tensors, Tensors]]
-
-
-class Stage(NamedTuple):
-    """A place where a task may tap the trunk: the node's name, and the layers with weights from the image up to it."""
-
-    node: str
-    depth: int
+OUTPUT = "output"  # the tap at a module's end
 
 
 class Architecture(NamedTuple):
     """What is known of a trunk before it is built."""
 
-    build: Callable[..., nn.Module]
+    build: Build
     stages: Mapping[str, Stage]  # from the image up
 
 
@@ -61,12 +60,14 @@ class Backbone(NamedTuple):
     """A trunk as values and a pure function.
 
     Attributes:
-      params: name -> tensor, torchvision's names.
-      buffers: name -> tensor: BatchNorm's running statistics (empty for VGG-16).
+      params: name -> tensor, the module's names.
+      buffers: name -> tensor: BatchNorm's running statistics, and what the noise of dropout and stochastic depth is
+        made of (see `mtl.models.noise`); empty for VGG-16.
       widths: tap -> number of channels.
-      depths: tap -> layers with weights from the image up to it.
+      depths: tap -> layers with weights on the longest path from the input up to it.
       apply: (params, buffers, images_BCHW, train) -> (tap -> features [B, C], new buffers). With `train`, BatchNorm
-        uses the batch's statistics and the new buffers hold the moved averages; nothing is changed in place.
+        uses the batch's statistics, dropout drops, and the new buffers hold the moved averages and the next step's
+        noise; nothing is changed in place.
       convolutions: layer -> how it convolves; those that can be probed.
       probe: layers -> (params, buffers, images_BCHW, layer -> zeros) -> (tap -> features [B, C], new buffers, layer ->
         what it read), in training mode. See `mtl.models.probes`.
@@ -81,50 +82,149 @@ class Backbone(NamedTuple):
     probe: Callable[[tuple[str, ...]], ProbedTrunk]
 
 
-def architecture(name: str) -> Architecture:
-    """Looks an architecture up by its name."""
-    if name not in ARCHITECTURES:
-        raise UserError(f"model.backbone is {name!r}; choose one of {', '.join(ARCHITECTURES)}")
-    return ARCHITECTURES[name]
+def architecture(name: str, image_size: int = IMAGE_SIZE) -> Architecture:
+    """Looks a network up by its name; its stages are found from its graph.
+
+    Args:
+      name: a key of `ARCHITECTURES`, or of any classification network of torchvision.
+      image_size: height and width for which ViT and MaxViT are built; others take any that is large enough.
+
+    Raises:
+      UserError: for an unknown name.
+
+    >>> list(architecture("resnet34").stages)
+    ['layer1', 'layer2', 'layer3', 'layer4']
+    """
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    known = sorted({*ARCHITECTURES, *torchvision.models.list_models(module=torchvision.models)})
+    if name not in known:
+        closest = difflib.get_close_matches(name.lower(), known, n=4, cutoff=0.0)
+        raise UserError(
+            f"model.backbone is {name!r}, which is no classification network of torchvision; "
+            f"the closest names are {', '.join(closest)}"
+        )
+    return Architecture(_builder(name, image_size), _stages(name))
 
 
-def make_backbone(name: str, taps: tuple[str, ...], weights: str, seed: int) -> Backbone:
+def make_backbone(
+    name: str, taps: tuple[str, ...], weights: str, seed: int, width: float = 1.0, image_size: int = 64
+) -> Backbone:
     """Builds a trunk that ends at its deepest tap.
 
     Args:
-      name: a key of `ARCHITECTURES`.
+      name: see `architecture`.
       taps: the stages that tasks read, each once.
       weights: "" for random ones, the name of torchvision weights such as "IMAGENET1K_V1", or a file with a state dict.
-      seed: of the random weights.
+      seed: of the random weights, and of the noise in training.
+      width: what every number of channels is multiplied with, see `mtl.models.width`.
+      image_size: height and width of the images, pixels.
 
     Raises:
-      UserError: for an unknown backbone or tap, and for weights that cannot be had or do not fit.
+      UserError: for an unknown backbone or tap, for weights that cannot be had or do not fit, for a width or a size of
+        images that the network cannot have.
     """
-    arch = architecture(name)
+    arch = architecture(name, image_size)
     unknown = [tap for tap in taps if tap not in arch.stages]
     if unknown:
         raise UserError(f"model.taps names {unknown[0]!r}; {name} can be tapped at {', '.join(arch.stages)}")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module = _load(arch, name, weights)
-    module = create_feature_extractor(module, {arch.stages[tap].node: tap for tap in taps})
-    params = {name: value.detach().clone() for name, value in module.named_parameters()}
-    buffers = {name: value.clone() for name, value in module.named_buffers()}
+    if not width > 0.0:
+        raise UserError(f"model.width is {width}; it must be above 0")
+    if weights and width != 1.0:
+        raise UserError(f"model.weights is {weights!r}, which fits no slim network: leave model.width at 1")
+    nodes = {tap: arch.stages[tap].node for tap in taps}
+    layouts = {tap: arch.stages[tap].layout for tap in taps}
+    images_BCHW = torch.empty(2, 3, image_size, image_size, device="meta")
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            trunk = _cut(load(arch.build, name, weights), nodes) if width == 1.0 else _slim(arch, name, nodes, width)
+        return _make_stateless(trunk, taps, layouts, images_BCHW, seed)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise UserError(
+            f"data.image_size is {image_size}, and {name} cannot take such images ({first_line(error)}); choose another"
+        ) from error
+
+
+def from_module(
+    module: nn.Module,
+    taps: Mapping[str, str] | None,
+    inputs: Tensor,
+    layouts: Mapping[str, str] | None = None,
+    seed: int = 0,
+) -> Backbone:
+    """Makes a trunk of any module with its present weights; the module stays as it is.
+
+    Dropout and stochastic depth get their noise from the trunk's buffers.
+
+    Args:
+      module: reads one tensor.
+      taps: tap -> name of the node where the trunk is tapped, as `torchvision.models.feature_extraction` has it; what
+        lies behind them is left out, and torch.fx must be able to trace the module. None: the module is left whole,
+        and its output is the one tap, "output". Then its convolutions cannot be probed.
+      inputs: an example; only its shape and type matter, it may be on the `meta` device.
+      layouts: tap -> layout of what is read there, see `mtl.models.stages.pool`; where it is not given, "BC" for a
+        tensor of two dimensions and "BCHW" for one of four.
+      seed: of the noise.
+
+    Raises:
+      UserError: if the module draws random numbers otherwise than by layers for dropout or stochastic depth, and for a
+        tap without a layout.
+
+    >>> net = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 3))
+    >>> backbone = from_module(net, None, torch.empty(2, 4))
+    >>> backbone.widths
+    {'output': 3}
+    """
+    trunk = module if taps is None else _cut(module, taps)
+    return _make_stateless(trunk, (OUTPUT,) if taps is None else tuple(taps), layouts or {}, inputs.to("meta"), seed)
+
+
+def _cut(module: nn.Module, taps: Mapping[str, str]) -> fx.GraphModule:
+    """The part of a module that leads to its taps (tap -> node); it returns tap -> what that node writes."""
+    nodes = {node: tap for tap, node in taps.items()}
+    return create_feature_extractor(module, nodes, suppress_diff_warning=True)  # auxiliary heads are in training only
+
+
+def _slim(arch: Architecture, name: str, nodes: Mapping[str, str], width: float) -> nn.Module:
+    try:
+        trunk = slim(_cut(build_on_meta(arch.build), nodes), width)
+        copy.deepcopy(trunk).to("meta")(torch.empty(2, 3, IMAGE_SIZE, IMAGE_SIZE, device="meta"))
+    except (RuntimeError, ValueError) as error:
+        raise UserError(
+            f"model.width is {width}, and {name} cannot be scaled so ({first_line(error)}): leave it at 1"
+        ) from error
+    return trunk
+
+
+def _make_stateless(
+    module: nn.Module, taps: tuple[str, ...], layouts: Mapping[str, str], inputs: Tensor, seed: int
+) -> Backbone:
+    module = replace_noise(module, seed)
+    params = {name: value.detach() for name, value in module.named_parameters()}
+    buffers = dict(module.named_buffers())
     module = module.to("meta").train()
-    apply = _stateless(module, copy.deepcopy(module).eval(), taps)
-    shapes = apply(
-        {name: value.to("meta") for name, value in params.items()},
-        {name: value.to("meta") for name, value in buffers.items()},
-        torch.empty(1, 3, 64, 64, device="meta"),
-        False,
-    )[0]
-    widths = {tap: features.shape[1] for tap, features in shapes.items()}
-    depths = {tap: arch.stages[tap].depth for tap in taps}
-    return Backbone(params, buffers, widths, depths, apply, find_convolutions(module), partial(_probe, module, taps))
+    try:
+        with torch.no_grad(), Undrawn():
+            maps = _by_tap(module(inputs))
+    except Drawn as error:
+        raise UserError(
+            f"the network draws random numbers in {error}, and then a step is no pure function: "
+            "let it draw by layers nn.Dropout or torchvision.ops.StochasticDepth"
+        ) from error
+    layouts = {tap: layouts.get(tap) or _guess_layout(tap, maps[tap]) for tap in taps}
+    widths = {tap: values.shape[1] for tap, values in _features(maps, layouts).items()}
+    apply = _stateless(module, copy.deepcopy(module).eval(), layouts)
+    if isinstance(module, fx.GraphModule):
+        probed = partial(_probe, module, layouts)
+        return Backbone(params, buffers, widths, tap_depths(module), apply, find_convolutions(module), probed)
+    # Without a graph it is not known what lies on the way: every weight counts.
+    depths = {OUTPUT: sum(value.dim() > 1 for value in params.values())}
+    return Backbone(params, buffers, widths, depths, apply, {}, partial(_probe_nothing, apply))
 
 
 def _stateless(
-    train_module: nn.Module, eval_module: nn.Module, taps: tuple[str, ...]
+    train_module: nn.Module, eval_module: nn.Module, layouts: Mapping[str, str]
 ) -> Callable[..., tuple[Tensors, Tensors]]:
     """Two modules, since toggling one between train() and eval() makes torch.compile start again."""
 
@@ -132,63 +232,57 @@ def _stateless(
         module = train_module if train else eval_module
         # functional_call moves BatchNorm's averages in place: give it copies, and return them.
         moved = {name: value.clone() for name, value in buffers.items()} if train else buffers
-        maps = functional_call(module, (params, moved), (images_BCHW,), strict=True)
-        return _features(maps, taps), moved
+        maps = _by_tap(functional_call(module, (params, moved), (images_BCHW,), strict=True))
+        return _features(maps, layouts), moved
 
     return apply
 
 
-def _probe(module: fx.GraphModule, taps: tuple[str, ...], layers: tuple[str, ...]) -> ProbedTrunk:
+def _probe(module: fx.GraphModule, layouts: Mapping[str, str], layers: tuple[str, ...]) -> ProbedTrunk:
     probed = probe(module, layers)
 
     def apply(
         params: Tensors, buffers: Tensors, images_BCHW: Tensor, probes: Tensors
     ) -> tuple[Tensors, Tensors, Tensors]:
         maps, moved, inputs = probed(params, buffers, images_BCHW, probes)
-        return _features(maps, taps), moved, inputs
+        return _features(maps, layouts), moved, inputs
 
     return apply
 
 
-def _features(maps: Tensors, taps: tuple[str, ...]) -> Tensors:
-    return {tap: maps[tap].mean(dim=(2, 3)) for tap in taps}
+def _probe_nothing(trunk: Callable[..., tuple[Tensors, Tensors]], layers: tuple[str, ...]) -> ProbedTrunk:
+    assert not layers, "a module without a graph has no layers to probe"
+
+    def apply(
+        params: Tensors, buffers: Tensors, images_BCHW: Tensor, probes: Tensors
+    ) -> tuple[Tensors, Tensors, Tensors]:
+        return *trunk(params, buffers, images_BCHW, True), {}
+
+    return apply
 
 
-def _load(arch: Architecture, name: str, weights: str) -> nn.Module:
-    if not weights:
-        return arch.build(weights=None)
-    if not Path(weights).is_file():
-        return _load_torchvision(arch, name, weights)
-    module = arch.build(weights=None)
-    try:
-        values = torch.load(weights, map_location="cpu", weights_only=True)
-        missing, unexpected = module.load_state_dict(values, strict=False)
-    except Exception as error:  # torch.load and load_state_dict raise a dozen types for a bad file
-        raise UserError(
-            f"model.weights: {weights} holds no state dict that fits {name} ({_first_line(error)})"
-        ) from error
-    lost = [key for key in [*missing, *unexpected] if not key.startswith(("fc.", "classifier."))]
-    if lost:
-        raise UserError(
-            f"model.weights: {weights} does not fit {name}: {len(lost)} tensors differ, the first is {lost[0]}"
-        )
-    return module
+def _by_tap(values: Tensor | Tensors) -> Tensors:
+    return values if isinstance(values, dict) else {OUTPUT: values}
 
 
-def _load_torchvision(arch: Architecture, name: str, weights: str) -> nn.Module:
-    known = [entry.name for entry in torchvision.models.get_model_weights(name)]
-    if weights not in known:
-        raise UserError(
-            f"model.weights is {weights!r}: no such file, and torchvision has {', '.join(known)} for {name}"
-        )
-    try:
-        return arch.build(weights=weights)
-    except OSError as error:  # URLError is one
-        raise UserError(
-            f"model.weights: torchvision could not download {weights} for {name} ({_first_line(error)}); "
-            "download the file elsewhere and give its path"
-        ) from error
+def _features(maps: Tensors, layouts: Mapping[str, str]) -> Tensors:
+    return {tap: pool(maps[tap], layout) for tap, layout in layouts.items()}
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _guess_layout(tap: str, values: Tensor) -> str:
+    layouts = {2: "BC", 4: "BCHW"}
+    if values.dim() not in layouts:
+        raise UserError(f"what is read at {tap!r} has shape {tuple(values.shape)}: say how in layouts, as BNC")
+    return layouts[values.dim()]
+
+
+def _builder(name: str, image_size: int) -> Build:
+    build = torchvision.models.get_model_builder(name)
+    if name.startswith("vit_"):
+        return partial(build, image_size=image_size)
+    return partial(build, input_size=(image_size, image_size)) if name.startswith("maxvit_") else build
+
+
+@cache
+def _stages(name: str) -> Mapping[str, Stage]:
+    return find_stages(build_on_meta(torchvision.models.get_model_builder(name)))

@@ -6,6 +6,7 @@ images and positions are few, this pair is smaller than the gradient, and so is 
 """
 
 import copy
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -28,11 +29,14 @@ ProbedMaps = Callable[[Tensors, Tensors, Tensor, Tensors], tuple[Tensors, Tensor
 
 
 def find_convolutions(module: fx.GraphModule) -> dict[str, Convolution]:
-    """The convolutions that can be probed, by name, from the image up: without groups, and padded with zeros."""
+    """The convolutions that can be probed, by name, from the image up: without groups, padded with zeros, run once."""
     found = {}
+    calls = Counter(node.target for node in module.graph.nodes if node.op == "call_module")
     for node in module.graph.nodes:
         layer = module.get_submodule(node.target) if node.op == "call_module" else None
         if not isinstance(layer, nn.Conv2d) or layer.groups > 1 or layer.padding_mode != "zeros":
+            continue
+        if calls[node.target] > 1:
             continue
         if isinstance(layer.padding, tuple):  # not "same" or "valid"
             found[node.target] = Convolution(layer.stride, layer.padding, layer.dilation)
@@ -53,13 +57,15 @@ def probe(module: fx.GraphModule, names: tuple[str, ...]) -> ProbedMaps:
         nodes[name].replace_all_uses_with(probed, delete_user_cb=lambda user, probed=probed: user is not probed)
     output.args = ((output.args[0], {name: nodes[name].args[0] for name in names}),)
     probed_module = fx.GraphModule(module, graph).train()
+    own = {name for name, _ in probed_module.named_buffers()}  # others serve in evaluation alone
 
     def apply(
         params: Tensors, buffers: Tensors, images_BCHW: Tensor, probes: Tensors
     ) -> tuple[Tensors, Tensors, Tensors]:
         moved = {name: value.clone() for name, value in buffers.items()}
         zeros = [probes[name] for name in names]
-        maps, inputs = functional_call(probed_module, (params, moved), (images_BCHW, *zeros), strict=True)
+        used = {name: value for name, value in moved.items() if name in own}
+        maps, inputs = functional_call(probed_module, (params, used), (images_BCHW, *zeros), strict=True)
         return maps, moved, inputs
 
     return apply

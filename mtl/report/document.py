@@ -23,7 +23,12 @@ def document(study: StudyRecord, figures: dict[str, str]) -> str:
       figures: name -> file, relative to the PDF's folder.
     """
     body = "\n\n".join(section(study, figures) for section in SECTIONS)
-    return with_template("Several face attributes from one network", _subtitle(study), body)
+    return with_template(_title(study), _subtitle(study), body)
+
+
+def _title(study: StudyRecord) -> str:
+    alone = [*study.results["methods"]] == ["single_task"]
+    return "Face attributes, each from a network of its own" if alone else "Face attributes from one network"
 
 
 def _subtitle(study: StudyRecord) -> str:

@@ -1,43 +1,79 @@
 """Sentences about what a study shows, generated from its statistics: they say "no gain" where that is so."""
 
+from collections.abc import Collection
 from typing import Any
 
 from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name, name_in_sentence, task_name
-from mtl.report.quote import others_apart, quote, words
+from mtl.report.quote import others, quote, words
+from mtl.report.shown import main_form
+from mtl.statistics import ONE_SEED
 
+APART = "cannot be told apart"
 VERDICTS = {
     "gain": "a gain",
     "loss": "a loss",
-    "cannot be told apart": "the two cannot be told apart",
+    APART: "the two cannot be told apart",
+    ONE_SEED: "one seed allows no verdict on the method",
 }
 MAX_COMPARISONS = 8  # that get a sentence whatever they show
 
 
-def findings(study: StudyRecord) -> list[str]:
-    """What the comparisons with joint training show, a sentence for each.
+def baseline(study: StudyRecord, method: str) -> str:
+    """What a method is compared with: joint training, or what the configuration names for it."""
+    return study.results["references"].get(method, "joint")
 
-    With many, only for DST, its control, and what gains or loses, the best first; the others are counted.
+
+def findings(study: StudyRecord) -> list[str]:
+    """What the comparisons of the methods with their baselines show, a sentence for each.
+
+    With many, only for DST, its control, those with a baseline of their own, and what gains or loses, the best first;
+    the others are counted.
     """
-    comparisons = study.results["comparisons"]
-    overall = {m: of["joint"]["accuracy"]["overall"] for m, of in comparisons.items() if "joint" in of}
+    overall = {
+        method: references[baseline(study, method)]["accuracy"]["overall"]
+        for method, references in study.results["comparisons"].items()
+        if baseline(study, method) in references
+    }
     if len(overall) <= MAX_COMPARISONS:
-        return [gain_sentence(study, method, "joint") for method in overall]
-    in_full = [method for method in ("dst", "random_drop") if method in overall]
-    others = others_apart(comparisons)
+        return [gain_sentence(study, method, baseline(study, method)) for method in overall]
+    in_full = [method for method in ("dst", "random_drop", *study.results["references"]) if method in overall]
+    apart, one_seed = (others(study.results, verdict) for verdict in (APART, ONE_SEED))
     told_apart = sorted(
-        overall.keys() - {*in_full, *others}, key=lambda method: (-overall[method]["difference"], method)
+        overall.keys() - {*in_full, *apart, *one_seed}, key=lambda method: (-overall[method]["difference"], method)
     )
-    sentences = [gain_sentence(study, method, "joint") for method in in_full]
+    sentences = [gain_sentence(study, method, baseline(study, method)) for method in in_full]
     sentences += [_short_sentence(study, method) for method in told_apart]
-    if others:
-        number = quote(study, "results.json", "comparisons", "others_apart")
+    if apart:
+        number = quote(study, "results.json", "", "others_apart")
+        sentences.append(f"{number} other {_methods(apart)} cannot be told apart from joint training.")
+    if told_apart or apart:
         sentences.append(
-            f"{number} other {'methods' if len(others) > 1 else 'method'} cannot be told apart from joint training. "
             "Nothing is corrected for the number of methods: of those that do not differ, about one in twenty stands "
             "out by chance."
         )
+    if one_seed:
+        sentences.append(_range(study, one_seed))
     return sentences
+
+
+def _range(study: StudyRecord, methods: list[str]) -> str:
+    """From which to which difference the methods with one seed go."""
+
+    def difference(method: str) -> float:
+        value = study.results["comparisons"][method]["joint"]["accuracy"]["overall"]["difference"]
+        return 0.0 if value is None else value
+
+    ends = [
+        f"{quote(study, 'results.json', f'comparisons/{method}/joint/accuracy/overall/difference', 'points')} "
+        f"({words(method_name(method))})"
+        for method in (min(methods, key=difference), max(methods, key=difference))
+    ]
+    number = quote(study, "results.json", "", "others_one_seed")
+    return (
+        f"{number} other {_methods(methods)} differ{'s' if len(methods) == 1 else ''} from joint training by "
+        f"{' to '.join(ends)} points in the one seed that they share with it: *one seed allows no verdict on a method*."
+    )
 
 
 def _short_sentence(study: StudyRecord, method: str) -> str:
@@ -49,61 +85,118 @@ def _short_sentence(study: StudyRecord, method: str) -> str:
 
 
 def gain_sentence(study: StudyRecord, method: str, reference: str) -> str:
-    """One comparison in words: difference, interval, p value, verdict, and the tasks that stand out."""
+    """One comparison in words: difference, interval, p value, verdict, and the tasks that stand out.
+
+    With one seed the interval is that over test images, and nothing is said of significance.
+    """
     comparison = study.results["comparisons"][method][reference]
     path = f"comparisons/{method}/{reference}/accuracy/overall"
-    overall = comparison["accuracy"]["overall"]
-    verdict = VERDICTS[overall["verdict"]]
+    verdict = comparison["accuracy"]["overall"]["verdict"]
+    interval = _image_interval(study, path) if verdict == ONE_SEED else _interval(study, path)
     return (
-        f"*{words(_capital(method_name(method)))} against {name_in_sentence(reference)}* "
+        f"*{words(_capital(method_name(method)))} against {words(name_in_sentence(reference))}* "
         f"({_seeds(study, method, reference)}): mean accuracy differs by "
         f"{quote(study, 'results.json', f'{path}/difference', 'points')} points "
-        f"{_interval(study, path)}: *{verdict}*. {_tasks(comparison)}"
+        f"{interval}: *{VERDICTS[verdict]}*.{'' if verdict == ONE_SEED else ' ' + _tasks(comparison)}"
     )
 
 
 def lesson(study: StudyRecord) -> str:
-    """What follows for DST from its comparisons with joint training and with its control; nothing without both."""
-    comparisons = study.results["comparisons"].get("dst", {})
-    if "joint" not in comparisons:
+    """What follows for the main form of DST: gates shut, its baseline, and for DST itself its control; markup."""
+    form = main_form(study)
+    if form is None:
         return ""
-    if study.results["dropping"]["dst"]["overall"]["gates_shut"] == 0:
-        return "DST's gates were never shut, so it trained as joint training does: *nothing follows about dropping*."
-    against_joint = comparisons["joint"]["accuracy"]["overall"]["verdict"]
-    if against_joint == "cannot be told apart":
-        path = "comparisons/dst/joint/accuracy/overall/interval"
-        first = (
-            "This study shows *no gain of DST over joint training* in mean accuracy, and no loss either; differences "
-            f"outside {quote(study, 'results.json', f'{path}/0', 'points')} to "
-            f"{quote(study, 'results.json', f'{path}/1', 'points')} points are not compatible with it."
+    name, comparisons = words(method_name(form)), study.results["comparisons"].get(form, {})
+    sentences = [_gates(study, form)]
+    if study.results["dropping"][form]["overall"]["num_shut"] == 0:
+        sentences.append(
+            "It trained as if nothing could be dropped: *nothing follows about dropping*, whatever differences say."
         )
-    else:
-        first = {
-            "gain": "In this study *DST gains over joint training* in mean accuracy.",
-            "loss": "In this study *DST loses against joint training* in mean accuracy.",
-        }[against_joint]
-    return f"{first} {_of_control(comparisons)}"
+    elif baseline(study, form) in comparisons:
+        sentences.append(_of_baseline(study, form))
+        if form == "dst":
+            sentences.append(_of_control(comparisons, [m for m in study.results["dropping"] if m != "random_drop"]))
+        sentences.append(f"All that is said of {name} rests on these gates.")
+    return " ".join(sentences)
 
 
-def _of_control(comparisons: dict[str, Any]) -> str:
+def _gates(study: StudyRecord, form: str) -> str:
+    """How many gates were shut, and how likely that was: two things."""
+    path, name = f"dropping/{form}/overall", words(_capital(method_name(form)))
+    of_step = any(
+        0 < gate < 1 for run in study.runs.get(form, {}).values() for line in run.dst for gate in line["G"].values()
+    )
+    shares = ", each as the share of the epoch's steps in which it was shut" if of_step else ""
+    return (
+        f"{name} *shut {quote(study, 'results.json', f'{path}/num_shut', 'tally')} of "
+        f"{quote(study, 'results.json', f'{path}/num_gates', 'tally')} gates*, counted over tasks, epochs and "
+        f"seeds{shares}: {quote(study, 'results.json', f'{path}/gates_shut', 'percent', 1)} %. Its mean drop rate "
+        f"$1 - P$ was {quote(study, 'results.json', f'{path}/drop_rate', 'percent', 1)} %: that is how likely a gate "
+        "was to be shut, not how often it was."
+    )
+
+
+def _of_baseline(study: StudyRecord, form: str) -> str:
+    reference, name = baseline(study, form), words(method_name(form))
+    other = words(name_in_sentence(reference))
+    path = f"comparisons/{form}/{reference}/accuracy/overall"
+    verdict = study.results["comparisons"][form][reference]["accuracy"]["overall"]["verdict"]
+    low, high = (quote(study, "results.json", f"{path}/interval/{end}", "points") for end in (0, 1))
+    return {
+        "gain": f"In this study *{name} gains over {other}* in mean accuracy.",
+        "loss": f"In this study *{name} loses against {other}* in mean accuracy.",
+        APART: f"This study *shows no gain of {name} over {other}* in mean accuracy: the 95 % interval of their "
+        f"difference, {low} to {high} points, holds losses as well as gains.",
+        ONE_SEED: f"With one seed, *nothing follows for {name} against {other}*: another seed may say otherwise.",
+    }[verdict]
+
+
+def _of_control(comparisons: dict[str, Any], forms: Collection[str]) -> str:
+    """The control copies the mean P of DST's own run, so it says nothing of other forms."""
     if "random_drop" not in comparisons:
         return "Without its control, random dropping, nothing can be said of what its schedule contributes."
-    return {
-        "gain": "It also gains over random dropping at the same mean rate, so the choice of tasks, not dropping as "
-        "such, makes the difference.",
-        "loss": "It loses against random dropping at the same mean rate: its choice of tasks does harm.",
-        "cannot be told apart": "It cannot be told apart from random dropping at the same mean rate, so nothing here "
-        "speaks for its choice of tasks.",
+    sentence = {
+        "gain": "It gains over random dropping at the same mean $P$: its choice of tasks contributes.",
+        "loss": "It loses against random dropping at the same mean $P$: its choice of tasks does harm.",
+        APART: "It cannot be told apart from random dropping at the same mean $P$, so nothing here speaks for its "
+        "choice of tasks.",
+        ONE_SEED: "With random dropping at the same mean $P$ it shares one seed, so nothing is said of its choice of "
+        "tasks.",
     }[comparisons["random_drop"]["accuracy"]["overall"]["verdict"]]
+    if len(forms) > 1:
+        sentence += " Random dropping copies the mean $P$ of DST alone: it is no control of the other forms of DST."
+    return sentence
+
+
+def equal_sentences(study: StudyRecord) -> list[str]:
+    """A sentence for each group of runs whose test predictions are equal to the last bit; markup."""
+    sentences = []
+    for group, runs in enumerate(study.results["equal_predictions"]):
+        names = [
+            f"{words(method_name(method))} (seed "
+            f"{quote(study, 'results.json', f'equal_predictions/{group}/{index}/1', 'integer')})"
+            for index, (method, _) in enumerate(runs)
+        ]
+        sentences.append(
+            f"{', '.join(names)} gave *the same predictions to the last bit*: they are one network under several "
+            "names, and differences between them say nothing."
+        )
+    return sentences
 
 
 def negative_transfer_sentence(study: StudyRecord, method: str) -> str:
     """Against single-task networks: how many tasks lose by being learned together."""
     path = f"comparisons/{method}/single_task"
+    verdict = study.results["comparisons"][method]["single_task"]["accuracy"]["overall"]["verdict"]
+    significant = (
+        "one seed, so nothing is said of significance"
+        if verdict == ONE_SEED
+        else f"{quote(study, 'results.json', f'{path}/negative_transfer/num_tasks', 'integer')} of them significantly"
+    )
     return (
         f"{words(_capital(method_name(method)))}: {quote(study, 'results.json', f'{path}/lower', 'integer')} of "
         f"{quote(study, 'results.json', 'tasks', 'count')} tasks are below their single-task network, "
-        f"{quote(study, 'results.json', f'{path}/negative_transfer/num_tasks', 'integer')} of them significantly; "
+        f"{significant}; "
         f"$Delta_m$ is {quote(study, 'results.json', f'{path}/delta_m/mean', 'signed')} % (mean) and "
         f"{quote(study, 'results.json', f'{path}/delta_m/median', 'signed')} % (median)."
     )
@@ -113,6 +206,11 @@ def _interval(study: StudyRecord, path: str) -> str:
     low, high = (quote(study, "results.json", f"{path}/interval/{end}", "points") for end in (0, 1))
     p_value = quote(study, "results.json", f"{path}/p_value", "p", 3)
     return f"(95 % interval {low} to {high}, $p$ {'' if '<' in p_value else '= '}{p_value})"
+
+
+def _image_interval(study: StudyRecord, path: str) -> str:
+    low, high = (quote(study, "results.json", f"{path}/image_interval/{end}", "points") for end in (0, 1))
+    return f"(95 % interval over test images {low} to {high})"
 
 
 def _seeds(study: StudyRecord, method: str, reference: str) -> str:
@@ -134,6 +232,10 @@ def _tasks(comparison: dict[str, Any]) -> str:
         if tasks
     ]
     return f"By task, after Holm's correction: {'; '.join(parts)}." if parts else "No single task stands out."
+
+
+def _methods(methods: Collection[str]) -> str:
+    return "method" if len(methods) == 1 else "methods"
 
 
 def _capital(text: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mtl.record.reading import StudyRecord
+from mtl.statistics import ONE_SEED
 
 WIDE = ("gains", "all_gains", "accuracy", "faces", "mistakes", "evidence")  # figures as wide as the text
 Format = Callable[[Any, int], str]
@@ -21,21 +22,27 @@ FORMATS: dict[str, Format] = {
     "plain": lambda value, digits: f"{value:g}",
     "p": lambda value, digits: f"{value:.{digits}f}" if value >= 10.0**-digits else f"< {10.0**-digits:g}",
     "count": lambda value, digits: str(len(value)),
-    "others_apart": lambda value, digits: str(len(others_apart(value))),
+    "tally": lambda value, digits: f"{value:,.0f}" if value == int(value) else f"{value:,.1f}",
+    "others_apart": lambda value, digits: str(len(others(value, "cannot be told apart"))),
+    "others_one_seed": lambda value, digits: str(len(others(value, ONE_SEED))),
+    "positive_rate": lambda value, digits: (
+        f"{100 * value['positives'] / value['count']:.{digits}f}" if value["count"] else "--"
+    ),
     "mean": lambda value, digits: f"{sum(value.values()) / len(value):.{digits}f}",
     "mean_progress": lambda value, digits: f"{sum(max(0.0, -x) for x in value.values()) / len(value):.{digits}f}",
     "minutes": lambda value, digits: f"{value / 60:.{digits}f}",
 }
 
 
-def others_apart(comparisons: dict[str, Any]) -> list[str]:
-    """The methods, besides DST and its control, that cannot be told apart from joint training in mean accuracy."""
+def others(results: dict[str, Any], verdict: str) -> list[str]:
+    """The methods with this verdict against joint training in mean accuracy, besides DST, its control, and those with
+    a baseline of their own."""
     return [
         method
-        for method, references in comparisons.items()
-        if method not in ("dst", "random_drop")
+        for method, references in results["comparisons"].items()
+        if method not in ("dst", "random_drop", *results["references"])
         and "joint" in references
-        and references["joint"]["accuracy"]["overall"]["verdict"] == "cannot be told apart"
+        and references["joint"]["accuracy"]["overall"]["verdict"] == verdict
     ]
 
 
@@ -45,7 +52,7 @@ def look_up(study: StudyRecord, file: str, path: str) -> Any:
     Args:
       file: "results.json" or "config.json" of the study, or "<method>/seed_<s>/<name>" of a run; of metrics.jsonl the
         lines are those of epochs.
-      path: keys and indices with "/" between them.
+      path: keys and indices with "/" between them; "" for the whole file. What is below a None is None.
     """
     value: Any
     *run, name = file.split("/")
@@ -59,7 +66,9 @@ def look_up(study: StudyRecord, file: str, path: str) -> Any:
         }[name]
     else:
         value = {"results.json": study.results, "config.json": study.config}[name]
-    for key in path.split("/"):
+    for key in path.split("/") if path else []:
+        if value is None:
+            return None
         value = value[int(key)] if isinstance(value, list) else value[key]
     return value
 

@@ -1,6 +1,6 @@
 """Which methods the figures show where a study has more than can be told apart in one panel."""
 
-from mtl.record.reading import StudyRecord
+from mtl.record.reading import RunRecord, StudyRecord
 from mtl.report.names import name_in_sentence
 from mtl.report.quote import quote, words
 
@@ -28,6 +28,28 @@ def shown_methods(study: StudyRecord) -> list[str]:
     num_best = MAX_METHODS - len(always) - num_worst
     chosen = {*always, *others[:num_best], *others[-num_worst:]}
     return [method for method in accuracies if method in chosen]
+
+
+def dropping_methods(study: StudyRecord) -> list[str]:
+    """The methods among those shown that kept the account of Algorithm 1."""
+    return [method for method in shown_methods(study) if method in study.results["dropping"]]
+
+
+def main_form(study: StudyRecord) -> str | None:
+    """The form of DST that the report looks at closely: DST itself, or the first one shown that is not its control."""
+    forms = [method for method in dropping_methods(study) if method != "random_drop"]
+    return "dst" if "dst" in forms else next(iter(forms), None)
+
+
+def example_run(study: StudyRecord) -> RunRecord | None:
+    """The first run with examples.npz: of DST where there is one."""
+    runs = [run for method in sorted(study.runs, key="dst".__ne__) for run in study.runs[method].values()]
+    return next((run for run in runs if (run.folder / "examples.npz").is_file()), None)
+
+
+def has_spread(study: StudyRecord) -> bool:
+    """Whether any method has more seeds than one."""
+    return any(len(seeds) > 1 for seeds in study.results["seeds"].values())
 
 
 def shown_note(study: StudyRecord) -> str:

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch.utils._pytree import keystr, tree_flatten_with_path, tree_unflatten
 
+from mtl import locks
+
 Tree = TypeVar("Tree")
 KEPT = 2  # the newest, and one to fall back on
 
@@ -71,13 +73,16 @@ def load_file(path: Path, template: Tree) -> Checkpoint:
 
 
 def write_atomically(path: Path, write: Callable[[Any], object]) -> None:
-    """Lets `write` fill a temporary file, syncs it and renames it to `path`."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
+    """Lets `write` fill a temporary file, syncs it and renames it to `path`.
+
+    Of two processes that write the same file, a study and a report, say, the second waits for the first.
+    """
+    unfinished = path.with_name(path.name + ".tmp")
+    with locks.temporary(unfinished) as file:
         write(file)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
+        unfinished.replace(path)
 
 
 def write_json(path: Path, value: Any) -> None:

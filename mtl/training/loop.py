@@ -17,7 +17,7 @@ import torch
 from ml_collections import ConfigDict
 from torch import Tensor
 
-from mtl import dst, gating
+from mtl import dst, gating, locks
 from mtl.batch import Batch, mask_matrix
 from mtl.data.batches import train_batches
 from mtl.errors import UserError
@@ -29,7 +29,7 @@ from mtl.state import TrainState
 from mtl.training import checkpoint
 from mtl.training.evaluation import mean_losses, probe, score, stack_losses
 from mtl.training.examples import show_examples
-from mtl.training.run import Run, finished, prepare, run_name
+from mtl.training.run import Run, finished, prepare, run_folder, run_name
 from mtl.training.step import Metrics, norm
 
 LOGS = ("metrics.jsonl", "dst.jsonl")
@@ -85,8 +85,14 @@ def fit(config: ConfigDict, workdir: Path) -> tuple[TrainState, dict[str, Any]]:
       (the state after the last step, what results.json holds).
 
     Raises:
-      UserError: for a mistake in the configuration or the data, and for a loss that is not finite.
+      UserError: for a mistake in the configuration or the data, for a loss that is not finite, and at once if another
+        process is at work on this run.
     """
+    with locks.hold(run_folder(workdir, run_name(config), config.seed)):
+        return _fit(config, workdir)
+
+
+def _fit(config: ConfigDict, workdir: Path) -> tuple[TrainState, dict[str, Any]]:
     run, state = prepare(config, workdir)
     state, sums, at = resume(run, state)
     results = finished(config, workdir)

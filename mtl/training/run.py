@@ -13,8 +13,10 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from mtl import dst, gating, methods
+from mtl.closest import closest
 from mtl.data.batches import num_train_batches
 from mtl.data.celeba import SPLITS
+from mtl.data.fingerprint import Fingerprint, differences, fingerprint
 from mtl.data.load import load_pack
 from mtl.data.pack import Pack
 from mtl.errors import UserError
@@ -80,12 +82,19 @@ def dropping(config: ConfigDict) -> str | None:
 
 
 def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
-    """Checks the configuration, opens the data and builds the network; writes only config.json, and that last."""
+    """Checks the configuration, opens the data and builds the network; writes only config.json, and that last.
+
+    Raises:
+      UserError: for a mistake in the configuration or the data, and if this run, or another of the same study, was
+        begun with another configuration or on other data.
+    """
     _check(config)
     device = find_device(config.train.device)
     folder = run_folder(workdir, run_name(config), config.seed)
     _check_same_run(config, folder)
     pack = load_pack(config.data)
+    found = fingerprint(pack)
+    _check_same_data(config, found, workdir)
     tasks = pack.table.attributes
     rows = {name: np.flatnonzero(pack.table.split == index) for index, name in enumerate(SPLITS)}
     num_batches = num_train_batches(len(rows["train"]), config.train.batch_size)
@@ -106,7 +115,9 @@ def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
     num_steps, num_warmup_steps = train.epochs * num_batches, round(train.warmup_epochs * num_batches)
     optimizer = make_optimizer(train.optimizer, train.momentum, train.weight_decay)
     schedule = make_schedule(train.schedule, train.learning_rate, num_steps, num_warmup_steps)
-    method = methods.make_method(config.method, config.methods.get(config.method, ConfigDict()).to_dict())
+    balances = config.method in methods.METHODS  # dropping schemes and single-task networks sum the losses
+    options = config.methods.get(config.method, ConfigDict()).to_dict() if balances else {}
+    method = methods.make_method(config.method if balances else "joint", options)
     params, buffers = tree_map(lambda tensor: tensor.to(device), (params, buffers))
     sources = Sourcing(**config.gradients)
     level = sourcing.find_level(sources.level, method)
@@ -140,7 +151,7 @@ def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
     )
     if not (folder / "config.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        checkpoint.write_json(folder / "config.json", _describe(run))
+        checkpoint.write_json(folder / "config.json", _describe(run, found))
     return run, init_state(model, params, buffers, optimizer, method)
 
 
@@ -148,9 +159,11 @@ def _make_networks(
     config: ConfigDict, tasks: tuple[str, ...], device: torch.device
 ) -> tuple[Model, Params, dict[str, Tensor]]:
     options = config.model
-    stages = architecture(options.backbone).stages
+    image_size = config.data.image_size
+    stages = architecture(options.backbone, image_size).stages
     taps = parse_taps(split_names(options.taps), tasks, deepest=list(stages)[-1])
-    trunk = make_backbone(options.backbone, tuple(dict.fromkeys(taps.values())), options.weights, config.seed)
+    read = tuple(dict.fromkeys(taps.values()))
+    trunk = make_backbone(options.backbone, read, options.weights, config.seed, options.width, image_size)
     kinds = dict.fromkeys(tasks, binary())
     model, params, buffers = make_model(trunk, kinds, taps, options.head, options.hidden, config.seed + 1)
     if config.train.precision == "bfloat16":
@@ -215,7 +228,7 @@ def dst_weights(weights: ConfigDict) -> dst.Weights:
 
 def _check(config: ConfigDict) -> None:
     if config.method not in METHODS:
-        raise UserError(f"method is {config.method!r}; choose one of {', '.join(METHODS)}")
+        raise UserError(f"method is {config.method!r}, {closest(config.method, METHODS)}")
     for name, chosen, choices in (
         ("dst.measure", config.dst.measure, ("probe", "running")),
         ("dst.period", config.dst.period, gating.PERIODS),
@@ -239,13 +252,32 @@ def _check_same_run(config: ConfigDict, folder: Path) -> None:
     if not path.is_file():
         return
     before, now = (effective(values) for values in (json.loads(path.read_text())["config"], config.to_dict()))
-    changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    changed = _changed(before, now)
     if changed:
         name = changed[0]
         raise UserError(
             f"{folder} holds a run with {name} = {before.get(name)!r}, not {now.get(name)!r}: "
             "choose another --workdir, or delete that folder"
         )
+
+
+def _check_same_data(config: ConfigDict, now: Fingerprint, workdir: Path) -> None:
+    """The runs of a study, and a run that goes on, have the same data; a run without a fingerprint is an older one."""
+    settings = effective(config.to_dict())
+    for path in sorted(workdir.glob("*/seed_*/config.json")):
+        described = json.loads(path.read_text())
+        if "fingerprint" in described:
+            changed = _changed(effective(described["config"]), settings)
+            fields = {name.removeprefix("data.") for name in changed if name.startswith("data.")}
+            if differing := differences(described["fingerprint"], now, fields):
+                raise UserError(
+                    f"{path.parent} was begun on other data than is there now, what differs being "
+                    f"{' and '.join(differing)}: put the data back as it was, or choose another --workdir"
+                )
+
+
+def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 
 def effective(config: dict[str, Any]) -> dict[str, Any]:
@@ -264,12 +296,13 @@ def effective(config: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _describe(run: Run) -> dict[str, Any]:
+def _describe(run: Run, found: Fingerprint) -> dict[str, Any]:
     return {
         "config": run.config.to_dict(),
         "tasks": list(run.model.tasks),
         "skipped_images": list(run.pack.skipped),
         "num_skipped_images": len(run.pack.skipped),
+        "fingerprint": found,
         "versions": provenance.versions(),
         "device": provenance.device_name(run.device),
         "command": provenance.command(),

@@ -140,15 +140,19 @@ def observe(
 ) -> Observation:
     """What the method may look at, in the order of the tasks."""
     losses_K, open_K = (torch.stack([values[task] for task in model.tasks]) for values in (losses, given.gates))
-    # A task without a label in the batch has a loss of 0, by which some methods would divide.
-    losses_K = losses_K.clamp(min=LEAST_LOSS)
+    if method.needs_positive_losses:
+        losses_K = losses_K.clamp(min=LEAST_LOSS)  # a task without a label in the batch has a loss of 0
     labelled_K = open_K & mask_matrix(given.batch, model.tasks).any(dim=0)
     seen_K = torch.where(labelled_K.any(), labelled_K, open_K)
-    gramian_KK, halves_KK = products
-    if not (isinstance(method, Method) and method.needs_halves):
-        halves_KK = torch.full_like(halves_KK, torch.nan)  # so that nobody uses them by mistake
-    batch = given.batch
-    return Observation(losses_K, gramian_KK, halves_KK, seen_K, batch.uniforms_K, learning_rate, batch.number)
+    return Observation(
+        losses_K=losses_K,
+        gramian_KK=products.gramian_KK,
+        open_K=seen_K,
+        uniforms_K=given.batch.uniforms_K,
+        learning_rate=learning_rate,
+        epoch_step=given.batch.number,
+        halves_KK=products.halves_KK if isinstance(method, Method) and method.needs_halves else None,
+    )
 
 
 def _balance(

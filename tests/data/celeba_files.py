@@ -5,7 +5,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 NAMES = ("Bald", "Male", "Smiling", "Young")
 
@@ -22,13 +22,16 @@ def make_values(num_images: int, num_missing: int = 0) -> np.ndarray:
     return values
 
 
-def make_jpeg(row: int, height: int = 16, width: int = 16, mode: str = "RGB") -> bytes:
+def make_jpeg(row: int, height: int = 16, width: int = 16, mode: str = "RGB", orientation: int | None = None) -> bytes:
     """A picture whose red rises from left to right, its green from top to bottom, and its blue from row to row."""
     image = np.full((height, width, 3), row * 20 % 256, dtype=np.uint8)
     image[..., 0] = np.linspace(0, 200, width)
     image[..., 1] = np.linspace(0, 200, height)[:, None]
     stream = io.BytesIO()
-    Image.fromarray(image).convert(mode).save(stream, "JPEG", quality=90)
+    exif = Image.Exif()
+    if orientation is not None:
+        exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray(image).convert(mode).save(stream, "JPEG", quality=90, exif=exif)
     return stream.getvalue()
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mtl.data.batches import Batch, epoch_order, evaluation_batches, num_train_batches, train_batches
 from mtl.data.celeba import ImageSource, Table
-from mtl.data.pack import Pack
+from mtl.data.pack import Pack, digest_pixels
 from mtl.errors import UserError
 
 CPU = torch.device("cpu")
@@ -33,7 +33,7 @@ def make_pack(num_rows: int = 23, num_attributes: int = 3) -> Pack:
         identity=rows.astype(np.int32),
         attributes=tuple("abcdefgh"[:num_attributes]),
     )
-    return Pack(np.array(images), table, ())
+    return Pack(np.array(images), table, (), digest_pixels(np.array(images)))
 
 
 PACK = make_pack()

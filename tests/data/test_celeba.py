@@ -200,6 +200,47 @@ def test_a_zero_is_missing_in_a_text_and_wrong_in_a_csv(tmp_path: Path) -> None:
         read_table(tmp_path)
 
 
+def write_zero_one(root: Path, is_csv: bool, num_missing: int) -> np.ndarray:
+    """Labels coded 0 and 1; returns them as the files usually have them, -1, 1 and 0 for the missing ones."""
+    values = make_values(NUM, num_missing)
+    write_images(root / "img_align_celeba", NUM)
+    (write_csv if is_csv else write_txt)(root, values)
+    path = root / f"list_attr_celeba.{'csv' if is_csv else 'txt'}"
+    path.write_bytes(path.read_bytes().replace(b"-1", b" 0" if not is_csv else b"0"))
+    return values
+
+
+@pytest.mark.parametrize(("is_csv", "num_missing"), [(False, 0), (True, 0), (True, 3)])
+def test_a_list_with_0_and_no_minus_1_is_read_as_absent_and_present(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], is_csv: bool, num_missing: int
+) -> None:
+    values = write_zero_one(tmp_path, is_csv, num_missing)
+    table = read_table(tmp_path)
+    assert_is_written(table, values)
+    kind = "csv" if is_csv else "txt"
+    assert capsys.readouterr().err == (
+        f"warning: {tmp_path}/list_attr_celeba.{kind} has 0 and no -1, so 0 is read as absent, not as missing\n"
+    )
+
+
+def test_one_minus_1_makes_a_0_a_missing_label(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = np.where(VALUES == -1, 0, VALUES)
+    values[2, 1] = -1
+    write_txt(root, values)
+    assert_is_written(read_table(root), values)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("write_list", [write_txt, write_csv])
+def test_a_list_of_1_alone_is_nothing_to_warn_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], write_list: Callable[[Path, np.ndarray], None]
+) -> None:
+    write_images(tmp_path / "img_align_celeba", NUM)
+    write_list(tmp_path, np.ones_like(VALUES))
+    assert_is_written(read_table(tmp_path), np.ones_like(VALUES))
+    assert capsys.readouterr().err == ""
+
+
 def test_refuses_a_csv_row_without_all_its_cells(tmp_path: Path) -> None:
     write_csv(tmp_path, VALUES)
     edit("list_attr_celeba.csv", "000003.jpg,", "000003.jpg,,")(tmp_path)

@@ -1,5 +1,6 @@
 """From the configuration to a pack, for both kinds of data, and what a mistake in it gets."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
+from mtl import locks
+from mtl.data import faces
 from mtl.data.load import chosen_attributes, load_pack, load_table
 from mtl.errors import UserError
 from tests.tiny import TASKS
@@ -24,6 +27,29 @@ def test_drawn_faces_are_drawn_once(config: ConfigDict, tmp_path: Path) -> None:
     again = load_pack(config.data)
     assert np.array_equal(again.images_NCHW, pack.images_NCHW)
     assert stamps == {path: path.stat().st_mtime_ns for path in (tmp_path / "faces").rglob("*.jpg")}
+
+
+def test_who_wants_faces_that_are_being_drawn_waits(
+    config: ConfigDict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.data.update({"name": "faces", "root": str(tmp_path / "faces"), "num_faces": 12, "num_workers": 1})
+    waits, draws, tables, draw = threading.Event(), [], [], faces._draw_files
+    second = threading.Thread(target=lambda: tables.append(load_table(config.data)))
+    read_holder = locks._read_holder
+
+    def draw_slowly(*arguments: Any) -> int:
+        draws.append(arguments)
+        second.start()
+        assert waits.wait(60), "the second did not meet the first"
+        return draw(*arguments)
+
+    monkeypatch.setattr(locks, "_read_holder", lambda path: waits.set() or read_holder(path))
+    monkeypatch.setattr(faces, "_draw_files", draw_slowly)
+    first = load_table(config.data)
+    second.join()
+    assert len(draws) == 1
+    assert np.array_equal(first.labels, tables[0].labels)
+    assert len(list((tmp_path / "faces").iterdir())) == 1
 
 
 def test_attributes_by_name_or_all(config: ConfigDict) -> None:

@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import multiprocessing
@@ -9,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from mtl.data import pack as pack_module
-from mtl.data.celeba import Table, read_table, select_attributes, take_rows
-from mtl.data.pack import Pack, open_pack
+from mtl.data.celeba import ImageSource, Table, read_table, select_attributes, take_rows
+from mtl.data.pack import Pack, digest_pixels, open_pack
 from mtl.errors import UserError
 from tests.data.celeba_files import NAMES, make_ids, make_jpeg, make_values, write_images, write_txt, write_zip
 
@@ -152,6 +153,122 @@ def test_says_that_an_image_is_truncated(root: Path) -> None:
     cut_short(root / "img_align_celeba/000005.jpg")
     with pytest.raises(UserError, match=r"cannot be decoded \(Image is incomplete or truncated\)"):
         open_small(root)
+
+
+UNREADABLE = [
+    (PermissionError(errno.EACCES, "any"), "Permission denied"),
+    (OSError(errno.EIO, "any"), "Input/output error"),
+    (OSError(errno.EMFILE, "any"), "Too many open files"),
+    (MemoryError(), "out of memory"),
+    (RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"), "out of memory"),
+]
+
+
+@pytest.mark.parametrize("on_bad_image", ["fail", "skip"])
+@pytest.mark.parametrize(("error", "reason"), UNREADABLE)
+def test_an_image_that_cannot_be_read_is_not_a_bad_one(
+    root: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str, on_bad_image: str
+) -> None:
+    read = pack_module._read
+
+    def failing_read(source: ImageSource, name: str) -> bytes:
+        if name == "000004.jpg":
+            raise error
+        return read(source, name)
+
+    with monkeypatch.context() as patch, pytest.raises(UserError) as caught:
+        patch.setattr(pack_module, "_read", failing_read)
+        open_small(root, on_bad_image=on_bad_image)
+    assert str(caught.value).startswith(f"{root}/img_align_celeba/000004.jpg cannot be read ({reason})")
+    assert packs_in(root / "cache") == []
+    assert open_small(root, on_bad_image=on_bad_image).skipped == ()
+
+
+def test_a_folder_in_an_images_place_stops_the_run(root: Path) -> None:
+    path = root / "img_align_celeba/000004.jpg"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(UserError, match=r"img_align_celeba/000004.jpg cannot be read \(Is a directory\)"):
+        open_small(root, on_bad_image="skip")
+    assert packs_in(root / "cache") == []
+
+
+def test_a_process_sends_a_users_mistake_to_its_parent() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    ours.send((pack_module._check_options, [(SIZE, "full", "fail"), (0, "full", "fail"), (SIZE, "full", "fail")]))
+    pack_module._work(theirs)
+    assert pack_module._result(ours.recv()) is None
+    with pytest.raises(UserError, match=r"data.image_size is 0"):
+        pack_module._result(ours.recv())
+    assert not ours.poll(), "it went on after the mistake"
+
+
+def test_a_decompressors_error_is_about_the_content(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(source: ImageSource, name: str) -> bytes:
+        if name == "000004.jpg":
+            raise OSError("Invalid data stream")  # as bz2 says it
+        return (source.path / name).read_bytes()
+
+    monkeypatch.setattr(pack_module, "_read", read)
+    assert open_small(root, on_bad_image="skip").skipped == ("000004.jpg",)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_an_image_is_turned_as_its_exif_says(root: Path, orientation: int, mode: str) -> None:
+    jpeg = make_jpeg(0, SIZE, SIZE, mode, orientation)
+    (root / "img_align_celeba/000002.jpg").write_bytes(jpeg)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(jpeg))).convert("RGB")
+    np.testing.assert_array_equal(open_small(root).images_NCHW[1], np.asarray(upright).transpose(2, 0, 1))
+
+
+def spoil(images: Path, how: str) -> None:
+    """Changes the file of a pack's pixels."""
+    content = images.read_bytes()
+    pixels = np.load(images).nbytes
+    images.write_bytes(
+        {"zeroed": content[:-pixels] + bytes(pixels), "cut": content[:-9], "empty": b"", "gone": b""}[how]
+    )
+    os.utime(images, (1, 1))  # a coarse clock might give it the time that it had
+    if how == "gone":
+        images.unlink()
+
+
+@pytest.mark.parametrize("how", ["zeroed", "cut", "empty", "gone"])
+def test_a_pack_that_was_changed_is_made_again(root: Path, how: str, capsys: pytest.CaptureFixture[str]) -> None:
+    cut_short(root / "img_align_celeba/000003.jpg")
+    first = open_small(root, on_bad_image="skip")
+    expected = first.images_NCHW.copy()
+    (folder,) = packs_in(root / "cache")
+    spoil(folder / "images.npy", how)
+    again = open_small(root, on_bad_image="skip")
+    np.testing.assert_array_equal(again.images_NCHW, expected)
+    assert again.digest == first.digest == digest_pixels(expected)
+    assert f"warning: {folder} was changed" in capsys.readouterr().err
+    assert packs_in(root / "cache") == [folder]
+
+
+def test_a_pack_that_was_copied_is_read_once_and_used(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = open_small(root)
+    (folder,) = packs_in(root / "cache")
+    stamp = (folder / "images.npy").stat().st_mtime_ns
+    os.utime(folder / "images.npy", (1, 1))
+    monkeypatch.setattr(pack_module, "_decode", no_decoding)
+    np.testing.assert_array_equal(open_small(root).images_NCHW, first.images_NCHW)
+    assert (folder / "images.npy").stat().st_mtime_ns == stamp
+    monkeypatch.setattr(pack_module, "digest_pixels", no_decoding)
+    assert open_small(root).digest == first.digest
+
+
+def test_a_pack_without_a_digest_is_made_again(root: Path) -> None:
+    """Images that EXIF turns lie on their side in a pack of before."""
+    first = open_small(root)
+    (folder,) = packs_in(root / "cache")
+    made_of = json.loads((folder / "made_of.json").read_text())
+    del made_of["pixels"]
+    (folder / "made_of.json").write_text(json.dumps(made_of))
+    assert open_small(root).digest == first.digest
+    assert "pixels" in json.loads((folder / "made_of.json").read_text())
 
 
 @pytest.mark.parametrize("bad", [[0], [6], [2, 3], [0, 1, 2, 3, 4, 5], [1, 4, 6]])

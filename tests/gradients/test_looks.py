@@ -100,7 +100,21 @@ def test_at_parameters_as_by_autograd(open_gates: tuple[bool, ...], halves: bool
         )
         torch.testing.assert_close(seen[0].halves_KK, first_KN @ second_KN.T)
     else:
-        assert seen[0].halves_KK.isnan().all()
+        assert seen[0].halves_KK is None
+
+
+def test_only_a_method_that_needs_positive_losses_is_shown_1e_12_for_0() -> None:
+    """A task without a label in the batch has a loss of 0."""
+    model, start = make_start(True, True, True)
+    unlabelled = start.batch.mask_BK & torch.tensor([True, False, True])
+    start = start._replace(batch=start.batch._replace(mask_BK=unlabelled))
+    for needs, least in [(True, 1e-12), (False, 0.0)]:
+        method, seen = watch(upgrad()._replace(needs_positive_losses=needs))
+        direction = make_direction(model, method, looks.at_features(model))(start)
+        losses_K = torch.stack(list(direction.losses.values()))
+        assert losses_K[1] == 0.0
+        torch.testing.assert_close(seen[0].losses_K, losses_K.clamp(min=least), rtol=0.0, atol=0.0)
+        assert seen[0].open_K.tolist() == [True, False, True]
 
 
 def test_only_open_tasks_are_pulled_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import brentq
 from torch import Tensor
 
 from mtl.methods import METHODS
@@ -264,19 +263,6 @@ GRAMIAN_ROWS = [
 
 # The halves' inner products H_ij = <g_i, g'_j>: rows' sums (8, 0, 8), columns' (8, -8, 16).
 
-
-def sdmgrad_weights(num_iterations: int, learning_rate: float) -> Weights:
-    """The iterations, in NumPy; max(v - theta, 0) is the point of the simplex where its sum is 1."""
-    matrix, mean = HALVES / np.sqrt(HALVES.diagonal()).mean() ** 2, np.full(3, 1 / 3)
-    weights, velocity = mean, np.zeros(3)
-    for _ in range(num_iterations):
-        velocity = 0.5 * velocity + matrix @ (weights + 0.3 * mean)
-        moved = weights - learning_rate * velocity
-        theta = brentq(lambda theta, v=moved: np.clip(v - theta, 0, None).sum() - 1, moved.min() - 1, moved.max())
-        weights = np.clip(moved - theta, 0, None)
-    return tuple((weights + 0.3 * mean) / 1.3)
-
-
 HALVES_ROWS = [
     Row(
         "auto_lambda",
@@ -296,11 +282,11 @@ HALVES_ROWS = [
     # The h_s are (-4, 14, -10), (-2, -44, 46) and (-2, 46, -44), up to 1/9. Unit vectors along the last two are nearly
     # opposite, and half their sum, along (-4, 2, 2), is the shortest: its product with the first is positive.
     Row("moml", [softmax(1e-3, -1e-3, -1e-3)], "softmax of Adam's first step along (-4, 2, 2)"),
-    Row("sdmgrad", [(1 / 13, 11 / 13, 1 / 13)], "w jumps to (0, 1, 0); (w + 0.1) / 1.3", {"num_iterations": 1}),
-    Row("sdmgrad", [sdmgrad_weights(20, 10.0)], "by iterations in NumPy"),
-    Row(
-        "sdmgrad", [sdmgrad_weights(5, 0.1)], "likewise, short of a corner", {"num_iterations": 5, "learning_rate": 0.1}
-    ),
+    # The symmetric part is [[4, -2, 6], [-2, 12, -14], [6, -14, 20]], and x = w + 0.1 sums to 1.3. At w_1 = 0 the last
+    # slopes, -0.2 + 12 x_2 - 14 x_3 and 0.6 - 14 x_2 + 20 x_3, are equal at x = (3, 20.8, 15.2) / 30, and the first,
+    # 2.05, is above them, 1.03. Then diag(0, 3, 8), with w = (1, 0, 0).
+    Row("sdmgrad", [(1 / 13, 8 / 15, 76 / 195), (11 / 13, 1 / 13, 1 / 13)], "(w + 0.1) / 1.3"),
+    Row("sdmgrad", [(0, 17 / 30, 13 / 30)], "w itself: 12 w_2 - 14 w_3 = 20 w_3 - 14 w_2", {"regularization": 0.0}),
 ]
 
 # The gradients themselves: directions.
@@ -335,7 +321,7 @@ DIRECTION_ROWS = [
 
 ROWS = [*LOSS_ROWS, *GRAMIAN_ROWS, *HALVES_ROWS, *DIRECTION_ROWS]
 # Several add 1e-6 to the diagonal of the cosines, so that their weights are unique.
-RIDGED = {"cagrad", "cr_mogm", "dual_proj", "fairgrad", "mgda", "nash_mtl", "primary", "upgrad"}
+RIDGED = {"cagrad", "cr_mogm", "dual_proj", "fairgrad", "mgda", "nash_mtl", "primary", "sdmgrad", "upgrad"}
 
 
 def run(row: Row) -> list[Tensor]:

@@ -28,7 +28,7 @@ from tests.methods.samplers import KINDS, gradients
 
 METHODS: dict[str, Make] = {
     "modo": modo,
-    "sdmgrad": lambda: sdmgrad(learning_rate=1.0),  # with the default, rounding decides (see below)
+    "sdmgrad": sdmgrad,
     "auto_lambda": auto_lambda,
     "moml": moml,
 }
@@ -74,29 +74,6 @@ def test_modo_keeps_its_weights_from_step_to_step() -> None:
     assert weights_K.tolist() == pytest.approx([0.401, 0.599]) == kept_K.tolist()
 
 
-def test_sdmgrad() -> None:
-    """The scale is ((2 + 1) / 2)^2. One iteration with lambda = 1 moves w by -0.1 (4, 1) / 2.25, and the projection
-    each by 0.1 * 2.5 / 2.25: w = (1/2 - 1/15, 1/2 + 1/15). The weights are the mean of w and 1/2."""
-    make = lambda: sdmgrad(regularization=1.0, num_iterations=1, learning_rate=0.1)  # noqa: E731
-    assert first(make, [4.0, 0.0], [0.0, 1.0]).tolist() == pytest.approx([0.5 - 1 / 30, 0.5 + 1 / 30])
-
-
-def test_sdmgrad_of_halves_that_contradict_each_other() -> None:
-    """A_22 < 0 counts as 0 to the scale, which is ((2 + 0) / 2)^2 = 1: w moves by -0.1 (4, -1), then each by 0.15."""
-    make = lambda: sdmgrad(regularization=1.0, num_iterations=1, learning_rate=0.1)  # noqa: E731
-    assert first(make, [4.0, 0.0], [0.0, -1.0]).tolist() == pytest.approx([0.375, 0.625])
-
-
-def test_sdmgrad_with_a_large_lambda_is_the_mean_gradient() -> None:
-    assert first(lambda: sdmgrad(1e9), [4.0, 0.0], [0.0, 1.0]).tolist() == pytest.approx([0.5, 0.5])
-
-
-def test_sdmgrad_without_lambda_solves_mgda() -> None:
-    """Orthogonal gradients of squared length 4 and 1: w proportional to 1 / |g|^2, where the slopes are equal."""
-    make = lambda: sdmgrad(0.0, num_iterations=200, learning_rate=0.5)  # noqa: E731
-    assert first(make, [4.0, 0.0], [0.0, 1.0]).tolist() == pytest.approx([0.2, 0.8])
-
-
 def test_auto_lambda() -> None:
     """Adam's first step is by the learning rate: up where a row sums to more than 0, down where it sums to less."""
     weights_K = first(lambda: auto_lambda(0.1, 0.01), [2.0, 1.0], [-3.0, 1.0])
@@ -135,14 +112,8 @@ def test_heads() -> None:
     [
         (lambda: modo(0.01, 0.1), lambda: theirs.MoDoWeighting(0.01, 0.1)),
         (modo, theirs.MoDoWeighting),
-        (lambda: sdmgrad(num_iterations=2), lambda: theirs.SDMGradWeighting(n_iter=2)),
-        (lambda: sdmgrad(learning_rate=1.0), lambda: theirs.SDMGradWeighting(lr=1.0)),
-        (
-            lambda: sdmgrad(0.6, num_iterations=5, learning_rate=0.1, momentum=0.2),
-            lambda: theirs.SDMGradWeighting(lr=0.1, momentum=0.2, n_iter=5, lambda_=0.6),
-        ),
     ],
-    ids=["modo", "modo_default", "sdmgrad_2_iterations", "sdmgrad_settled", "sdmgrad"],
+    ids=["modo", "modo_default"],
 )
 def test_agrees_with_torchjd(make: Make, make_theirs: Callable[[], Any]) -> None:
     """Over 30 steps."""
@@ -152,21 +123,6 @@ def test_agrees_with_torchjd(make: Make, make_theirs: Callable[[], Any]) -> None
         weights_TK, _ = run(make, init64(make, num_tasks), observations)
         for weights_K, observation in zip(weights_TK, observations, strict=True):
             torch.testing.assert_close(weights_K, weighting(observation.halves_KK), rtol=1e-5, atol=1e-6)
-
-
-def test_sdmgrad_settles_at_a_learning_rate_of_1_and_not_at_the_authors() -> None:
-    """40 tasks, 10 steps, and the same with the inner products changed in the ninth digit."""
-    observations = [observation_of(*samples) for samples in two_samples(40, 40, 10)]
-    factors = 1.0 + 1e-9 * np.random.default_rng(0).random((10, 40, 40))
-    changed = [
-        observation._replace(halves_KK=observation.halves_KK * torch.from_numpy(factor_KK))
-        for observation, factor_KK in zip(observations, factors, strict=True)
-    ]
-    for learning_rate, settles in [(1.0, True), (10.0, False)]:
-        make = lambda learning_rate=learning_rate: sdmgrad(learning_rate=learning_rate)  # noqa: E731
-        (once_TK, _), (again_TK, _) = (run(make, init64(make, 40), each) for each in (observations, changed))
-        difference = max(float((a - b).abs().max()) for a, b in zip(once_TK, again_TK, strict=True))
-        assert difference < 1e-7 if settles else difference > 0.1
 
 
 # Against autograd through the foreseen step. With losses that are linear in theta, whose gradients at theta and theta'

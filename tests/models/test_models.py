@@ -1,15 +1,17 @@
 """Backbones and heads: torchvision's numbers, depths that are counted, taps, weights from files."""
 
+import re
 from pathlib import Path
 
 import pytest
 import torch
 import torchvision
-from torch import nn
+from torch import Tensor, nn
 
 from mtl.errors import UserError
-from mtl.models.backbones import ARCHITECTURES, make_backbone
+from mtl.models.backbones import architecture, from_module, make_backbone
 from mtl.models.heads import group_by_tap, make_head, parse_taps
+from mtl.models.weights import load
 from tests.tiny import TinyNet, make_tiny
 
 BUILDERS = {"resnet18": torchvision.models.resnet18, "vgg16": torchvision.models.vgg16}
@@ -33,19 +35,77 @@ def test_same_features_as_torchvisions_module(name: str, last: str) -> None:
     assert not any(key.startswith(("fc.", "classifier.")) for key in backbone.params)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "vgg16"])
-def test_depths_are_the_layers_with_weights(name: str) -> None:
-    """Counts the convolutions on the main path (shortcuts are beside it) that run before each tap's node."""
-    from torchvision.models.feature_extraction import create_feature_extractor
+@pytest.mark.parametrize("name", ["squeezenet1_1", "shufflenet_v2_x0_5", "mobilenet_v3_small", "swin_t"])
+def test_other_networks_have_torchvisions_features_too(name: str) -> None:
+    """What torchvision hands to its classifier is what is read at the last stage."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        module = torchvision.models.get_model(name).eval()
+    if name == "squeezenet1_1":  # its classifier begins with a convolution
+        module.classifier = nn.AdaptiveAvgPool2d(1)
+    else:
+        classifier = next(each for each in ("fc", "classifier", "head") if hasattr(module, each))
+        setattr(module, classifier, nn.Identity())
+    last = list(architecture(name).stages)[-1]
+    backbone = make_backbone(name, (last,), "", seed=3, image_size=32)
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = module(images)
+        features, _ = backbone.apply(backbone.params, backbone.buffers, images, False)
+    torch.testing.assert_close(features[last], expected)
+    assert backbone.widths == {last: expected.shape[1]}
 
-    with torch.device("meta"):
-        whole = BUILDERS[name]()
-    for tap, stage in ARCHITECTURES[name].stages.items():
-        module = create_feature_extractor(whole, {stage.node: tap})
-        convolutions = [
-            key for key, part in module.named_modules() if isinstance(part, nn.Conv2d) and "downsample" not in key
-        ]
-        assert stage.depth == len(convolutions), tap
+
+@pytest.mark.parametrize(
+    ("name", "size", "sentence"),
+    [
+        ("inception_v3", 64, r"inception_v3 cannot take such images \(.*Kernel size can't be greater"),
+        ("vit_b_32", 40, r"vit_b_32 cannot take such images \(Input shape indivisible by patch size"),
+    ],
+)
+def test_images_of_a_size_that_the_network_cannot_take(name: str, size: int, sentence: str) -> None:
+    last = list(architecture(name).stages)[-1]
+    with pytest.raises(UserError, match=f"data.image_size is {size}, and {sentence}"):
+        make_backbone(name, (last,), "", seed=0, image_size=size)
+
+
+def test_a_module_of_ones_own_is_a_trunk_with_or_without_taps() -> None:
+    module = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3))
+    inputs = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
+    whole = from_module(module, None, inputs)
+    tapped = from_module(module, {"end": "2", "middle": "1"}, inputs)
+    assert (whole.widths, tapped.widths) == ({"output": 3}, {"end": 3, "middle": 7})
+    (output,), (end, middle) = (list(each.apply(each.params, {}, inputs, True)[0].values()) for each in (whole, tapped))
+    with torch.no_grad():
+        assert torch.equal(output, module(inputs))
+        assert torch.equal(end, output)
+        assert torch.equal(middle, module[:2](inputs))
+    probed, _, read = whole.probe(())(whole.params, {}, inputs, {})
+    assert torch.equal(probed["output"], output)
+    assert read == whole.convolutions == {}
+    with torch.no_grad():
+        module[0].weight.zero_()
+    assert whole.params["0.weight"].any(), "the trunk's numbers are its own"
+
+
+def test_tokens_need_a_layout() -> None:
+    module = nn.Linear(5, 7)
+    with pytest.raises(UserError, match=r"'output' has shape \(2, 9, 7\): say how in layouts"):
+        from_module(module, None, torch.empty(2, 9, 5))
+    backbone = from_module(module, None, torch.empty(2, 9, 5), layouts={"output": "BNC"})
+    assert backbone.widths == {"output": 7}
+
+
+def test_a_convolution_that_runs_twice_is_not_probed() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.once, self.twice = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1)
+
+        def forward(self, images_BCHW: Tensor) -> Tensor:
+            return self.twice(self.twice(self.once(images_BCHW)))
+
+    assert list(from_module(Twice(), {"end": "twice_1"}, torch.empty(2, 3, 4, 4)).convolutions) == ["once"]
 
 
 def test_taps_share_one_pass_and_end_the_trunk() -> None:
@@ -80,6 +140,18 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
     assert torch.equal(backbone.params["stage1.0.weight"], module.state_dict()["stage1.0.weight"])
 
 
+def test_weights_with_the_names_of_torchvisions_densenet_files(tmp_path: Path) -> None:
+    def build(weights: None) -> nn.Module:
+        return nn.ModuleDict({"denselayer1": nn.ModuleDict({"norm1": nn.BatchNorm2d(2), "conv2": nn.Conv2d(1, 1, 1)})})
+
+    values = build(None).state_dict()
+    torch.save(
+        {re.sub(r"(norm|conv)(\d)", r"\1.\2", key): value for key, value in values.items()}, tmp_path / "file.pt"
+    )
+    loaded = load(build, "densenet", str(tmp_path / "file.pt")).state_dict()
+    assert all(torch.equal(loaded[key], value) for key, value in values.items())
+
+
 def test_weights_that_do_not_fit(tmp_path: Path) -> None:
     torch.save({"other": torch.zeros(1)}, tmp_path / "other.pt")
     (tmp_path / "text.pt").write_text("no tensors here")
@@ -92,8 +164,8 @@ def test_weights_that_do_not_fit(tmp_path: Path) -> None:
 
 
 def test_names_that_are_not_there() -> None:
-    with pytest.raises(UserError, match=r"choose one of resnet18, vgg16"):
-        make_backbone("resnet19", ("layer4",), "", seed=0)
+    with pytest.raises(UserError, match=r"the closest names are resnet18, resnet152"):
+        make_backbone("ResNet19", ("layer4",), "", seed=0)
     with pytest.raises(UserError, match="can be tapped at layer1, layer2, layer3, layer4"):
         make_backbone("resnet18", ("layer5",), "", seed=0)
     with pytest.raises(UserError, match="linear or mlp"):

@@ -5,17 +5,19 @@ is computed by the package itself, so that it fits together as in a real study.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
-from mtl import dst, metrics, statistics
+from mtl import dst, metrics
 from mtl.gating import DROPPING, single_metric
 from mtl.gradients import alignment
+from mtl.study import write_results
 
 TASKS = ("Smiling", "Male", "Black_Hair", "Wearing_Earrings", "5_o_Clock_Shadow")
 METHODS = ("joint", "dst", "random_drop")
@@ -30,12 +32,14 @@ def write_study(
     tasks: Sequence[str] = TASKS,
     num_images: int = 150,
     image_size: int = 24,
+    overrides: Mapping[str, Any] = MappingProxyType({}),
 ) -> Path:
     """Writes a study into `root` and returns it.
 
     Args:
       num_images: of the test split.
       image_size: height and width of the example faces, pixels.
+      overrides: path in the configuration -> value, as {"train.optimizer": "sgd"}.
     """
     generator = np.random.default_rng(0)
     shape = (num_images, len(tasks))
@@ -49,32 +53,32 @@ def write_study(
         "tasks": np.array(tasks),
         "majority": labels.mean(axis=0) > 0.5,
     }
-    runs: dict[str, dict[int, statistics.Predictions]] = {}
     for method in methods:
-        runs[method] = {}
         for seed in range(num_seeds):
             folder = root / method / f"seed_{seed}"
             folder.mkdir(parents=True)
             arrays = common | {"logits": 3 * signal + generator.standard_normal(shape)}
             np.savez_compressed(folder / "predictions.npz", **arrays)
             np.savez_compressed(folder / "examples.npz", **_examples(arrays, image_size, generator))
-            _write_run(folder, method, seed, num_epochs, arrays, generator)
-            runs[method][seed] = statistics.read_predictions(folder / "predictions.npz")
-    described = {"config": _config(methods, num_seeds, num_epochs, tasks, image_size), "device": "made up"}
+            config = _config(methods, num_seeds, num_epochs, tasks, image_size, overrides)
+            _write_run(folder, method, seed, config | {"method": method, "seed": seed}, arrays, generator)
+    described = {"config": _config(methods, num_seeds, num_epochs, tasks, image_size, overrides), "device": "made up"}
     _write_json(root / "config.json", described | {"versions": {}, "command": "python launch.py", "revision": "0"})
-    summary = statistics.summarize(runs, num_resamples=200)
-    run = json.loads((root / methods[0] / "seed_0" / "results.json").read_text())
-    given = {"split_sizes": run["split_sizes"], "device": run["device"], "drop_rates": _drop_rates(root, runs)}
-    _write_json(root / "results.json", summary | given)
+    write_results(root, with_comparisons=True)
     return root
 
 
 def _write_run(
-    folder: Path, method: str, seed: int, num_epochs: int, arrays: dict[str, np.ndarray], generator: np.random.Generator
+    folder: Path,
+    method: str,
+    seed: int,
+    config: dict[str, Any],
+    arrays: dict[str, np.ndarray],
+    generator: np.random.Generator,
 ) -> None:
+    num_epochs = config["train"]["epochs"]
     tasks = tuple(arrays["tasks"].tolist())
     test = metrics.evaluate(tasks, arrays["logits"], arrays["labels"], arrays["mask"], arrays["majority"])
-    config = _config((method,), seed + 1, num_epochs, tasks, 24) | {"method": method, "seed": seed}
     described = {"config": config, "tasks": tasks, "versions": {"python": "3.11"}, "device": "made up"}
     _write_json(folder / "config.json", described | {"command": "python launch.py", "revision": "0"})
     results = {"method": method, "seed": seed, "tasks": tasks, "best_epoch": num_epochs, "epochs": num_epochs}
@@ -160,19 +164,13 @@ def _scaled(scores: dict[str, Any], factor: float) -> dict[str, Any]:
     return overall | {"tasks": tasks}
 
 
-def _drop_rates(root: Path, runs: dict[str, dict[int, statistics.Predictions]]) -> dict[str, Any]:
-    def read(method: str, seed: int) -> list[dict[str, Any]]:
-        lines = (root / method / f"seed_{seed}" / "dst.jsonl").read_text().splitlines()
-        return [
-            {"epoch": line["epoch"], "drop_rate": {t: 1 - p for t, p in line["P"].items()}, "G": line["G"]}
-            for line in map(json.loads, lines)
-        ]
-
-    return {method: {str(seed): read(method, seed) for seed in runs[method]} for method in runs if method in DROPPING}
-
-
 def _config(
-    methods: Sequence[str], num_seeds: int, num_epochs: int, tasks: Sequence[str], image_size: int
+    methods: Sequence[str],
+    num_seeds: int,
+    num_epochs: int,
+    tasks: Sequence[str],
+    image_size: int,
+    overrides: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The fields of configs/default.py; only what shapes the study is not its value there."""
     from configs.default import get_config
@@ -180,6 +178,7 @@ def _config(
     config = get_config()
     config.study.methods, config.study.seeds = tuple(methods), tuple(range(num_seeds))
     config.data.attributes, config.data.image_size, config.train.epochs = tuple(tasks), image_size, num_epochs
+    config.update_from_flattened_dict(overrides)
     return config.to_dict()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mtl.methods import METHODS as BALANCING
 from mtl.record.reading import StudyRecord
-from mtl.report.findings import findings, lesson
+from mtl.report.findings import equal_sentences, findings, lesson
 from mtl.report.names import METHOD_NAMES, method_name, name_in_sentence
 from mtl.report.sections.setting import METHODS, what_it_is
 from mtl.report.shown import ALWAYS, MAX_METHODS, shown_methods, shown_note
@@ -25,11 +25,13 @@ def study_of(accuracies: dict[str, float], verdicts: dict[str, str] | None = Non
     for method, verdict in (verdicts or {}).items():
         difference = accuracies[method] - accuracies["joint"]
         overall = {"difference": difference, "interval": [difference - 0.01, difference + 0.01]}
+        overall |= {"image_interval": overall["interval"]}
         overall |= {"p_value": 0.5 if verdict == "cannot be told apart" else 0.0001, "verdict": verdict}
         tasks = {"Male": {"verdict": verdict}}
         comparisons[method] = {"joint": {"accuracy": {"overall": overall, "tasks": tasks}, "seeds": [0]}}
-    dropping = {"dst": {"overall": {"gates_shut": 0.1}}}
-    results = {"methods": methods, "comparisons": comparisons, "dropping": dropping}
+    dropped = {"gates_shut": 0.1, "num_shut": 4.0, "num_gates": 40, "drop_rate": 0.12}
+    dropping = {"dst": {"overall": dropped}}
+    results = {"methods": methods, "comparisons": comparisons, "dropping": dropping, "references": {}}
     return StudyRecord(Path("nowhere"), {}, results, {})
 
 
@@ -72,7 +74,7 @@ def test_many_comparisons_are_told_in_few_sentences() -> None:
     verdicts = dict.fromkeys([m for m in accuracies if m != "joint"], "cannot be told apart")
     verdicts |= {"mgda": "loss", "krum": "loss", "pcgrad": "gain"}
     sentences = [plain(sentence) for sentence in findings(study_of(accuracies, verdicts))]
-    assert [sentence.split("*")[1] for sentence in sentences[:-1]] == [
+    assert [sentence.split("*")[1] for sentence in sentences[:-2]] == [
         "DST against joint training",
         "Random dropping against joint training",
         "PCGrad",
@@ -80,7 +82,8 @@ def test_many_comparisons_are_told_in_few_sentences() -> None:
         "Multi-Krum",
     ]
     assert sentences[3] == "*MGDA*: -5.00 points (95 % interval -6.00 to -4.00, $p$ < 0.001), *a loss*."
-    assert sentences[-1].startswith("6 other methods cannot be told apart from joint training.")
+    assert sentences[-2] == "6 other methods cannot be told apart from joint training."
+    assert sentences[-1].startswith("Nothing is corrected for the number of methods")
 
 
 def test_eight_comparisons_are_told_in_full() -> None:
@@ -93,10 +96,55 @@ def test_eight_comparisons_are_told_in_full() -> None:
 
 def test_nothing_is_learned_of_dropping_where_nothing_was_dropped() -> None:
     study = study_of({"joint": 0.8, "dst": 0.8}, {"dst": "cannot be told apart"})
-    assert "no gain of DST" in lesson(study)
+    assert plain(lesson(study)).startswith("DST *shut 4 of 40 gates*, counted over tasks, epochs and seeds: 10.0 %.")
+    assert "no gain of DST" in plain(lesson(study))
     results = copy.deepcopy(study.results)
-    results["dropping"]["dst"]["overall"]["gates_shut"] = 0.0
-    assert lesson(study._replace(results=results)).startswith("DST's gates were never shut")
+    results["dropping"]["dst"]["overall"]["num_shut"] = 0.0
+    said = lesson(study._replace(results=results))
+    assert "nothing follows about dropping" in said and "no gain" not in said
+
+
+def test_one_seed_gets_no_verdict() -> None:
+    accuracies = {"joint": 0.8, "dst": 0.9}
+    study = study_of(accuracies, {"dst": "one seed"})
+    (sentence,) = map(plain, findings(study))
+    assert sentence == (
+        "*DST against joint training* (1 seed): mean accuracy differs by +10.00 points (95 % interval over test images "
+        "+9.00 to +11.00): *one seed allows no verdict on the method*."
+    )
+    assert "With one seed, *nothing follows for DST against joint training*" in plain(lesson(study))
+    many = accuracies | {f"m{number}": 0.8 + number / 100 for number in range(9)}
+    *_, last = map(plain, findings(study_of(many, dict.fromkeys([m for m in many if m != "joint"], "one seed"))))
+    assert last == (
+        "9 other methods differ from joint training by +0.00 (m0) to +8.00 (m8) points in the one seed that they share "
+        "with it: *one seed allows no verdict on a method*."
+    )
+
+
+def test_a_variant_is_compared_with_its_own_baseline() -> None:
+    study = study_of({"joint": 0.8, "joint_few": 0.7, "dst_few": 0.75}, {"dst_few": "gain"})
+    comparisons = {"dst_few": {"joint_few": study.results["comparisons"]["dst_few"]["joint"]}}
+    own = study._replace(results=study.results | {"comparisons": comparisons, "references": {"dst_few": "joint_few"}})
+    (sentence,) = map(plain, findings(own))
+    assert sentence.startswith("*Dst few against joint few* (1 seed): mean accuracy differs by -5.00 points")
+
+
+@pytest.mark.parametrize("verdict", ["gain", "loss", "cannot be told apart", "one seed"])
+def test_the_control_is_no_control_of_other_forms(verdict: str) -> None:
+    study = study_of({"joint": 0.8, "dst": 0.9, "random_drop": 0.8, "dst_depth": 0.8}, {"dst": "gain"})
+    comparisons = study.results["comparisons"]
+    comparisons["dst"]["random_drop"] = {"accuracy": {"overall": {"verdict": verdict}}}
+    assert "no control of the other forms" not in lesson(study)
+    study.results["dropping"]["dst_depth"] = study.results["dropping"]["dst"]
+    said = lesson(study)
+    assert "random dropping at the same mean $P$" in said and "it is no control of the other forms of DST" in said
+
+
+def test_equal_predictions_are_said() -> None:
+    study = study_of({"joint": 0.8, "dst": 0.8})
+    study.results["equal_predictions"] = [[["dst", 0], ["beta_10", 0]]]
+    (sentence,) = map(plain, equal_sentences(study))
+    assert sentence.startswith("DST (seed 0), beta 10 (seed 0) gave *the same predictions to the last bit*")
 
 
 def test_every_balancing_method_has_a_name_and_a_description() -> None:

@@ -20,7 +20,7 @@ from mtl.report.video import choose_run, make_video, story, words
 from mtl.report.video.canvas import HEIGHT, WIDTH, picture, rectangle, render, width_of, wrap
 from mtl.report.video.charts import grown, round_ticks, spread
 from mtl.report.video.faces import is_right, lit, read_faces
-from mtl.report.video.film import Shot, frames, length, write_film
+from mtl.report.video.film import ENCODER, Shot, frames, length, write_film
 from mtl.report.video.training import NUM_DETAIL, choose_tasks
 from tests.report.synthetic import write_study
 
@@ -61,6 +61,29 @@ def test_same_study_gives_the_same_bytes(folder: Path, tmp_path: Path, capsys: p
         make_video(read_study(folder), tmp_path / name, (64, 36), FPS)
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
     assert "a.mp4" in capsys.readouterr().err
+
+
+def test_bytes_do_not_depend_on_the_processor(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def content(name: str) -> bytes:
+        make_video(read_study(folder), tmp_path / name, (64, 36), FPS, show_progress=False)
+        return (tmp_path / name).read_bytes()
+
+    vectorized = content("vectorized.mp4")
+    monkeypatch.setitem(ENCODER, "x264-params", f"{ENCODER['x264-params']}:asm=0")  # C alone, as on a plain processor
+    assert content("plain.mp4") == vectorized
+
+
+def test_bytes_do_not_depend_on_what_memory_held(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    images = [Image.fromarray(generator.integers(0, 256, (9, 16, 3), dtype=np.uint8)) for _ in range(12)]
+    shots = [Shot(lambda canvas, image=image: picture(canvas, image, (0, 0, WIDTH, HEIGHT)), 1.0) for image in images]
+    contents = set()
+    for n in range(4):
+        garbage = [generator.integers(-300, 300, 20_000, dtype=np.int16) for _ in range(100)]
+        del garbage
+        write_film(shots, tmp_path / f"{n}.mp4", (64, 36), FPS, show_progress=False)
+        contents.add((tmp_path / f"{n}.mp4").read_bytes())
+    assert len(contents) == 1
 
 
 def test_a_minute_of_noise_stays_under_8_megabytes(tmp_path: Path) -> None:
@@ -235,15 +258,20 @@ def test_outcome_says_what_the_verdicts_say() -> None:
 
     apart = "cannot be told apart"
     joint = comparison(0.001, apart, ["gain", apart, "loss", apart])
-    assert words.outcome("dst", {"joint": joint}) == (
+    assert words.outcome("dst", "joint", {"joint": joint}) == (
         "DST against joint training: +0.10 points (-0.10 to +0.30), cannot be told apart. "
         "By task: 1 gain, 1 loss, 2 cannot be told apart."
     )
     control = comparison(-0.005, "loss", ["loss", apart, "loss"])
-    assert words.outcome("uncertainty", {"joint": control, "random_drop": joint}) == (
-        "Uncertainty weighting against joint training: -0.50 points (-0.70 to -0.30), a loss. "
+    assert words.outcome("dst", "joint", {"joint": control, "random_drop": joint}) == (
+        "DST against joint training: -0.50 points (-0.70 to -0.30), a loss. "
         "By task: 0 gains, 2 losses, 1 cannot be told apart. "
         "Against random dropping: +0.10 points (-0.10 to +0.30), cannot be told apart."
+    )
+    assert "random dropping" not in words.outcome("dst_depth", "joint", {"joint": control, "random_drop": joint})
+    one = comparison(0.001, "one seed", ["one seed"])
+    assert words.outcome("dst_few", "joint_few", {"joint_few": one}) == (
+        "Dst few against joint few: +0.10 points (-0.10 to +0.30), one seed, so no verdict."
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,14 +14,16 @@ import numpy as np
 import pytest
 import torch
 from ml_collections import ConfigDict
+from PIL import Image
 from torch.utils._pytree import tree_leaves
 
 from mtl import dst, gating
 from mtl.errors import UserError
+from mtl.study import study, write_results
 from mtl.training import loop as training
 from mtl.training.loop import fit
 from mtl.training.run import prepare, run_folder
-from tests.tiny import TASKS
+from tests.tiny import TASKS, write_celeba
 
 FILES = {"config.json", "metrics.jsonl", "results.json", "predictions.npz", "examples.npz", "checkpoint"}
 
@@ -263,6 +266,58 @@ def test_sigkill(config: ConfigDict, tmp_path: Path) -> None:
     assert_same_run(run_folder(tmp_path / "whole", "dst", 0), run_folder(tmp_path / "killed", "dst", 0))
 
 
+STUDY = """
+import sys
+from pathlib import Path
+from mtl import study
+from mtl.training import loop as train
+from tests.tiny import tiny_config
+root, cache, workdir = sys.argv[1:]
+config = tiny_config(Path(root), Path(cache))
+config.study.methods, config.study.seeds = ("joint", "dst"), (0,)
+train_steps = train.train_steps
+def pausing(run, *rest):
+    if run.config.method == "dst":
+        print("training", flush=True)
+        sys.stdin.readline()
+    return train_steps(run, *rest)
+train.train_steps = pausing
+study.study(config, Path(workdir))
+"""
+
+
+def test_a_second_process_is_told_and_disturbs_nothing(config: ConfigDict, tmp_path: Path) -> None:
+    """While a study is in its second run: another study, another training of that run, and a report's results."""
+    workdir = tmp_path / "out"
+    command = [sys.executable, "-c", STUDY, config.data.root, config.data.cache, str(workdir)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    config.study.methods, config.study.seeds = ("joint", "dst"), (0,)
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as first:
+        assert first.stdout is not None
+        assert "training\n" in first.stdout
+        with pytest.raises(UserError, match=f"^{workdir} is in use by process {first.pid} on "):
+            study(config, workdir)
+        with pytest.raises(UserError, match=f"^{workdir}/dst/seed_0 is in use by process {first.pid} on "):
+            fit(with_method(config, "dst"), workdir)
+        assert list(write_results(workdir, with_comparisons=True)["methods"]) == ["joint"]
+        first.communicate("\n", timeout=100)
+    assert first.returncode == 0
+    study(config, tmp_path / "alone")
+    for method in ("joint", "dst"):
+        assert_same_run(run_folder(tmp_path / "alone", method, 0), run_folder(workdir, method, 0))
+    names = [sorted(path.name for path in folder.iterdir()) for folder in (workdir, tmp_path / "alone")]
+    assert names == [["config.json", "dst", "joint", "results.json"]] * 2
+
+
+def test_a_finished_study_is_printed_without_its_data(own_files: ConfigDict, tmp_path: Path) -> None:
+    own_files.study.methods, own_files.study.seeds = ("joint",), (0,)
+    table = study(own_files, tmp_path / "out")
+    shutil.rmtree(own_files.data.root)
+    assert study(own_files, tmp_path / "out") == table
+
+
 def test_a_finished_run_is_only_read(config: ConfigDict, tmp_path: Path) -> None:
     first = fit(config, tmp_path)
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
@@ -281,6 +336,95 @@ def test_another_configuration_is_refused(config: ConfigDict, tmp_path: Path) ->
         fit(config, tmp_path)
 
 
+def replace_images(root: Path) -> None:
+    for path in (root / "img_align_celeba").iterdir():
+        Image.new("RGB", (10, 10), "red").save(path)
+
+
+def remove_image(root: Path) -> None:
+    for name in ("list_attr_celeba.txt", "list_eval_partition.txt"):
+        lines = (root / name).read_text().splitlines()[:-1]
+        (root / name).write_text("\n".join(["59", *lines[1:]] if name == "list_attr_celeba.txt" else lines))
+
+
+def invert_training_labels(root: Path) -> None:
+    path = root / "list_attr_celeba.txt"
+    lines = path.read_text().splitlines()
+    swap = lambda line: line.replace(" -1", " x").replace(" 1", " -1").replace(" x", " 1")  # noqa: E731
+    rows = [swap(line) if index % 5 < 3 else line for index, line in enumerate(lines[2:])]
+    path.write_text("\n".join([*lines[:2], *rows]))
+
+
+def cut_training_split(root: Path) -> None:
+    path = root / "list_eval_partition.txt"
+    path.write_text(path.read_text().replace("000001.jpg 0", "000001.jpg 1"))
+
+
+@pytest.fixture
+def own_files(config: ConfigDict, tmp_path: Path) -> ConfigDict:
+    """The tiny configuration on files that a test may change."""
+    root = write_celeba(tmp_path / "files")
+    config.data.update({"root": str(root), "cache": str(tmp_path / "cache")})
+    config.train.epochs = 1
+    return config
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (replace_images, "the pixels"),
+        (invert_training_labels, "the labels of the training split"),
+        (cut_training_split, r"which images belong to which split \(36 \+ 12 \+ 12 then, 35 \+ 13 \+ 12 now\)"),
+        (remove_image, r"the images \(36 \+ 12 \+ 12 then, 36 \+ 12 \+ 11 now\)"),
+    ],
+)
+def test_other_data_are_refused(
+    own_files: ConfigDict, tmp_path: Path, change: Callable[[Path], None], words: str, seed: int
+) -> None:
+    """By the run that would go on, and by another seed of the study."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        die_at_step(patch, 2)
+        fit(own_files, tmp_path / "out")
+    change(Path(own_files.data.root))
+    own_files.seed = seed
+    with pytest.raises(UserError, match=f"joint/seed_0 was begun on other data.* what differs being {words}: put"):
+        fit(own_files, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out" / "joint").iterdir()] == ["seed_0"]
+
+
+def test_a_finished_run_is_not_taken_for_one_on_other_data(own_files: ConfigDict, tmp_path: Path) -> None:
+    fit(own_files, tmp_path / "out")
+    invert_training_labels(Path(own_files.data.root))
+    with pytest.raises(UserError, match="the labels of the training split"):
+        fit(own_files, tmp_path / "out")
+
+
+def test_data_that_came_back_are_the_same(own_files: ConfigDict, tmp_path: Path) -> None:
+    """Copied files have other times, and so another pack; what counts is what is in them."""
+    fit(own_files, tmp_path / "out")
+    for path in (tmp_path / "files" / "img_align_celeba").iterdir():
+        os.utime(path, (1, 1))
+    own_files.seed = 1
+    fit(own_files, tmp_path / "out")
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_a_variant_with_other_labels_and_a_run_without_a_fingerprint_are_accepted(
+    own_files: ConfigDict, tmp_path: Path
+) -> None:
+    fit(own_files, tmp_path / "out")
+    own_files.variant, own_files.data.label_fractions = "few_labels", ("a=0.5",)
+    fit(own_files, tmp_path / "out")
+    for path in (tmp_path / "out").glob("*/seed_0/config.json"):
+        described = json.loads(path.read_text())
+        del described["fingerprint"]  # as an older version left it
+        path.write_text(json.dumps(described))
+    invert_training_labels(Path(own_files.data.root))
+    own_files.seed = 1
+    fit(own_files, tmp_path / "out")
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(config: ConfigDict, tmp_path: Path) -> None:
     config.train.optimizer, config.train.learning_rate, config.train.warmup_epochs = "sgd", 1e30, 0.0
     with pytest.raises(UserError, match=r"the loss of step \d+ is not finite: lower train.learning_rate"):
@@ -288,8 +432,6 @@ def test_a_loss_that_is_not_finite_stops_the_run(config: ConfigDict, tmp_path: P
 
 
 def test_single_class_warns_and_goes_on(config: ConfigDict, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from tests.tiny import write_celeba
-
     root = write_celeba(tmp_path / "files")
     path = root / "list_attr_celeba.txt"
     lines = path.read_text().splitlines()

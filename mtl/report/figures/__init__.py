@@ -15,7 +15,8 @@ from mtl.report.figures.curves import learning_curves, task_curves
 from mtl.report.figures.faces import evidence, faces, mistakes
 from mtl.report.figures.gains import all_gains, gains
 from mtl.report.figures.gradients import gradients
-from mtl.report.figures.schedule import activation, dropping_methods, gates, metrics
+from mtl.report.figures.schedule import activation, gates, metrics
+from mtl.report.shown import dropping_methods
 
 OF_STUDY: dict[str, Callable[[StudyRecord], Figure | None]] = {
     "all_gains": all_gains,

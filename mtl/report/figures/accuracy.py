@@ -7,7 +7,7 @@ from mtl.record.reading import StudyRecord
 from mtl.report import style
 from mtl.report.figures import rows
 from mtl.report.names import method_name, task_name
-from mtl.report.shown import shown_methods
+from mtl.report.shown import has_spread, shown_methods
 
 SCORES = {"accuracy": "accuracy, %", "balanced_accuracy": "balanced accuracy, %"}
 BOTTOM = 13.0  # mm
@@ -51,7 +51,8 @@ def accuracy(study: StudyRecord) -> Figure:
             axes.plot(means, heights, look.marker, color=look.colour, label=method)
     style.note(
         figure,
-        "Line: standard deviation over seeds. Grey tick: guessing the more frequent class."
+        ("Line: standard deviation over seeds. " if has_spread(study) else "")
+        + "Grey tick: guessing the more frequent class."
         + style.room_for(shown, study.results["methods"]),
     )
     return figure

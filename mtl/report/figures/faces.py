@@ -11,6 +11,7 @@ from PIL import Image
 from mtl.record.reading import StudyRecord, read_arrays
 from mtl.report import style
 from mtl.report.names import task_name
+from mtl.report.shown import example_run
 
 LINE = 2.6  # height of a line of text below a face, mm
 MAX_LINES = 9
@@ -36,9 +37,8 @@ class Examples(NamedTuple):
 
 
 def read_examples(study: StudyRecord) -> Examples | None:
-    """The examples of the first run with any: of DST where there is one."""
-    runs = [run for method in sorted(study.runs, key="dst".__ne__) for run in study.runs[method].values()]
-    run = next((run for run in runs if (run.folder / "examples.npz").is_file()), None)
+    """The examples of `example_run`."""
+    run = example_run(study)
     if run is None:
         return None
     examples, predictions = read_arrays(run.folder, "examples.npz"), read_arrays(run.folder, "predictions.npz")

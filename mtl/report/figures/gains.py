@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from mtl.record.reading import StudyRecord
 from mtl.report import style
 from mtl.report.figures import rows
+from mtl.report.marks import is_told_apart, verdicts
 from mtl.report.names import method_name, task_name
 from mtl.report.shown import has_many, shown_methods
-from mtl.statistics import REFERENCES
+from mtl.statistics import ONE_SEED, REFERENCES
 
 UNKNOWN = (np.nan, np.nan)
 GAP, TOP, BOTTOM = 3.0, 5.0, 12.5  # mm
@@ -23,7 +24,8 @@ UNSHOWN = style.Style(style.GREY, "o", "-")  # of a method that other figures do
 def gains(study: StudyRecord) -> Figure | None:
     """A forest plot of the accuracy: a panel per reference, overall above and a row per task below.
 
-    Filled marks are differences that the statistics call a gain or a loss, hollow ones cannot be told apart from 0.
+    Filled marks are differences that the statistics call a gain or a loss; hollow ones cannot be told apart from 0, or
+    rest on one seed.
     Returns None for a study with nothing to compare.
     """
     comparisons = _comparisons(study, shown_methods(study))
@@ -57,7 +59,7 @@ def gains(study: StudyRecord) -> Figure | None:
     _label(figure, left)
     style.note(
         figure,
-        "Line: 95% interval. Filled: gain or loss (tasks: after Holm's correction); hollow: cannot be told from 0."
+        _marks(comparisons, " (tasks: after Holm's correction)")
         + style.room_for(detailed, methods if not has_many(study) else study.results["methods"]),
     )
     return figure
@@ -85,7 +87,7 @@ def all_gains(study: StudyRecord) -> Figure | None:
     _label(figure, left)
     style.note(
         figure,
-        "Line: 95% interval. Filled: gain or loss; hollow: cannot be told from 0. Bold: also in the other figures.",
+        f"{_marks(comparisons, '')} Bold: also in the other figures.",
     )
     return figure
 
@@ -97,7 +99,18 @@ def _comparisons(study: StudyRecord, methods: Iterable[str]) -> dict[str, Any]:
 
 
 def _references(comparisons: dict[str, Any]) -> list[str]:
-    return [name for name in REFERENCES if any(name in of_method for of_method in comparisons.values())]
+    """What is compared with: `REFERENCES` first, then what the configuration names for some method."""
+    found = {name for of_method in comparisons.values() for name in of_method}
+    return [*(name for name in REFERENCES if name in found), *sorted(found - {*REFERENCES})]
+
+
+def _marks(comparisons: dict[str, Any], corrected: str) -> str:
+    """What lines and marks mean."""
+    found = verdicts(comparisons.values())
+    if found == {ONE_SEED}:
+        return "Line: 95% interval over test images. Hollow: one seed allows no verdict."
+    one_seed = ", or one seed" if ONE_SEED in found else ""
+    return f"Line: 95% interval. Filled: gain or loss{corrected}; hollow: cannot be told from 0{one_seed}."
 
 
 def _columns(comparisons: dict[str, Any], tasks: Sequence[str]) -> tuple[float, float, float]:
@@ -139,7 +152,7 @@ def _draw_gains(
 ) -> None:
     differences = 100 * np.array([gain["difference"] for gain in of_rows], dtype=float)
     lows, highs = 100 * np.array([gain["interval"] or UNKNOWN for gain in of_rows], dtype=float).T
-    told_apart = np.array([gain["verdict"] != "cannot be told apart" for gain in of_rows])
+    told_apart = np.array([is_told_apart(gain) for gain in of_rows])
     axes.hlines(heights, lows, highs, color=look.colour, linewidth=1.0)
     for which, face in ((told_apart, look.colour), (~told_apart, "white")):
         axes.plot(

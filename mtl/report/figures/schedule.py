@@ -11,7 +11,7 @@ from mtl.record.reading import StudyRecord
 from mtl.report import style
 from mtl.report.figures.cells import SEQUENTIAL, draw_cells, draw_scale, set_epochs, write_cells
 from mtl.report.names import method_name, task_name
-from mtl.report.shown import shown_methods
+from mtl.report.shown import dropping_methods
 
 METRICS = {
     "P_d": ("d", "depth, $P_d$"),
@@ -23,11 +23,6 @@ METRICS = {
 MAX_WRITTEN = 12  # epochs whose cells hold a number
 MAX_TASK_LINES = 10  # lines that can be told apart in one panel
 MIN_ROW, MIN_COLUMN = 1.9, 0.8  # of a gate, mm
-
-
-def dropping_methods(study: StudyRecord) -> list[str]:
-    """The methods among those shown that kept the account of Algorithm 1."""
-    return [method for method in shown_methods(study) if any(run.dst for run in study.runs[method].values())]
 
 
 def activation(study: StudyRecord, method: str) -> Figure:

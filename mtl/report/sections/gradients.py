@@ -4,7 +4,7 @@ from mtl.record.reading import StudyRecord
 from mtl.report.alignment import measured_levels, measured_methods, measured_pairs, measured_run, read
 from mtl.report.names import method_name, task_name
 from mtl.report.quote import figure, quote, table, words
-from mtl.report.shown import shown_methods, shown_note
+from mtl.report.shown import has_spread, shown_methods, shown_note
 
 MEANINGS = {
     "features": "the features, which all heads read",
@@ -18,6 +18,7 @@ def section(study: StudyRecord, figures: dict[str, str]) -> str:
         return ""
     meanings = ", and to ".join(MEANINGS[level] for level in levels)
     sentences = "\n".join(f"- {_sentence(study, level)}" for level in levels)
+    band = " and over seeds; the band spans the seeds" if has_spread(study) else ""
     return f"""= Do the tasks' gradients agree?
 
 In every training step the gradient of a task says in which direction its loss rises fastest. The cosine of two tasks' gradients says how alike they are: 1 where
@@ -29,7 +30,7 @@ time. Gradients are taken with respect to {meanings}.
 
 {_shares(study, levels)}
 
-{figure(figures, "gradients", f"Above: cosines between the tasks' gradients, mean over an epoch's steps; blue: the tasks oppose each other. Each row has its own scale of colours. Below: share of the steps in which two tasks conflict, mean over pairs of tasks and over seeds; the band spans the seeds.{shown_note(study)}")}
+{figure(figures, "gradients", f"Above: cosines between the tasks' gradients, mean over an epoch's steps; blue: the tasks oppose each other. Each row has its own scale of colours. Below: share of the steps in which two tasks conflict, mean over pairs of tasks{band}.{shown_note(study)}")}
 """
 
 

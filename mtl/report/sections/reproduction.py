@@ -1,9 +1,14 @@
 """Limits, and what it takes to do it again: command, versions, hardware, time."""
 
 from mtl.record.reading import StudyRecord
+from mtl.report.images import DRAWN, OTHER, kind
+from mtl.report.marks import verdicts
 from mtl.report.names import method_name
 from mtl.report.quote import quote, raw, table, words
-from mtl.report.shown import has_many
+from mtl.report.shown import dropping_methods, has_many
+from mtl.statistics import ONE_SEED
+
+FEW_SEEDS = 3
 
 
 def section(study: StudyRecord, figures: dict[str, str]) -> str:
@@ -42,18 +47,54 @@ configuration. Minutes are wall time of training and validation on a machine tha
 
 
 def _limits(study: StudyRecord) -> list[str]:
-    limits = [
-        "The hyper-parameters were set for joint training and are the same for all methods; tuning each might change the order.",
-        "The paper's values of $lambda$ and $beta$ were not available; those used here are our choice.",
-        "There is no correction over methods: with many of them, one may stand out by chance.",
-        "The labels are noisy; no network can agree with them beyond the annotators' own agreement.",
-    ]
-    if min(len(seeds) for seeds in study.results["seeds"].values()) == 1:
+    return [*_of_methods(study), *_of_data(study)]
+
+
+def _of_methods(study: StudyRecord) -> list[str]:
+    """What limits the comparison of the methods of this study."""
+    limits = []
+    if len(study.results["methods"]) > 1:
+        but = " but for what a variant names" if study.config["config"]["study"]["variants"] else ""
         limits.append(
-            "Some methods have one seed: what is said of them holds for those networks, not for the method in general."
+            f"The hyper-parameters are the same for all methods{but}; none was tuned per method, and tuning each might "
+            "change the order."
         )
-    if study.config["config"]["data"]["name"] == "faces":
-        limits.append("The faces are drawn: nothing here says how the methods compare on photographs.")
-    elif study.results["split_sizes"]["train"] < 162770:
-        limits.append("The training split is a small part of CelebA: with all of it, the order may be another.")
+    if dropping_methods(study):
+        limits.append(
+            "The paper's values of $lambda$ and $beta$ were not available; those used here are the configuration's."
+        )
+    found = verdicts(study.results["comparisons"].values())
+    num_seeds = {len(seeds) for seeds in study.results["seeds"].values()}
+    if 1 in num_seeds:
+        limits.append(
+            f"{'Every method has' if num_seeds == {1} else 'Some methods have'} one seed: what is said of "
+            f"{'a method' if num_seeds == {1} else 'them'} holds for those networks, not for the method in general."
+        )
+    elif min(num_seeds) <= FEW_SEEDS:
+        limits.append("The seeds are few, so the variance over seeds is itself known only roughly.")
+    if found - {ONE_SEED} and len(study.results["methods"]) > 2:
+        limits.append("There is no correction over methods: with many of them, one may stand out by chance.")
+    if all(run.results["best_epoch"] == len(run.epochs) for of in study.runs.values() for run in of.values()):
+        limits.append("The last epoch is the best of every run: with more epochs the order may be another.")
     return limits
+
+
+def _of_data(study: StudyRecord) -> list[str]:
+    """What limits the data of this study."""
+    images, noise = kind(study), study.config["config"]["data"]["label_noise"]
+    if images == DRAWN:
+        flipped = quote(study, "config.json", "config/data/label_noise", "percent", 0)
+        labels = (
+            f"{flipped} % of the labels were flipped at random."
+            if noise
+            else "The labels are those that they were drawn from."
+        )
+        return [f"The faces are drawn: nothing here says how the methods compare on photographs. {labels}"]
+    noisy = "The labels of CelebA are noisy: few of its attributes reach 95 % agreement between annotators (Wu et al. 2023)."
+    if images == OTHER:
+        number = quote(study, "results.json", "split_sizes/train", "integer")
+        return [
+            f"There are {number} training images: with more of them, or others, the order of the methods may be another.",
+            f"Whose labels these are, the files do not say. {noisy}",
+        ]
+    return [noisy]

@@ -1,23 +1,24 @@
 """How the drop rate came about, step by step: formulas, this very run's numbers put into them, tables and pictures."""
 
+from typing import Any
+
 from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name, task_name
 from mtl.report.quote import figure, look_up, quote, table, words
-from mtl.report.shown import shown_methods
+from mtl.report.shown import dropping_methods, has_spread, main_form
 
 SYMBOLS = ("V", "I", "P_d", "P_c", "P_u", "R", "R_global", "P_r", "P")
-METRICS = {"d": "network depth", "c": "sample count", "u": "training incompleteness", "r": "training stagnancy"}
 
 
 def section(study: StudyRecord, figures: dict[str, str]) -> str:
-    dropping = [method for method in shown_methods(study) if next(iter(study.runs[method].values())).dst]
+    dropping = dropping_methods(study)
     if not dropping:
         return ""
-    example = "dst" if "dst" in dropping else dropping[0]
+    example = main_form(study) or dropping[0]
     return f"""= How the drop rate came about
 
-Algorithm 1 of the DST paper turns the losses $V_(k,t)$ of every task $t$ at the start of epoch $k$ into an activation probability $P_(k,t)$;
-the drop rate is $1 - P_(k,t)$. {_formulas()}
+Algorithm 1 of the DST paper turns the losses $V_(k,t)$ of every task $t$ into an activation probability $P_(k,t)$ for epoch $k$;
+the drop rate is $1 - P_(k,t)$. {_measure(study, example)} {_formulas()} {_without(study, example)}
 
 {_worked(study, example)}
 
@@ -25,10 +26,35 @@ the drop rate is $1 - P_(k,t)$. {_formulas()}
 
 {_rates(study, dropping)}
 
-{"".join(_pictures(figures, method) for method in dropping)}
+{"".join(_pictures(study, figures, method) for method in dropping)}
 
-{figure(figures, "gates", "Gates of every run: filled, the task was trained in that epoch; empty, it was dropped.", True)}
+{figure(figures, "gates", f"Gates of every run: filled, the task was trained in that epoch; empty, it was dropped.{_shaded(study, dropping)}", True)}
 """
+
+
+def _measure(study: StudyRecord, method: str) -> str:
+    """What V is in that method's runs."""
+    if _of_run(study, method)["measure"] == "running":
+        return "$V_(k,t)$ is the mean training loss of the epoch before; for the first it is measured beforehand."
+    return "$V_(k,t)$ is measured on fixed training images at the start of epoch $k$."
+
+
+def _without(study: StudyRecord, method: str) -> str:
+    """Which metrics do not count in that method's runs."""
+    weights = next(iter(study.runs[method].values())).dst[0]["weights"]
+    absent = [f"$lambda_{letter}$" for letter in "dcurb" if weights[letter] == 0]
+    return f"In the runs of {words(method_name(method))}, {', '.join(absent)} = 0." if absent else ""
+
+
+def _of_run(study: StudyRecord, method: str) -> dict[str, Any]:
+    """The options of DST in that method's first run."""
+    return next(iter(study.runs[method].values())).config["config"]["dst"]
+
+
+def _shaded(study: StudyRecord, dropping: list[str]) -> str:
+    if all(_of_run(study, method)["period"] == "epoch" for method in dropping):
+        return ""
+    return " Gates that were drawn in every step are shaded by the share of the steps in which the task was trained."
 
 
 def _formulas() -> str:
@@ -56,17 +82,27 @@ def _worked(study: StudyRecord, method: str) -> str:
     file = f"{method}/seed_{seed}/dst.jsonl"
     name = words(task_name(task))
     epoch = quote(study, file, f"{index}/epoch", "integer")
+    P = list(lines[index]["P"].values())
+    lowest = (
+        f"{name} had the lowest activation probability"
+        if P.count(min(P)) == 1
+        else f"{name} is the first of those with the lowest activation probability"
+    )
     heading = f"""== One task, one epoch: {name}, epoch {epoch}
 
-The run is {words(method_name(method))} with seed {quote(study, f"{method}/seed_{seed}/results.json", "seed", "integer")}; {name} had the lowest
-activation probability in its last epoch."""
+The run is {words(method_name(method))} with seed {quote(study, f"{method}/seed_{seed}/results.json", "seed", "integer")}; {lowest} in its last epoch."""
     if index == 0:
-        return f"{heading} With a single epoch nothing has been learned yet: only the static metrics act.\n\n" + _mix(
-            study, file, index, task
-        )
+        return f"{heading} {_first_epoch(lines[0])}\n\n{_mix(study, file, index, task)}"
     return "\n\n".join(
         [heading, _dynamic(study, file, index, task), _mix(study, file, index, task), _all_tasks(study, file, index)]
     )
+
+
+def _first_epoch(line: dict[str, Any]) -> str:
+    """What tells tasks apart before anything was learned."""
+    if line["weights"]["d"] + line["weights"]["c"] == 0:
+        return "In a first epoch $P_u = P_r = 1$, and no other metric counts: nothing tells the tasks apart."
+    return "In a first epoch $P_u = P_r = 1$: only depth and sample count can tell the tasks apart."
 
 
 def _dynamic(study: StudyRecord, file: str, index: int, task: str) -> str:
@@ -88,7 +124,7 @@ def _dynamic(study: StudyRecord, file: str, index: int, task: str) -> str:
         ).replace("{max(0, -R')}", f"max(0, -({at('R_global')}))")
     else:
         stagnancy = f"$ P_r = min(1, ({at('R_global', kind='mean')}) / ({at('R_global')})) = {at('P_r')} $"
-    return f"""The loss was {at("V", 0)} before training, {at("V", index - 1)} one epoch ago and is {at("V")} now:
+    return f"""$V$ was {at("V", 0)} for the first epoch, {at("V", index - 1)} for the epoch before this one, and is {at("V")} for this one:
 $ I = V_k / V_1 = {at("V")} / {at("V", 0)} = {at("I")}, quad P_u = min(1, {at("I")} / {at("I", kind="mean")}) = {at("P_u")} $
 with the mean of $I$ over tasks in the denominator. Its rate of change since the last epoch:
 $ R = 1 / {at("P_u")} dot ({at("V")} - {at("V", index - 1)}) / {at("V", index - 1)} = {at("R")} $
@@ -103,16 +139,17 @@ def _mix(study: StudyRecord, file: str, index: int, task: str) -> str:
         for letter in ("d", "c", "u", "r", "b")
     )
     P = quote(study, file, f"{index}/P/{task}", "number", 4)
-    drawn = quote(study, file, f"{index}/G/{task}", "plain")
-    control = (
-        ""
-        if not file.startswith("random_drop")
-        else " (the control replaces this $P$ by the mean over tasks of DST's run)"
-    )
+    method = file.split("/")[0]
+    if _of_run(study, method)["period"] == "epoch":
+        drawn = f"The gate drawn with this probability was {quote(study, file, f'{index}/G/{task}', 'plain')}"
+    else:
+        share = quote(study, file, f"{index}/G/{task}", "percent", 1)
+        drawn = f"Gates drawn with this probability in every step were open in {share} % of them"
+    control = "" if method != "random_drop" else " (the control replaces this $P$ by the mean over tasks of DST's run)"
     return (
         "$ P &= lambda_d P_d + lambda_c P_c + lambda_u P_u + lambda_r P_r + lambda_b P_b \\ "
         f"&= {terms} = {P} $\n"
-        f"The gate drawn with this probability was {drawn}{control}."
+        f"{drawn}{control}."
     )
 
 
@@ -142,14 +179,17 @@ def _rates(study: StudyRecord, dropping: list[str]) -> str:
             for method in dropping
         ]
         rows.append([words(task_name(task)) if task else "*mean*", *cells])
-    caption = "Drop rate $1 - P$, mean over epochs and seeds, and how often the gate was then shut."
+    caption = (
+        "Drop rate $1 - P$, which is how likely a gate was to be shut, mean over epochs"
+        f"{' and seeds' if has_spread(study) else ''}; and how many of the gates drawn were shut."
+    )
     return table(rows, caption, num_header_rows=2)
 
 
-def _pictures(figures: dict[str, str], method: str) -> str:
+def _pictures(study: StudyRecord, figures: dict[str, str], method: str) -> str:
     if method == "random_drop":  # its P is the same for every task, and does not follow from its metrics
         return ""
-    name = words(method_name(method))
-    activation = f"{name}: activation probability of each task and epoch, mean over seeds, with the drop rate in per cent; a cross marks a gate that was shut in the first seed."
-    metrics = f"{name}: the metrics that count and the activation probability that follows from them, first seed."
+    name, mean = words(method_name(method)), ", mean over seeds" if len(study.runs[method]) > 1 else ""
+    activation = f"{name}: activation probability of each task and epoch{mean}; a cross marks a gate that was shut{' in the first seed' if mean else ''}."
+    metrics = f"{name}: the metrics that count and the activation probability that follows from them{', first seed' if mean else ''}."
     return figure(figures, f"activation_{method}", activation) + figure(figures, f"metrics_{method}", metrics)

@@ -1,18 +1,18 @@
 """Task-wise and overall scores, the gains, and negative transfer."""
 
 from mtl.record.reading import StudyRecord
-from mtl.report.findings import gain_sentence, negative_transfer_sentence
-from mtl.report.names import name_in_sentence, task_name
+from mtl.report.findings import baseline, gain_sentence, negative_transfer_sentence
+from mtl.report.names import method_name, name_in_sentence, task_name
 from mtl.report.quote import figure, quote, table, words
 from mtl.report.sections.summary import score_table
-from mtl.report.shown import shown_methods, shown_note
-from mtl.statistics import REFERENCES
+from mtl.report.shown import has_spread, main_form, shown_methods, shown_note
+from mtl.statistics import ONE_SEED, REFERENCES
 
 
 def section(study: StudyRecord, figures: dict[str, str]) -> str:
     return f"""= Scores
 
-{figure(figures, "accuracy", f"Accuracy per task; the line is the standard deviation over seeds, the grey tick the majority guess.{shown_note(study)}", True)}
+{figure(figures, "accuracy", f"Accuracy per task; {'the line is the standard deviation over seeds, ' if has_spread(study) else ''}the grey tick is the majority guess.{shown_note(study)}", True)}
 
 {score_table(study, "balanced_accuracy")}
 
@@ -22,40 +22,49 @@ A difference is the mean over the seeds that both methods have. Its standard err
 that resamples people with all their images (the same resamples for both methods), and the variance over seeds. Intervals and
 $p$ values follow Student's $t$ with Satterthwaite's degrees of freedom; per task the $p$ values, not the intervals, are corrected over the tasks (Holm 1979). From few seeds a
 variance often comes out too small by chance, so each task takes the larger of its own and the tasks' average. As the variance over seeds holds some image noise already, the
-test errs towards "cannot be told apart". With one seed, the statement is about these very networks only.
+test errs towards "cannot be told apart". With one seed the variance over seeds is unknown: the interval is that over test images, for two networks,
+and there is no verdict on the methods.
 
 {_gain_table(study)}
 
-{_dst_sentences(study)}
+{_sentences(study)}
 
 {_negative_transfer(study)}
 """
 
 
 def _gain_table(study: StudyRecord) -> str:
-    references = study.results["comparisons"].get("dst", {})
-    if not references:
+    form = main_form(study)
+    references = study.results["comparisons"].get(form, {})
+    if form is None or not references:
         return ""
+    form_name = words(method_name(form))
     names = [f"table.cell(colspan: 2)[{words(name_in_sentence(r))}]," for r in references]
-    rows = [["DST against", *names], ["", *["points", "$p$ (Holm)"] * len(references)]]
+    rows = [[f"{form_name} against", *names], ["", *["points", "$p$ (Holm)"] * len(references)]]
     for task in [*study.results["tasks"], ""]:
         cells = []
         for reference in references:
-            path = f"comparisons/dst/{reference}/accuracy/{f'tasks/{task}' if task else 'overall'}"
+            path = f"comparisons/{form}/{reference}/accuracy/{f'tasks/{task}' if task else 'overall'}"
             low, high = (quote(study, "results.json", f"{path}/interval/{end}", "points", 1) for end in (0, 1))
             difference = quote(study, "results.json", f"{path}/difference", "points", 1)
             cells.append(f"{difference} #text(size: 0.85em)[({low} to {high})]")
             p_value = "holm_p_value" if task else "p_value"
-            cells.append(quote(study, "results.json", f"{path}/{p_value}", "p", 3))
+            one_seed = references[reference]["accuracy"]["overall"]["verdict"] == ONE_SEED
+            cells.append(ONE_SEED if one_seed else quote(study, "results.json", f"{path}/{p_value}", "p", 3))
         rows.append([words(task_name(task)) if task else "*mean*", *cells])
-    return table(
-        rows, "Gain of DST in accuracy, percentage points with 95 % intervals; negative where DST is worse.", (), 2
-    )
+    caption = f"Gain of {form_name} in accuracy, percentage points with 95 % intervals; negative where it is worse."
+    return table(rows, caption, (), 2)
 
 
-def _dst_sentences(study: StudyRecord) -> str:
-    references = study.results["comparisons"].get("dst", {})
-    lines = [f"- {gain_sentence(study, 'dst', reference)}" for reference in references if reference != "joint"]
+def _sentences(study: StudyRecord) -> str:
+    """The comparisons of the main form of DST that the summary leaves out, and those that could not be made."""
+    form = main_form(study)
+    references = study.results["comparisons"].get(form, {})
+    lines = [
+        f"- {gain_sentence(study, form, reference)}"
+        for reference in references
+        if form is not None and reference != baseline(study, form)
+    ]
     absent = [name_in_sentence(reference) for reference in REFERENCES if reference not in study.results["methods"]]
     if absent:
         lines.append(f"- This study has no runs of {words(' and '.join(absent))}; nothing is said of a gain over them.")

@@ -1,59 +1,69 @@
-"""The network, its training and the methods, with the reasons for each choice."""
+"""The network, its training and the methods: what each setting means in this study, and what each method is."""
 
 import ast
 from pathlib import Path
+from typing import Any
 
 from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name
 from mtl.report.quote import quote, table, words
-from mtl.report.shown import has_many
+from mtl.report.reasons import settings
+from mtl.report.shown import dropping_methods, has_many, main_form
 
 BALANCING = Path(__file__).parents[2] / "methods"
-REASONS = {
-    "model/backbone": "the network of the published comparisons; a linear head per attribute reads the averaged last features",
-    "data/image_size": "pixels; the published comparisons use 64, smaller images fit a CPU",
-    "train/epochs": "until validation accuracy of joint training hardly rises; the same for every method",
-    "train/batch_size": "images; small enough for a noisy gradient on few images",
-    "train/optimizer": "AdamW needs no tuning of its rate for each method",
-    "train/learning_rate": "the highest of the schedule; the usual one of Adam",
-    "train/weight_decay": "decoupled",
-    "train/schedule": "falls to zero, so the last epochs are comparable between methods",
-    "train/warmup_epochs": "epochs of linear rise; Adam's moments are poor at first",
-    "train/precision": "of the trunk's convolutions",
-    "dst/beta": "weight of the newest rate of change; our choice, the paper's value is not known to us",
-    "dst/probe_images": "training images on which V is measured before each epoch, forward only",
-    "dst/period": "how often gates are drawn; the paper draws once per epoch",
-}
 METHODS = {
     "joint": "the sum of all losses: the baseline",
     "single_task": "a network per attribute, each with the same budget of epochs",
     "uncertainty": "losses weighted by learned variances (Kendall, Gal and Cipolla 2018)",
-    "dst": "Dropped Scheduled Task (Malhotra, Vatsa and Singh 2023), all metrics mixed",
-    "random_drop": "the control: every task has DST's mean activation probability of that epoch, drawn independently",
-    "dst_depth": "DST with network depth alone, beside regularization",
-    "dst_count": "DST with sample count alone, beside regularization",
-    "dst_incompleteness": "DST with training incompleteness alone, beside regularization",
-    "dst_stagnancy": "DST with training stagnancy alone, beside regularization",
+    "dst": "Dropped Scheduled Task (Malhotra, Vatsa and Singh 2023), its metrics mixed by lambda",
+    "random_drop": "the control of DST alone: every task has DST's mean activation probability of that epoch, drawn independently",
+    "dst_depth": "DST with network depth as its only metric",
+    "dst_count": "DST with sample count as its only metric",
+    "dst_incompleteness": "DST with training incompleteness as its only metric",
+    "dst_stagnancy": "DST with training stagnancy as its only metric",
 }
 
 
 def section(study: StudyRecord, figures: dict[str, str]) -> str:
-    fields = [["field", "value", "why"]]
-    for path, reason in REASONS.items():
-        fields.append([words(path.replace("/", ".")), _value(study, path), words(reason)])
+    fields = [["field", "value", "what it means here"], *(list(line) for line in settings(study))]
     methods = [["method", "seeds", "what it is"]]
     for method in study.results["methods"]:
         seeds = quote(study, "results.json", f"seeds/{method}", "count")
-        methods.append([words(method_name(method)), seeds, words(what_it_is(method))])
+        methods.append([words(method_name(method)), seeds, _described(study, method)])
     return f"""= Network, training, methods
 
-Every method starts from the same weights and sees the same batches for the same seed; a dropped task gets no gradient, no momentum and no
-weight decay at its head. The best epoch is the one with the highest mean accuracy on the validation split.
+{_shared(study)} The best epoch is the one with the highest mean accuracy on the validation split.
 
-{table(fields, "Settings that matter, and why they are so.", ("auto", "auto", "1fr"))}
+{table(fields, "Settings, and what they mean in this study." + _whose(study), ("auto", "auto", "1fr"), may_break=True)}
 
 {table(methods, "The methods.", ("auto", "auto", "1fr"), may_break=has_many(study))}
 """
+
+
+def _shared(study: StudyRecord) -> str:
+    """What the methods have in common."""
+    sentences = []
+    if len(study.results["methods"]) > 1:
+        but = ", variants as far as their own settings are the same" if _variants(study) else ""
+        sentences.append(f"For the same seed every method starts from the same weights and sees the same batches{but}.")
+    if dropping_methods(study):
+        sentences.append(
+            "The head of a dropped task stays as it is: no gradient, nothing of the optimizer's memory, no weight decay."
+        )
+    return " ".join(sentences)
+
+
+def _whose(study: StudyRecord) -> str:
+    """Of which method the table tells lambda and beta; markup."""
+    form = main_form(study)
+    if form is None:
+        return ""
+    others = [method for method in dropping_methods(study) if method not in (form, "random_drop")]
+    and_others = " A form with a single metric gives it $1 - lambda_b$." if others else ""
+    return (
+        f" $lambda$ and $beta$ are those of {words(method_name(form))}; the paper's values are not known to us."
+        f"{and_others}"
+    )
 
 
 def what_it_is(method: str) -> str:
@@ -70,8 +80,34 @@ def what_it_is(method: str) -> str:
     return described if weights == method else f"DST's gates; for the tasks that they leave on, {described}"
 
 
-def _value(study: StudyRecord, path: str) -> str:
-    value = study.config["config"]
-    for key in path.split("/"):
-        value = value[key]
-    return words(value) if isinstance(value, str) else quote(study, "config.json", f"config/{path}", "plain")
+def _described(study: StudyRecord, method: str) -> str:
+    """What a method is; of a variant the fields that it changes; markup."""
+    variants = _variants(study)
+    if method not in variants:
+        return words(what_it_is(method))
+    fields = [
+        f"{words('.'.join(keys))} = {_value(study, '/'.join(('config/study/variants', method, *keys)), value)}"
+        for keys, value in _leaves(variants[method])
+    ]
+    return f"a variant: {', '.join(fields)}"
+
+
+def _variants(study: StudyRecord) -> dict[str, Any]:
+    """The variants that were trained, as the configuration describes them."""
+    variants = study.config["config"]["study"]["variants"]
+    return {name: fields for name, fields in variants.items() if name in study.results["methods"]}
+
+
+def _leaves(fields: dict[str, Any], above: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
+    """The fields at the ends of a nested dictionary, with the keys that lead there."""
+    return [
+        leaf
+        for key, value in fields.items()
+        for leaf in (_leaves(value, (*above, key)) if isinstance(value, dict) else [((*above, key), value)])
+    ]
+
+
+def _value(study: StudyRecord, path: str, value: Any) -> str:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return quote(study, "config.json", path, "plain")
+    return words(", ".join(map(str, value)) if isinstance(value, list) else str(value))

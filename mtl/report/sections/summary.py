@@ -1,24 +1,31 @@
 """What was compared and what came out, on the first page."""
 
 from mtl.record.reading import StudyRecord
-from mtl.report.findings import findings, lesson
+from mtl.report.findings import equal_sentences, findings, lesson
+from mtl.report.guess import guess_sentence
+from mtl.report.images import described
+from mtl.report.marks import marks_note
 from mtl.report.names import BACKBONES, method_name, task_name
 from mtl.report.quote import figure, quote, table, words
-from mtl.report.shown import MAX_METHODS, has_many, shown_note
+from mtl.report.shown import MAX_METHODS, has_many, has_spread, shown_note
 
 MAX_TASKS = 12  # abreast in a table
 
 
 def section(study: StudyRecord, figures: dict[str, str]) -> str:
     backbone = study.config["config"]["model"]["backbone"]
-    sentences = "\n".join(f"- {sentence}" for sentence in findings(study))
+    told = [*findings(study), *equal_sentences(study), guess_sentence(study)]
+    sentences = "\n".join(f"- {sentence}" for sentence in told)
+    alone = [*study.results["methods"]] == ["single_task"]
+    network = "A network for each" if alone else "One network"
+    tasks = f"{quote(study, 'results.json', 'tasks', 'count')} binary attribute{'s' if len(study.results['tasks']) > 1 else ''}"
     return f"""= Summary
 
-One network, {words(BACKBONES.get(backbone, backbone))}, predicts {quote(study, "results.json", "tasks", "count")} binary attributes of a face. It was trained on
+{network}, {words(BACKBONES.get(backbone, backbone))}, predicts {tasks} of a face. It was trained on
 {quote(study, "results.json", "split_sizes/train", "integer")} images; the epoch was chosen on
 {quote(study, "results.json", "split_sizes/valid", "integer")} validation images, and
-{quote(study, "results.json", "split_sizes/test", "integer")} test images{_identities(study)} were read once. Compared are{_compared(study)}.
-{_data_note(study)}
+{quote(study, "results.json", "split_sizes/test", "integer")} test images{_identities(study)} were read once. {_compared(study)}.
+{described(study)}
 
 {sentences}
 
@@ -26,8 +33,8 @@ One network, {words(BACKBONES.get(backbone, backbone))}, predicts {quote(study, 
 
 {score_table(study, "accuracy")}
 
-{figure(figures, "all_gains", "Differences in mean accuracy of all methods, with 95 % intervals. Filled marks: significant; hollow marks: cannot be told apart from zero.", True)}
-{figure(figures, "gains", f"Differences in accuracy, per task and overall, with 95 % intervals. Filled marks: significant, per task after Holm's correction over the tasks; hollow marks: cannot be told apart from zero.{shown_note(study)}", True)}
+{figure(figures, "all_gains", f"Differences in mean accuracy of all methods, with 95 % intervals. {marks_note(study)}", True)}
+{figure(figures, "gains", f"Differences in accuracy, per task and overall, with 95 % intervals. {marks_note(study)}{shown_note(study)}", True)}
 """
 
 
@@ -53,15 +60,15 @@ def score_table(study: StudyRecord, score: str) -> str:
         lines.append([words(method_name(method)), *cells])
     rows = lines if method_rows else list(zip(*lines, strict=True))
     name = words(score.replace("_", " ").capitalize())
-    return table(
-        rows, f"{name} on the test split, per cent: mean ± standard deviation over seeds.", may_break=method_rows
-    )
+    spread = "mean ± standard deviation over seeds" if has_spread(study) else "one seed"
+    return table(rows, f"{name} on the test split, per cent: {spread}.", may_break=method_rows)
 
 
 def _compared(study: StudyRecord) -> str:
     if has_many(study):
-        return f" {quote(study, 'results.json', 'methods', 'count')} methods"
-    return ": " + ", ".join(words(method_name(method)) for method in study.results["methods"])
+        return f"Compared are {quote(study, 'results.json', 'methods', 'count')} methods"
+    names = [words(method_name(method)) for method in study.results["methods"]]
+    return f"Compared are: {', '.join(names)}" if len(names) > 1 else f"The only method is {names[0]}"
 
 
 def _cell(study: StudyRecord, path: str) -> str:
@@ -74,12 +81,3 @@ def _identities(study: StudyRecord) -> str:
     if study.results["num_test_identities"] is None:
         return ""
     return f" of {quote(study, 'results.json', 'num_test_identities', 'integer')} people"
-
-
-def _data_note(study: StudyRecord) -> str:
-    data = study.config["config"]["data"]
-    if data["name"] == "faces":
-        return "The faces are *drawn by a program*, not photographs: the figures show that the system works, no more."
-    if study.results["split_sizes"]["train"] < 162770:
-        return "The images are a *subset of CelebA* with a split of its own; scores are not comparable with published ones."
-    return ""

@@ -11,6 +11,11 @@ from mtl.errors import UserError
 from mtl.progress import progress
 from mtl.report.video.canvas import Drawing, render
 
+# x264's AVX-512 code for its macroblock tree takes 8 macroblocks of a row at a time, without a mask. Where the width is
+# no multiple of 128 pixels, it also counts what memory happens to hold after the last row, and the bytes vary from one
+# film to the next. `cpu-independent` takes the plain C code there: the same bytes every time, on every processor.
+ENCODER = {"preset": "veryfast", "crf": "20", "maxrate": "1M", "bufsize": "2M", "x264-params": "cpu-independent=1"}
+
 
 class Shot(NamedTuple):
     """A picture that stands for a while; the first `fade` seconds blend it with the one before."""
@@ -54,7 +59,7 @@ def write_film(shots: Sequence[Shot], path: Path, size: tuple[int, int], fps: in
         # 1 = BT.709 and limited range: else players guess the colours from the size of the frames.
         stream.codec_context.colorspace = stream.codec_context.color_primaries = stream.codec_context.color_trc = 1
         stream.codec_context.color_range = 1
-        stream.options = {"preset": "veryfast", "crf": "20", "maxrate": "1M", "bufsize": "2M"}
+        stream.options = ENCODER
         done = 0
         for image, num_repeats in frames(shots, size, fps):
             rgb = av.VideoFrame.from_image(image)

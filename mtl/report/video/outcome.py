@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from mtl.record.reading import RunRecord, StudyRecord
+from mtl.report.findings import baseline
 from mtl.report.names import name_in_sentence, task_name
 from mtl.report.shown import shown_methods
 from mtl.report.video import words
@@ -10,6 +11,7 @@ from mtl.report.video.canvas import (
     GREEN,
     MUTED,
     ORANGE,
+    PANEL,
     RULE,
     SKY,
     TEXT,
@@ -26,9 +28,9 @@ from mtl.report.video.canvas import (
 from mtl.report.video.charts import round_ticks
 from mtl.report.video.film import Shot
 from mtl.report.video.training import choose_tasks, write_caption
+from mtl.statistics import ONE_SEED
 
-REFERENCE = "joint"
-VERDICTS = {"gain": GREEN, "cannot be told apart": MUTED, "loss": VERMILION}
+VERDICTS = {"gain": GREEN, "cannot be told apart": MUTED, "loss": VERMILION, ONE_SEED: MUTED}
 
 
 class Row(NamedTuple):
@@ -42,13 +44,19 @@ def outcome(study: StudyRecord, run: RunRecord) -> list[Shot]:
     """One still: accuracies on the left, gains on the right if there is anything to compare with."""
     shown = run.results["method"]
     comparisons = {
-        method: of_method[REFERENCE]
+        method: of_method[baseline(study, method)]
         for method, of_method in study.results.get("comparisons", {}).items()
-        if REFERENCE in of_method and method in shown_methods(study)
+        if baseline(study, method) in of_method and method in shown_methods(study)
     }
     main = shown if shown in comparisons else next(iter(comparisons), None)
     rows = forest_rows(comparisons, main, choose_tasks(run)) if main else []
-    sentence = words.outcome(main, study.results["comparisons"][main]) if main else _sentence_of_one(study, shown)
+    sentence = (
+        words.outcome(main, baseline(study, main), study.results["comparisons"][main])
+        if main
+        else _sentence_of_one(study, shown)
+    )
+    references = {name_in_sentence(baseline(study, method)) for method in comparisons}
+    against = references.pop() if len(references) == 1 else "each one's baseline"
 
     def draw(canvas: Canvas) -> None:
         num_test = study.results["split_sizes"]["test"]
@@ -56,7 +64,7 @@ def outcome(study: StudyRecord, run: RunRecord) -> list[Shot]:
         write(canvas, WIDTH - 40, 44, f"{words.count(num_test, 'test face')}, none of them trained on", 20, MUTED, "rm")
         _draw_accuracies(canvas, (40, 84, 520 if rows else WIDTH - 40, 620), study)
         if rows:
-            _draw_forest(canvas, (536, 84, WIDTH - 40, 620), rows)
+            _draw_forest(canvas, (536, 84, WIDTH - 40, 620), rows, against)
         write_caption(canvas, sentence, ORANGE)
 
     return [Shot(draw, 7.0, fade=0.4)]
@@ -96,9 +104,9 @@ def _draw_accuracies(canvas: Canvas, box: Box, study: StudyRecord) -> None:
         write(canvas, box[2] - 20, y + 0.64 * row, words.percent(accuracy, 1), 18, TEXT, "rm")
 
 
-def _draw_forest(canvas: Canvas, box: Box, rows: list[Row]) -> None:
-    """A dot for each gain and a line for its interval; coloured by its verdict."""
-    panel(canvas, box, "Gain over joint training in points of accuracy, with 95 % intervals")
+def _draw_forest(canvas: Canvas, box: Box, rows: list[Row], against: str) -> None:
+    """A dot for each gain and a line for its interval; coloured by its verdict, hollow where there is none."""
+    panel(canvas, box, f"Gain over {against} in points of accuracy, with 95 % intervals")
     gains = [row.gain for row in rows if row.gain is not None]
     ends = [100 * end for gain in gains for end in gain["interval"]]
     reach = max(1.05 * max(abs(end) for end in ends), 0.1)
@@ -123,10 +131,18 @@ def _draw_forest(canvas: Canvas, box: Box, rows: list[Row]) -> None:
         low, high = (place(100 * end) for end in row.gain["interval"])
         write(canvas, box[0] + 36, y, row.name, size, width=185)
         line(canvas, [(low, y), (high, y)], colour, 3)
-        disc(canvas, place(100 * row.gain["difference"]), y, 6, colour)
+        _mark(canvas, place(100 * row.gain["difference"]), y, row.gain["verdict"])
         write(canvas, box[2] - 20, y, f"{100 * row.gain['difference']:+.2f}", size, TEXT, "rm")
     x = box[0] + 30.0
-    for verdict, colour in VERDICTS.items():
-        disc(canvas, x, box[3] - 24, 6, colour)
-        write(canvas, x + 14, box[3] - 24, verdict, 16, MUTED)
-        x += 110 if verdict != "cannot be told apart" else 210
+    found = {gain["verdict"] for gain in gains}
+    for verdict in VERDICTS:
+        if verdict in found:
+            _mark(canvas, x, box[3] - 24, verdict)
+            write(canvas, x + 14, box[3] - 24, verdict, 16, MUTED)
+            x += 110 if verdict != "cannot be told apart" else 210
+
+
+def _mark(canvas: Canvas, x: float, y: float, verdict: str) -> None:
+    disc(canvas, x, y, 6, VERDICTS[verdict])
+    if verdict == ONE_SEED:
+        disc(canvas, x, y, 3.5, PANEL)

@@ -30,13 +30,16 @@ def title(study: StudyRecord, run: RunRecord, images: list[Image.Image]) -> list
     listed = f"{len(methods)} methods" if has_many(study) else words.join(methods)
     compared = f"Compared: {listed}" if len(methods) > 1 else f"Method: {methods[0]}"
 
+    alone = [*study.results["methods"]] == ["single_task"]
+    networks = "A network for each of" if alone else "One network learns"
+
     def draw(canvas: Canvas) -> None:
         top = 150 if images else 220
         write(
             canvas,
             WIDTH / 2,
             top,
-            f"One network learns {words.count(num_tasks, 'face attribute')}",
+            f"{networks} {words.count(num_tasks, 'face attribute')}",
             54,
             TEXT,
             "mm",
@@ -45,9 +48,7 @@ def title(study: StudyRecord, run: RunRecord, images: list[Image.Image]) -> list
         rectangle(canvas, (WIDTH / 2 - 40, top + 50, WIDTH / 2 + 40, top + 54), ORANGE)
         lines = [facts, *wrap(compared, 24, WIDTH - 200)]
         if run.results["method"] == "dst":
-            lines.append(
-                "DST (Dropped Scheduled Task) leaves tasks out of training, at rates that follow from their progress"
-            )
+            lines.append(_what_dst_does(run))
         for n, words_of_line in enumerate(lines):
             write(
                 canvas,
@@ -65,3 +66,10 @@ def title(study: StudyRecord, run: RunRecord, images: list[Image.Image]) -> list
             picture(canvas, image, (left, 640 - side, left + side, 640))
 
     return [Shot(draw, 3.2)]
+
+
+def _what_dst_does(run: RunRecord) -> str:
+    """A line on DST; its rates follow from the tasks' progress only where lambda_u or lambda_r is not 0."""
+    weights = run.dst[0]["weights"]
+    progress = "their progress" if weights["u"] + weights["r"] > 0 else "their depth and number of samples"
+    return f"DST (Dropped Scheduled Task) may leave tasks out of training, at rates that follow from {progress}"

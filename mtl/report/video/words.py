@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mtl.report.names import name_in_sentence, task_name
+from mtl.statistics import ONE_SEED
 
 
 def percent(fraction: float, digits: int = 0) -> str:
@@ -88,21 +89,23 @@ def caption_without_gates(epoch: dict[str, Any]) -> str:
     return f"Epoch {epoch['epoch']}: mean training loss {sum(losses) / len(losses):.2f}; {reached}"
 
 
-def outcome(method: str, comparisons: dict[str, dict[str, Any]]) -> str:
+def outcome(method: str, reference: str, comparisons: dict[str, dict[str, Any]]) -> str:
     """What a method's comparisons show: the mean over tasks, its interval, the verdict; the verdicts task by task.
 
     Args:
       method: of the study.
-      comparisons: reference -> what results.json says; with joint training among them.
+      reference: its baseline.
+      comparisons: reference -> what results.json says; with the baseline among them.
     """
-    verdicts = [gain["verdict"] for gain in comparisons["joint"]["accuracy"]["tasks"].values()]
-    sentence = (
-        f"{name_in_sentence(method)} against joint training: {_gain(comparisons['joint'])}. By task: "
-        f"{count(verdicts.count('gain'), 'gain')}, {count(verdicts.count('loss'), 'loss', 'losses')}, "
-        f"{verdicts.count('cannot be told apart')} cannot be told apart."
-    )
+    verdicts = [gain["verdict"] for gain in comparisons[reference]["accuracy"]["tasks"].values()]
+    sentence = f"{name_in_sentence(method)} against {name_in_sentence(reference)}: {_gain(comparisons[reference])}."
+    if ONE_SEED not in verdicts:
+        sentence += (
+            f" By task: {count(verdicts.count('gain'), 'gain')}, {count(verdicts.count('loss'), 'loss', 'losses')}, "
+            f"{verdicts.count('cannot be told apart')} cannot be told apart."
+        )
     sentence = sentence[0].upper() + sentence[1:]
-    if "random_drop" in comparisons:
+    if "random_drop" in comparisons and method == "dst":  # it copies the mean P of dst, and is no other's control
         sentence += f" Against random dropping: {_gain(comparisons['random_drop'])}."
     return sentence
 
@@ -110,7 +113,9 @@ def outcome(method: str, comparisons: dict[str, dict[str, Any]]) -> str:
 def _gain(comparison: dict[str, Any]) -> str:
     gain = comparison["accuracy"]["overall"]
     low, high = (f"{100 * end:+.2f}" for end in gain["interval"])
-    verdict = {"gain": "a gain", "loss": "a loss"}.get(gain["verdict"], gain["verdict"])
+    verdict = {"gain": "a gain", "loss": "a loss", ONE_SEED: "one seed, so no verdict"}.get(
+        gain["verdict"], gain["verdict"]
+    )
     return f"{100 * gain['difference']:+.2f} points ({low} to {high}), {verdict}"
 
 

@@ -1,0 +1,76 @@
+"""A few digests of the data that a run is trained on, so that what goes on or is compared meets the same data."""
+
+import hashlib
+from typing import Any, NamedTuple
+
+from mtl.data.celeba import SPLITS
+from mtl.data.pack import Pack
+
+
+class Part(NamedTuple):
+    """A part of the data that has a digest of its own."""
+
+    words: str
+    fields: tuple[str, ...]  # of config.data: where these are the same, the part must be the same
+
+
+IMAGES = ("name", "root", "num_faces", "faces_seed", "label_noise", "on_bad_image")
+PARTS = {
+    "ids": Part("the images", IMAGES),
+    "split": Part("which images belong to which split", IMAGES),
+    "labels_train": Part("the labels of the training split", (*IMAGES, "attributes", "label_fractions")),
+    "labels_valid": Part("the labels of the validation split", (*IMAGES, "attributes")),
+    "labels_test": Part("the labels of the test split", (*IMAGES, "attributes")),
+    "pixels": Part("the pixels", (*IMAGES, "image_size", "crop")),
+}
+Fingerprint = dict[str, Any]
+
+
+def fingerprint(pack: Pack) -> Fingerprint:
+    """The digest of each of `PARTS`, 16 hexadecimal digits of SHA-256, and the number of images of each split.
+
+    Labels are those of the chosen attributes, with their names and with what is known of them: a label that is hidden
+    counts as unknown. The pixels' digest is the pack's, which was taken when it was made.
+    """
+    table = pack.table
+    rows = {split: table.split == index for index, split in enumerate(SPLITS)}
+    names = "\n".join(table.attributes).encode()
+    labels = {
+        f"labels_{split}": _digest(names, (table.labels & table.mask)[chosen].tobytes(), table.mask[chosen].tobytes())
+        for split, chosen in rows.items()
+    }
+    return {
+        "num_images": {split: int(chosen.sum()) for split, chosen in rows.items()},
+        "ids": _digest("\n".join(table.ids.tolist()).encode()),
+        "split": _digest(table.split.tobytes()),
+        **labels,
+        "pixels": pack.digest,
+    }
+
+
+def differences(before: Fingerprint, now: Fingerprint, changed_fields: set[str]) -> list[str]:
+    """Says which parts differ, and how many images there were where these differ.
+
+    Args:
+      before, now: of two runs.
+      changed_fields: of config.data, those in which the two runs' configurations differ; a part that follows from one
+        of them may differ.
+    """
+    parts = [name for name, part in PARTS.items() if not changed_fields & {*part.fields} and before[name] != now[name]]
+    if "ids" in parts:
+        parts = ["ids"]  # all others follow
+    elif "split" in parts:
+        parts = [name for name in parts if not name.startswith("labels")]  # they are digested split by split
+    numbers = f" ({_numbers(before)} then, {_numbers(now)} now)"
+    return [PARTS[name].words + (numbers if name in ("ids", "split") else "") for name in parts]
+
+
+def _numbers(found: Fingerprint) -> str:
+    return " + ".join(str(number) for number in found["num_images"].values())
+
+
+def _digest(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(hashlib.sha256(part).digest())  # so that no byte moves from one part to the next
+    return digest.hexdigest()[:16]

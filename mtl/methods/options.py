@@ -1,0 +1,91 @@
+"""Options of methods, checked: one sentence for a value out of range, an unknown option and an unknown choice.
+
+Ranges are written as intervals, "[0, 1)", and read from that text, so that the sentence says what is checked. A number
+counts as the float32 that the step computes with: what is infinite or 0 there is infinite or 0 here.
+"""
+
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import torch
+
+from mtl.closest import closest
+from mtl.errors import UserError
+
+
+def check_number(option: str, value: Any, interval: str) -> float:
+    """The value as a float; refuses what is not a finite number in the interval.
+
+    Args:
+      option: "method.option", as below `methods.` in the configuration.
+      value: as the user gave it.
+      interval: such as "[0, 1)" or "(0, inf)".
+
+    Raises:
+      UserError: with the option, its value and the interval.
+
+    Example:
+      >>> check_number("gradnorm.alpha", 2, "[0, inf)")
+      2.0
+    """
+    if not (_is_number(value) and _lies_in(_as_float32(value), interval)):
+        raise UserError(f"methods.{option} is {_shown(value)}; choose a finite number in {interval}")
+    return float(value)
+
+
+def check_count(option: str, value: Any, interval: str) -> None:
+    """Refuses what is not a whole number in the interval; arguments as `check_number`'s."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not _lies_in(value, interval):
+        raise UserError(f"methods.{option} is {_shown(value)}; choose a whole number in {interval}")
+
+
+def check_choice(option: str, value: Any, choices: Iterable[str]) -> None:
+    """Refuses what is none of the choices."""
+    choices = tuple(choices)
+    if value not in choices:
+        raise UserError(f"methods.{option} is {value!r}, {closest(value, choices)}")
+
+
+def check_weights(option: str, values: Any) -> tuple[float, ...]:
+    """The values as floats; refuses all but (), and finite numbers of at least 0 of which one is above it."""
+    if not isinstance(values, tuple | list):
+        raise UserError(f"methods.{option} is {_shown(values)}; choose a tuple of numbers, one for each task, or ()")
+    weights = tuple(check_number(f"{option}[{place}]", value, "[0, inf)") for place, value in enumerate(values))
+    if weights and not any(map(_as_float32, weights)):
+        raise UserError(f"methods.{option} is {values!r}; choose at least one above 0, or nothing is trained")
+    return weights
+
+
+def check_names(method: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Refuses options that the method's factory does not have."""
+    names = tuple(inspect.signature(factory).parameters)
+    for name in options:
+        if not names:
+            raise UserError(f"methods.{method}.{name} is no option: {method} has none")
+        if name not in names:
+            raise UserError(f"methods.{method}.{name} is no option of {method}, {closest(name, names)}")
+
+
+def _shown(value: Any) -> str:
+    return "beyond 1e30" if isinstance(value, int) and abs(value) > 1e30 else repr(value)  # it may have many digits
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _as_float32(value: Any) -> float:
+    try:
+        return torch.tensor(float(value), dtype=torch.float32).item()
+    except OverflowError:  # of a whole number that no float can hold
+        return math.inf
+
+
+def _lies_in(value: Any, interval: str) -> bool:
+    low, high = map(float, interval[1:-1].split(","))
+    above = low <= value if interval[0] == "[" else low < value
+    below = value <= high if interval[-1] == "]" else value < high
+    return bool(above and below)

@@ -1,0 +1,110 @@
+"""Dropout and stochastic depth whose noise is a pure function of the trunk's buffers.
+
+torch's own draw from a global generator: a step would not be a function of its arguments, and a resumed run would go on
+with other noise. Here such a layer has two buffers, a key of its own and the number of training passes so far, and its
+noise is a hash of the two. As BatchNorm moves its averages, a training pass moves that number; so the noise travels
+with the state of training, is kept by checkpoints, and needs no generator.
+"""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torchvision.ops import StochasticDepth
+
+WORD = 2**32 - 1  # 32 binary digits
+LAYERS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, StochasticDepth)
+
+
+class Drop(nn.Module):
+    """Sets parts of its input to 0 with probability p in training, and divides the others by 1 - p.
+
+    Args:
+      p: probability, in [0, 1].
+      num_dims: leading dimensions over which it draws: 0, once for the batch; 1, for each image; 2, for each image and
+        channel; None, for each number.
+      key: int in [0, 2^32), of this layer's noise.
+    """
+
+    def __init__(self, p: float, num_dims: int | None, key: int) -> None:
+        super().__init__()
+        self.p, self.num_dims = p, num_dims
+        self.key: Tensor
+        self.num_passes: Tensor
+        self.register_buffer("key", torch.tensor(key))
+        self.register_buffer("num_passes", torch.tensor(0))
+
+    def forward(self, values: Tensor) -> Tensor:
+        if not self.training:
+            return values
+        num_dims = values.dim() if self.num_dims is None else self.num_dims
+        shape = (*values.shape[:num_dims], *(1,) * (values.dim() - num_dims))
+        kept = uniforms(self.key, self.num_passes, shape) >= self.p
+        self.num_passes.add_(1)
+        scale = 1.0 / (1.0 - self.p) if self.p < 1.0 else 0.0
+        return values * (kept * scale).to(values.dtype)
+
+
+def uniforms(key: Tensor, count: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Numbers in (0, 1), float32, odd multiples of 2^-24: a function of key, count and their place.
+
+    u_n = the first 23 digits of mix(b ^ mix(a ^ n)),  a = mix(mix(key) ^ count),  b = mix(~a)
+
+    Words of 32 digits in int64, none of whose operations overflows, so the numbers are the same on every device,
+    compiled or not. (Compiled C++ may do anything where a signed number overflows, and did.) A batch's first images
+    have the same noise whatever follows them.
+
+    Args:
+      key, count: int64 scalars in [0, 2^32).
+
+    >>> uniforms(torch.tensor(3), torch.tensor(0), (2, 1)).shape
+    torch.Size([2, 1])
+    """
+    a = _mix(_mix(key) ^ count)
+    index = torch.arange(torch.Size(shape).numel(), device=key.device).view(shape)
+    bits = _mix(_mix(WORD - a) ^ _mix(a ^ index)) >> 9
+    return (2 * bits + 1).to(torch.float32) * 2.0**-24
+
+
+def _mix(words: Tensor) -> Tensor:
+    """A bijection of 32 digits after which similar numbers look unrelated, found by C. Wellons' hash-prospector."""
+    words = ((words ^ (words >> 16)) * 0x21F0AAAD) & WORD
+    words = ((words ^ (words >> 15)) * 0x735A2D97) & WORD
+    return words ^ (words >> 15)
+
+
+def replace_noise(module: nn.Module, seed: int) -> nn.Module:
+    """A copy of a module in which each layer that draws noise is a `Drop` with a key of its own.
+
+    Args:
+      module: its `nn.Dropout`s and torchvision's `StochasticDepth`s are replaced; those with p = 0 draw nothing.
+      seed: the keys are drawn with it.
+    """
+    module = copy.deepcopy(module)
+    generator = torch.Generator().manual_seed(seed)
+    layers = dict(module.named_modules(remove_duplicate=False))
+    for name, layer in layers.items():
+        if type(layer) in LAYERS and layer.p > 0.0:
+            key = int(torch.randint(2**32, (), generator=generator))
+            module.set_submodule(name, Drop(layer.p, _num_dims(layer), key), strict=True)
+    return module
+
+
+def _num_dims(layer: nn.Module) -> int | None:
+    if isinstance(layer, StochasticDepth):
+        return 0 if layer.mode == "batch" else 1
+    return None if type(layer) is nn.Dropout else 2
+
+
+class Undrawn(TorchDispatchMode):
+    """While it is on, whatever draws from torch's generator raises `Drawn`."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            raise Drawn(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+class Drawn(Exception):
+    """Names the operation that drew from torch's generator."""

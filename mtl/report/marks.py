@@ -1,0 +1,29 @@
+"""What filled and hollow marks mean in figures of differences."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from mtl.record.reading import StudyRecord
+from mtl.statistics import ONE_SEED
+
+
+def is_told_apart(gain: dict[str, Any]) -> bool:
+    """Whether the statistics call a difference a gain or a loss."""
+    return gain["verdict"] in ("gain", "loss")
+
+
+def verdicts(comparisons: Iterable[dict[str, Any]]) -> set[str]:
+    """The verdicts of each method's comparisons with its references, in mean accuracy."""
+    return {of["accuracy"]["overall"]["verdict"] for references in comparisons for of in references.values()}
+
+
+def marks_note(study: StudyRecord) -> str:
+    """For a caption."""
+    found = verdicts(study.results["comparisons"].values())
+    if found == {ONE_SEED}:
+        return "All marks are hollow: one seed allows no verdict on a method."
+    one_seed = ", or one seed, which allows no verdict on a method" if ONE_SEED in found else ""
+    return (
+        "Filled marks: a gain or a loss, per task after Holm's correction over the tasks; hollow marks: cannot be told "
+        f"apart from zero{one_seed}."
+    )

@@ -1,0 +1,187 @@
+"""A wrong name or value is one sentence that names the option; every option of every method is tried."""
+
+import inspect
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from mtl.errors import UserError
+from mtl.methods import HALVES_METHODS, METHODS, constant, cr_mogm, make_method
+from mtl.methods.interface import AnyMethod, GradientMethod, Method
+from mtl.methods.options import check_number
+from tests.methods.properties import CPU, observe, run, sequence, to_dtype
+
+OPTIONS = [(name, option) for name, factory in METHODS.items() for option in inspect.signature(factory).parameters]
+# Of what kind an option is, its default tells; these are values that no option of that kind takes.
+NOT_NUMBERS = (math.nan, math.inf, -math.inf, "x", None, (), True)
+NEVER = {
+    float: (*NOT_NUMBERS, -1.0, 1e300, 10**400),
+    int: (*NOT_NUMBERS, -1, 0.5, 1e30, 10**400, 10**5000),
+    str: ("x", "", None, (), -1, math.nan),
+    tuple: ("x", None, 1.0, (1.0,), (1.0, math.nan, 1.0), (-1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0, 10**400, 1.0)),
+}
+every_option = pytest.mark.parametrize(("name", "option"), OPTIONS, ids=map("-".join, OPTIONS))
+
+
+def take_steps(method: AnyMethod, num_tasks: int = 3) -> None:
+    observations = to_dtype(sequence(0, num_tasks, num_steps=2), torch.float32)
+    if isinstance(method, GradientMethod):
+        state = method.init(num_tasks, num_tasks, CPU)
+        for observation in observations:
+            _, _, state = method.update(state, observation, torch.eye(num_tasks))
+    else:
+        run(lambda: method, method.init(num_tasks, CPU), observations)
+
+
+@every_option
+def test_values_that_no_such_option_takes(name: str, option: str) -> None:
+    default = inspect.signature(METHODS[name]).parameters[option].default
+    for value in NEVER[type(default)]:
+        with pytest.raises(UserError, match=rf"^methods\.{name}\.{option}\S* (is|has) ") as raised:
+            take_steps(make_method(name, {option: value}))
+        assert len(str(raised.value)) < 1000 and "\n" not in str(raised.value)
+
+
+@every_option
+def test_any_value_is_taken_or_refused(name: str, option: str) -> None:
+    """Extreme numbers, whole and not, and other kinds: two steps, or one sentence."""
+    values = (0, 1, 0.0, 1.0, 2, 1e-30, 1e-320, 1e30, 3e38, 10**20, -1e-30, 0.999999999, "joint", [1.0], {}, 1j, b"x")
+    for value in values:
+        try:
+            take_steps(make_method(name, {option: value}))
+        except UserError as error:
+            assert str(error).startswith(f"methods.{name}.{option}")
+
+
+@pytest.mark.parametrize("num_tasks", [1, 2, 3, 40])
+@pytest.mark.parametrize("name", METHODS)
+def test_defaults_go_with_any_number_of_tasks(name: str, num_tasks: int) -> None:
+    take_steps(make_method(name, {}), num_tasks)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("cagrad", {"c": -1}, r"^methods\.cagrad\.c is -1; choose a finite number in \[0, 1\)$"),
+        ("cagrad", {"c": 1.0}, r"\[0, 1\)"),
+        ("cagrad", {"cc": 1}, r"^methods\.cagrad\.cc is no option of cagrad, closest to c; choose one of c$"),
+        ("famo", {"learning_rat": 1}, r"closest to learning_rate; choose one of learning_rate, weight_decay$"),
+        ("nash_mtl", {"alpha": 1}, r"^methods\.nash_mtl\.alpha is no option: nash_mtl has none$"),
+        (
+            "cr_mogm",
+            {"inner": "mgad"},
+            r"^methods\.cr_mogm\.inner is 'mgad', closest to mgda, .*; choose one of uncertainty",
+        ),
+        ("cr_mogm", {"alpha": 1.5}, r"^methods\.cr_mogm\.alpha is 1\.5; choose a finite number in \[0, 1\]$"),
+        ("db_mtl", {"beta": 1.0}, r"^methods\.db_mtl\.beta is 1\.0; .*\[0, 1\)$"),
+        ("random_weighting", {"distribution": "norm"}, "closest to normal; choose one of normal, dirichlet, bernoulli"),
+        ("constant", {"weights": (1.0, 2.0)}, r"^methods\.constant\.weights has 2 numbers; give one for each of the 3"),
+        ("constant", {"weights": (1.0, -2.0, 1.0)}, r"^methods\.constant\.weights\[1\] is -2\.0"),
+        ("constant", {"weights": (0.0, 0.0, 0.0)}, "at least one above 0"),
+        ("krum", {"num_byzantine": 3}, r"^methods\.krum\.num_byzantine is 3; choose a whole number in \[0, 2\]$"),
+        ("krum", {"num_selected": 4}, r"\[1, 3\]"),
+        ("go4align", {"num_groups": 4}, r"^methods\.go4align\.num_groups is 4; choose a whole number in \[1, 3\]$"),
+        ("trimmed_mean", {"num_trimmed": 2}, r"^methods\.trimmed_mean\.num_trimmed is 2; .*\[0, 1\]$"),
+        ("primary", {"task": 3}, r"^methods\.primary\.task is 3; choose a whole number in \[0, 2\]$"),
+    ],
+)
+def test_sentences(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        take_steps(make_method(name, options))
+
+
+def test_limits_that_belong_to_a_range() -> None:
+    for name, options in [
+        ("cr_mogm", {"alpha": 1}),
+        ("db_mtl", {"beta": 1.0, "beta_decay": 0.5}),
+        ("constant", {"weights": (0.0, 1, 2.0)}),
+        ("krum", {"num_byzantine": 2, "num_selected": 3}),
+        ("primary", {"task": 2, "tau": 0.0}),
+        ("moco", {"beta": 1}),
+    ]:
+        take_steps(make_method(name, options))
+
+
+def test_intervals() -> None:
+    for value, interval, lies_in in [
+        (0, "[0, 1)", True),
+        (1, "[0, 1)", False),
+        (0.0, "(0, 1]", False),
+        (1.0, "(0, 1]", True),
+        (3e38, "(0, inf)", True),
+        (1e39, "(0, inf)", False),  # infinite in float32
+        (1e-50, "(0, inf)", False),  # 0 in float32
+    ]:
+        if lies_in:
+            check_number("a.b", value, interval)
+        else:
+            with pytest.raises(UserError, match=r"^methods\.a\.b is "):
+                check_number("a.b", value, interval)
+
+
+@pytest.mark.parametrize(("name", "near"), [("nash_mlt", "nash_mtl"), ("jiont", "joint"), ("dst", "none of the names")])
+def test_an_unknown_method_is_refused(name: str, near: str) -> None:
+    """The dropping schemes are no balancing methods: who runs them chooses joint."""
+    with pytest.raises(
+        UserError, match=rf"^the balancing method is '{name}', .*{near}.*; choose one of joint, .*upgrad"
+    ):
+        make_method(name, {})
+
+
+def test_joint_is_the_sum_of_the_losses() -> None:
+    weights_K, _ = make_method("joint", {}).update((), observe([0.1, 2.0]))
+    assert weights_K.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("name", [factory.__name__ for factory in HALVES_METHODS])
+def test_a_method_that_needs_halves_and_gets_none(name: str) -> None:
+    """In a loop of one's own, smoothed by CR-MOGM too."""
+    for method in (make_method(name, {}), make_method("cr_mogm", {"inner": name})):
+        assert isinstance(method, Method) and method.needs_halves
+        with pytest.raises(UserError, match=rf"^{name} compares gradients on two halves .*Observation\.halves_KK"):
+            method.update(method.init(2, CPU), observe([1.0, 1.0], halves_KK=None))
+
+
+def test_other_methods_need_no_halves() -> None:
+    for name in METHODS.keys() - {factory.__name__ for factory in HALVES_METHODS}:
+        method = make_method(name, {})
+        if isinstance(method, Method):
+            method.update(method.init(2, CPU), to_dtype(observe([1.0, 1.0]), torch.float32)._replace(halves_KK=None))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_losses_may_be_negative_unless_a_method_says_no(name: str) -> None:
+    method = make_method(name, {})
+    if method.needs_positive_losses:
+        return
+    observation = to_dtype(observe([-2.0, 0.0, 0.5]), torch.float32)
+    if isinstance(method, GradientMethod):
+        weights_K, _, _ = method.update(method.init(3, 3, CPU), observation, torch.eye(3))
+    else:
+        weights_K, _ = method.update(method.init(3, CPU), observation)
+    assert torch.isfinite(weights_K).all()
+
+
+def test_which_methods_need_positive_losses() -> None:
+    """Those with a quotient or a logarithm of a loss, or a scale that rests at a positive one."""
+    needing = {name for name in METHODS if make_method(name, {}).needs_positive_losses}
+    assert needing == {
+        "coefficient_of_variation",
+        "db_mtl",
+        "dynamic_task_prioritization",
+        "dynamic_weight_average",
+        "famo",
+        "geometric",
+        "go4align",
+        "gradnorm",
+        "impartial",
+        "impartial_losses",
+        "loss_balanced",
+        "scale_invariant",
+        "soft_uncertainty",
+        "uncertainty",
+    }
+    assert cr_mogm("famo").needs_positive_losses and not cr_mogm("mgda").needs_positive_losses
+    assert not constant().needs_positive_losses

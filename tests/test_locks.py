@@ -1,0 +1,107 @@
+"""One process at a time: who comes second is told at once or waits, and nobody is kept out by the dead."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from mtl import locks
+from mtl.errors import UserError
+
+HOLDER = """
+import sys
+from pathlib import Path
+from mtl import locks
+with locks.hold(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def start_holder(folder: Path) -> subprocess.Popen[str]:
+    """A process that holds `folder` until it gets a line."""
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-c", HOLDER, str(folder)]
+    holder = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+    return holder
+
+
+def test_who_comes_second_is_told_who_is_there(tmp_path: Path) -> None:
+    with start_holder(tmp_path / "run") as holder:
+        message = rf"{tmp_path}/run is in use by process {holder.pid} on {socket.gethostname()}: wait until"
+        with pytest.raises(UserError, match=message), locks.hold(tmp_path / "run"):
+            raise AssertionError("let in")
+        holder.communicate("\n")
+    with locks.hold(tmp_path / "run"):
+        assert [path.name for path in (tmp_path / "run").iterdir()] == [locks.LOCK]
+
+
+@pytest.mark.parametrize("deadly", [signal.SIGKILL, signal.SIGINT])
+def test_the_dead_hold_nothing(tmp_path: Path, deadly: signal.Signals) -> None:
+    with start_holder(tmp_path / "run") as holder:
+        holder.send_signal(deadly)
+    with locks.hold(tmp_path / "run"):
+        assert (tmp_path / "run" / locks.LOCK).read_text().startswith(f"process {os.getpid()} ")
+
+
+def test_leaves_no_trace(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), locks.hold(tmp_path / "study" / "run"):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == [], "folders that stayed empty are gone"
+    (tmp_path / "there").mkdir()
+    with locks.hold(tmp_path / "there"), locks.hold(tmp_path / "there" / "run"):
+        (tmp_path / "there" / "run" / "file").touch()
+    assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()] == [Path("there/run/file")]
+    with locks.hold(tmp_path / "there" / "run"), pytest.raises(UserError), locks.hold(tmp_path / "there" / "run"):
+        raise AssertionError("let in")
+
+
+def test_waits_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, order = tmp_path / "pack.lock", []
+
+    def second() -> None:
+        with locks.wait_for(path):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with locks.wait_for(path):
+        thread.start()
+        thread.join(0.2)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+    assert f"waiting for process {os.getpid()} on" in capsys.readouterr().err
+    assert not path.exists()
+
+
+def test_many_that_write_one_file_leave_one_whole(tmp_path: Path) -> None:
+    path, texts = tmp_path / "a.tmp", [bytes([letter]) * 100_000 for letter in b"abcdefgh"]
+
+    def write(text: bytes) -> None:
+        for _ in range(20):
+            with locks.temporary(path) as file:
+                for start in range(0, len(text), 10_000):
+                    file.write(text[start : start + 10_000])
+                file.flush()
+                path.replace(tmp_path / "a")
+
+    threads = [threading.Thread(target=write, args=(text,)) for text in texts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (tmp_path / "a").read_bytes() in texts
+    assert [found.name for found in tmp_path.iterdir()] == ["a"]
+
+
+def test_what_was_not_renamed_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"what a killed process left")
+    with locks.temporary(tmp_path / "a") as file:
+        assert file.read() == b""
+    assert list(tmp_path.iterdir()) == []
