@@ -26,7 +26,7 @@ def normalize(images_BCHW: Tensor) -> Tensor:
 
     Example:
       >>> normalize(torch.full((1, 3, 1, 1), 124, dtype=torch.uint8)).flatten()
-      tensor([0.0056, 0.1352, 0.3566])
+      tensor([0.0056, 0.1352, 0.3568])
     """
     mean = torch.tensor(IMAGENET_MEAN, device=images_BCHW.device).view(3, 1, 1)
     scale = 1.0 / torch.tensor(IMAGENET_STD, device=images_BCHW.device).view(3, 1, 1)
