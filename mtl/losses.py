@@ -1,32 +1,178 @@
-"""Task losses: one scalar per task, over the images whose label is known.
+"""What a task is: how many numbers its head gives, and what they cost.
 
-Shape legend: B images.
+A loss gives one number per example. The loss of the task is their mean over the examples whose label is known, so that
+labels may be missing anywhere, and a loss of your own needs to know nothing of that.
+Shape legend: B examples, O outputs of a task's head.
 """
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn import functional
+
+from mtl.errors import UserError
+
+ExampleLoss = Callable[[Tensor, Tensor], Tensor]  # (outputs_BO, labels_B) -> losses_B
 
 
-def masked_binary_cross_entropy(logits_B: Tensor, labels_B: Tensor, mask_B: Tensor) -> Tensor:
-    """Mean binary cross-entropy of one task over the images that are labelled for it.
+class Task(NamedTuple):
+    """What a network learns about an example.
 
-    L = sum_b m_b [softplus(z_b) - y_b z_b] / max(1, sum_b m_b)
+    Heads of tasks with the same loss (the same object), as many outputs and the same features are stacked and run as
+    one under `vmap`.
 
-    A batch without a label of the task gives L = 0 and a gradient of zero.
-
-    Args:
-      logits_B: [B] float, z.
-      labels_B: [B] float, y: 1 where the attribute is present, else 0.
-      mask_B: [B] float, m: 1 where the label is known, else 0.
-
-    Returns:
-      [] float: the loss in nats per labelled image.
+    Attributes:
+      num_outputs: O, numbers that the head gives.
+      loss: (outputs_BO, labels_B) -> losses_B, differentiable. Labels may have further axes. Where a label is missing,
+        the loss is given 0 in its place, and what it gives there counts nowhere.
+      kind: "binary", "classes" or "regression"; "" for a task of your own.
 
     Example:
-      >>> one = torch.ones(2)
-      >>> masked_binary_cross_entropy(torch.zeros(2), one, one)
+      >>> def gaussian(outputs_BO, labels_B):  # a mean and a log standard deviation; may be negative
+      ...     mean_B, log_std_B = outputs_BO.unbind(1)
+      ...     return 0.5 * ((labels_B - mean_B) / log_std_B.exp()) ** 2 + log_std_B
+      >>> Task(2, gaussian).num_outputs
+      2
+    """
+
+    num_outputs: int
+    loss: ExampleLoss
+    kind: str = ""
+
+
+def binary() -> Task:
+    """A task of two classes: one logit, binary cross-entropy, labels 0 or 1.
+
+    Example:
+      >>> binary().kind
+      'binary'
+    """
+    return Task(1, binary_cross_entropy, "binary")
+
+
+def classes(num_classes: int) -> Task:
+    """A task of several classes: a logit for each, cross-entropy, labels int64 from 0 to num_classes - 1.
+
+    Raises:
+      UserError: for fewer than 2 classes.
+
+    Example:
+      >>> classes(10).num_outputs
+      10
+    """
+    if num_classes < 2:
+        raise UserError(f"a task of classes has {num_classes}: give at least 2")
+    return Task(num_classes, cross_entropy, "classes")
+
+
+def regression(loss: str = "squared", delta: float = 1.0) -> Task:
+    """A task whose label is a number.
+
+    Args:
+      loss: "squared", (z - y)^2; "l1", |z - y|; or "huber", which is squared, halved, up to `delta` and linear beyond.
+      delta: of "huber", in the label's unit.
+
+    Raises:
+      UserError: for another loss, or a delta that is not positive.
+
+    Example:
+      >>> regression("huber", delta=2.0).loss(torch.tensor([[1.0], [4.0]]), torch.zeros(2))
+      tensor([0.5000, 6.0000])
+    """
+    if loss == "huber":
+        if not delta > 0.0:
+            raise UserError(f"Huber's delta is {delta}; give a positive number, in the label's unit")
+        return Task(1, _huber(delta), "regression")
+    losses = {"squared": squared_error, "l1": absolute_error}
+    if loss not in losses:
+        raise UserError(f"a regression's loss is {loss!r}; choose {', '.join(losses)} or huber")
+    return Task(1, losses[loss], "regression")
+
+
+def binary_cross_entropy(outputs_BO: Tensor, labels_B: Tensor) -> Tensor:
+    """softplus(z) - y z, nats: [B].
+
+    Args:
+      outputs_BO: [B, 1] float, z.
+      labels_B: [B], y: 1 where the attribute is present, else 0.
+
+    Example:
+      >>> binary_cross_entropy(torch.zeros(2, 1), torch.tensor([0.0, 1.0]))
+      tensor([0.6931, 0.6931])
+    """
+    logits_B = outputs_BO.squeeze(-1)
+    return functional.binary_cross_entropy_with_logits(logits_B, labels_B.to(logits_B.dtype), reduction="none")
+
+
+def cross_entropy(outputs_BO: Tensor, labels_B: Tensor) -> Tensor:
+    """log sum_o exp(z_o) - z_y, nats: [B].
+
+    Args:
+      outputs_BO: [B, O] float, z.
+      labels_B: [B] int64, y in [0, O).
+
+    Example:
+      >>> cross_entropy(torch.zeros(1, 4), torch.tensor([2]))
+      tensor([1.3863])
+    """
+    return functional.cross_entropy(outputs_BO, labels_B, reduction="none")
+
+
+def squared_error(outputs_BO: Tensor, labels_B: Tensor) -> Tensor:
+    """(z - y)^2, in the label's unit squared: [B].
+
+    Example:
+      >>> squared_error(torch.tensor([[3.0]]), torch.tensor([1.0]))
+      tensor([4.])
+    """
+    return torch.square(outputs_BO.squeeze(-1) - labels_B)
+
+
+def absolute_error(outputs_BO: Tensor, labels_B: Tensor) -> Tensor:
+    """|z - y|, in the label's unit: [B].
+
+    Example:
+      >>> absolute_error(torch.tensor([[3.0]]), torch.tensor([5.0]))
+      tensor([2.])
+    """
+    return torch.abs(outputs_BO.squeeze(-1) - labels_B)
+
+
+def task_loss(loss: ExampleLoss, outputs_BO: Tensor, labels_B: Tensor, mask_B: Tensor) -> Tensor:
+    """The loss of one task: the mean over the examples that are labelled for it.
+
+    L = sum_b m_b l(z_b, y_b) / max(1, sum_b m_b)
+
+    A batch without a label of the task gives L = 0 and a gradient of zero. What stands where a label is missing, NaN
+    for one, has no influence.
+
+    Args:
+      loss: l.
+      outputs_BO: float, z.
+      labels_B: y.
+      mask_B: float, m: 1 where the label is known, else 0.
+
+    Returns:
+      [] float.
+
+    Example:
+      >>> outputs, labels = torch.zeros(2, 1), torch.tensor([1.0, torch.nan])
+      >>> task_loss(binary_cross_entropy, outputs, labels, torch.tensor([1.0, 0.0]))
       tensor(0.6931)
     """
-    losses_B = binary_cross_entropy_with_logits(logits_B, labels_B, reduction="none")
-    return torch.sum(mask_B * losses_B) / torch.clamp(torch.sum(mask_B), min=1.0)
+    known_B = mask_B > 0.0
+    known = known_B.view(-1, *(1,) * (labels_B.dim() - 1))
+    losses_B = loss(outputs_BO, torch.where(known, labels_B, torch.zeros_like(labels_B)))
+    return torch.where(known_B, losses_B, 0.0).sum() / mask_B.sum().clamp(min=1.0)
+
+
+@cache  # so that two tasks with one delta have one loss, and their heads are stacked
+def _huber(delta: float) -> ExampleLoss:
+    return partial(_huber_error, delta=delta)
+
+
+def _huber_error(outputs_BO: Tensor, labels_B: Tensor, delta: float) -> Tensor:
+    return functional.huber_loss(outputs_BO.squeeze(-1), labels_B, reduction="none", delta=delta)

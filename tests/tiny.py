@@ -1,5 +1,6 @@
 """A network, a batch and a data set that are small enough to test with."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 from configs.default import get_config
-from mtl.data.batches import Batch
+from mtl.batch import Batch
+from mtl.losses import binary
 from mtl.models import backbones
-from mtl.models.backbones import Architecture, Stage
+from mtl.models.backbones import Architecture, Stage, make_backbone
+from mtl.models.heads import parse_taps
+from mtl.models.images import Augmentation, augment_and_normalize
 from mtl.models.model import Model, Params, make_model
+from mtl.training import step as training_step
 from tests.data.celeba_files import make_ids, write
 
 TASKS = ("a", "b", "c")
@@ -42,20 +47,24 @@ backbones.ARCHITECTURES["tiny"] = Architecture(build, {"stage1": Stage("stage1.2
 def make_tiny(
     tasks: tuple[str, ...] = TASKS, taps: tuple[str, ...] = ("b=stage1",), head: str = "linear"
 ) -> tuple[Model, Params, dict[str, Tensor]]:
-    return make_model(tasks, "tiny", "", taps, head, 5, seed=0)
+    task_taps = parse_taps(taps, tasks, "stage2")
+    trunk = make_backbone("tiny", tuple(dict.fromkeys(task_taps.values())), "", seed=0)
+    return make_model(trunk, dict.fromkeys(tasks, binary()), task_taps, head, hidden=5, seed=1)
 
 
-def make_batch(num_images: int = 4, num_tasks: int = len(TASKS), seed: int = 0) -> Batch:
+make_train_step = partial(training_step.make_train_step, augment=augment_and_normalize)
+
+
+def make_batch(num_images: int = 4, tasks: tuple[str, ...] = TASKS, seed: int = 0) -> Batch:
     generator = np.random.default_rng(seed)
-    return Batch(
-        torch.from_numpy(generator.integers(0, 256, (num_images, 3, SIZE, SIZE), dtype=np.uint8)),
-        torch.from_numpy(generator.integers(0, 2, (num_images, num_tasks)).astype(np.float32)),
-        torch.from_numpy((generator.random((num_images, num_tasks)) < 0.8).astype(np.float32)),
-        torch.from_numpy(generator.random(num_images) < 0.5),
-        torch.from_numpy(generator.integers(-2, 3, (num_images, 2))),
-        torch.from_numpy(generator.random(num_tasks, dtype=np.float32)),
-        torch.tensor(0),
-    )
+    images = torch.from_numpy(generator.integers(0, 256, (num_images, 3, SIZE, SIZE), dtype=np.uint8))
+    labels_BK = torch.from_numpy(generator.integers(0, 2, (num_images, len(tasks))).astype(np.float32))
+    mask_BK = torch.from_numpy((generator.random((num_images, len(tasks))) < 0.8).astype(np.float32))
+    flip_B = torch.from_numpy(generator.random(num_images) < 0.5)
+    shift_B2 = torch.from_numpy(generator.integers(-2, 3, (num_images, 2)))
+    uniforms_K = torch.from_numpy(generator.random(len(tasks), dtype=np.float32))
+    labels, mask = (dict(zip(tasks, of.unbind(1), strict=True)) for of in (labels_BK, mask_BK))
+    return Batch(images, labels, mask, Augmentation(flip_B, shift_B2), uniforms_K, torch.tensor(0))
 
 
 def make_gates(tasks: tuple[str, ...], *values: bool) -> dict[str, Tensor]:

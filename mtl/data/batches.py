@@ -7,24 +7,27 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from mtl.batch import Batch
 from mtl.data.pack import Pack
 from mtl.errors import UserError
+from mtl.models.images import Augmentation
 
 NUM_PREFETCHED = 2
 ORDER, AUGMENTATION = 1, 2  # what a random stream is for; first in its key, so that two uses never share numbers
 
 
-class Batch(NamedTuple):
-    """What one step reads. B images, K attributes."""
+class _Arrays(NamedTuple):
+    """A batch on its way to the device, labels still in one matrix. B images, K attributes."""
 
-    images_BCHW: torch.Tensor  # uint8
-    labels_BK: torch.Tensor  # float32: 1 where the attribute is present, else 0
-    mask_BK: torch.Tensor  # float32: 1 where the label of a real row is known; 0 for a padding row
-    flip_B: torch.Tensor  # bool: mirror the image
-    shift_B2: torch.Tensor  # int64: rows and columns to move by, pixels, in [-max_shift, max_shift]
-    uniforms_K: torch.Tensor  # float32 in [0, 1): for balancing methods that draw; a step has no other randomness
-    number: torch.Tensor  # int64 scalar: which batch of the epoch it is, from 0
+    images_BCHW: Tensor  # uint8
+    labels_BK: Tensor  # float32: 1 where the attribute is present, else 0
+    mask_BK: Tensor  # float32: 1 where the label of a real row is known; 0 for a padding row
+    flip_B: Tensor  # bool: mirror the image
+    shift_B2: Tensor  # int64: rows and columns to move by, pixels, in [-max_shift, max_shift]
+    uniforms_K: Tensor  # float32 in [0, 1)
+    number: Tensor  # int64 scalar: which batch of the epoch it is, from 0
 
 
 def epoch_order(num_rows: int, seed: int, epoch: int) -> np.ndarray:
@@ -78,7 +81,7 @@ def train_batches(
     num_batches = num_train_batches(len(rows), batch_size)
     order = rows[epoch_order(len(rows), seed, epoch)]
 
-    def make(number: int) -> Batch:
+    def make(number: int) -> _Arrays:
         noise = _generator(AUGMENTATION, seed, epoch, number)
         flip_B = (noise.random(batch_size) < 0.5) & flip
         shift_B2 = noise.integers(-max_shift, max_shift, (batch_size, 2), endpoint=True)
@@ -86,7 +89,7 @@ def train_batches(
         chosen = order[number * batch_size : (number + 1) * batch_size]
         return _gather(pack, chosen, flip_B, shift_B2, uniforms_K, number)
 
-    return _prefetch(make, range(first, num_batches), device)
+    return _prefetch(make, range(first, num_batches), pack.table.attributes, device)
 
 
 def evaluation_batches(pack: Pack, rows: np.ndarray, batch_size: int, device: torch.device) -> Iterator[Batch]:
@@ -96,7 +99,7 @@ def evaluation_batches(pack: Pack, rows: np.ndarray, batch_size: int, device: to
     `len(rows)` are the real ones.
     """
 
-    def make(number: int) -> Batch:
+    def make(number: int) -> _Arrays:
         real = rows[number * batch_size : (number + 1) * batch_size]
         padded = np.pad(real, (0, batch_size - len(real)), mode="edge")
         still = np.zeros(batch_size, dtype=bool), np.zeros((batch_size, 2), dtype=np.int64)
@@ -104,7 +107,7 @@ def evaluation_batches(pack: Pack, rows: np.ndarray, batch_size: int, device: to
         batch.mask_BK[len(real) :] = 0
         return batch
 
-    return _prefetch(make, range(-(-len(rows) // batch_size)), device)
+    return _prefetch(make, range(-(-len(rows) // batch_size)), pack.table.attributes, device)
 
 
 def _generator(*key: int) -> np.random.Generator:
@@ -113,8 +116,8 @@ def _generator(*key: int) -> np.random.Generator:
 
 def _gather(
     pack: Pack, rows: np.ndarray, flip_B: np.ndarray, shift_B2: np.ndarray, uniforms_K: np.ndarray, number: int
-) -> Batch:
-    return Batch(
+) -> _Arrays:
+    return _Arrays(
         images_BCHW=torch.from_numpy(np.asarray(pack.images_NCHW)[rows]),
         labels_BK=torch.from_numpy(pack.table.labels[rows].astype(np.float32)),
         mask_BK=torch.from_numpy(pack.table.mask[rows].astype(np.float32)),
@@ -125,20 +128,28 @@ def _gather(
     )
 
 
-def _prefetch(make: Callable[[int], Batch], numbers: range, device: torch.device) -> Iterator[Batch]:
+def _as_batch(arrays: _Arrays, tasks: tuple[str, ...]) -> Batch:
+    labels, mask = (dict(zip(tasks, of.unbind(1), strict=True)) for of in (arrays.labels_BK, arrays.mask_BK))
+    augmentation = Augmentation(arrays.flip_B, arrays.shift_B2)
+    return Batch(arrays.images_BCHW, labels, mask, augmentation, arrays.uniforms_K, arrays.number)
+
+
+def _prefetch(
+    make: Callable[[int], _Arrays], numbers: range, tasks: tuple[str, ...], device: torch.device
+) -> Iterator[Batch]:
     """Yields `make(number)` on the device for every number; a thread makes the next ones meanwhile."""
     pinned = device.type == "cuda"
 
-    def make_pinned(number: int) -> Batch:
-        batch = make(number)
-        return Batch(*(tensor.pin_memory() for tensor in batch)) if pinned else batch
+    def make_pinned(number: int) -> _Arrays:
+        arrays = make(number)
+        return _Arrays(*(tensor.pin_memory() for tensor in arrays)) if pinned else arrays
 
     # Leaving this block, early or not, waits for the batches under way and ends the thread.
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch") as pool:
         waiting = deque(pool.submit(make_pinned, number) for number in numbers[:NUM_PREFETCHED])
         for following in [*numbers[NUM_PREFETCHED:], *[None] * len(waiting)]:
-            batch = waiting.popleft().result()
+            arrays = waiting.popleft().result()
             if following is not None:
                 waiting.append(pool.submit(make_pinned, following))
             # Copied by the thread that computes, so that the copy is in order on its CUDA stream.
-            yield Batch(*(tensor.to(device, non_blocking=pinned) for tensor in batch))
+            yield _as_batch(_Arrays(*(tensor.to(device, non_blocking=pinned) for tensor in arrays)), tasks)

@@ -5,7 +5,7 @@ vmapped pass over the heads; whatever sum of them is wanted costs one pull-back 
 
 Two forms carry the same numbers: the dictionary (task -> ...) in which methods are written, and the stacked form (a
 leading task axis) in which heads are stored. `stack` and `unstack` convert.
-Shape legend: B images, D features, G tasks that share a tap, K tasks.
+Shape legend: B examples, D features, G tasks of a group or a tap, K tasks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,10 @@ from torch import Tensor
 from torch.func import grad_and_value, vmap
 from torch.utils._pytree import tree_map
 
-from mtl.losses import masked_binary_cross_entropy
-from mtl.models.heads import HeadParams
-from mtl.models.model import Model
+from mtl.losses import task_loss
+from mtl.models.heads import Group, HeadParams
+from mtl.models.model import Model, tasks_by_tap
+from mtl.state import InnerProducts
 
 Tree = TypeVar("Tree")
 
@@ -35,18 +36,6 @@ class TaskGradients(NamedTuple):
     features: dict[str, Tensor]
 
 
-class InnerProducts(NamedTuple):
-    """Inner products of the tasks' gradients, [K, K].
-
-    Attributes:
-      gramian_KK: M_ij = <g_i, g_j>; its diagonal holds squared norms.
-      halves_KK: <g_i, g'_j>, of the gradients on the batch's first half with those on its second; 0 if not measured.
-    """
-
-    gramian_KK: Tensor
-    halves_KK: Tensor
-
-
 def unstack(stacked: Mapping[str, Tensor], tasks: Sequence[str]) -> dict[str, dict[str, Tensor]]:
     """Stacked form to dictionary: name -> [G, ...] becomes task -> name -> [...]."""
     return {task: {name: value[index] for name, value in stacked.items()} for index, task in enumerate(tasks)}
@@ -58,39 +47,54 @@ def stack(per_task: Mapping[str, Mapping[str, Tensor]], tasks: Sequence[str]) ->
 
 
 def task_losses_and_gradients(
-    model: Model, heads: HeadParams, features: Mapping[str, Tensor], labels_BK: Tensor, mask_BK: Tensor
+    model: Model,
+    heads: HeadParams,
+    features: Mapping[str, Tensor],
+    labels: Mapping[str, Tensor],
+    mask: Mapping[str, Tensor],
 ) -> tuple[dict[str, Tensor], TaskGradients]:
-    """Losses of all tasks, and their gradients at the heads and at the features.
+    """Losses of all tasks, and their gradients at the heads and at the features: one vmapped pass per group.
 
     Args:
-      model: which task reads which tap.
-      heads: tap -> name -> [G, ...].
+      model: which task reads which tap, and what its loss is.
+      heads: group -> name -> [G, ...].
       features: tap -> [B, D].
-      labels_BK: float 0/1, columns in the order of `model.tasks`.
-      mask_BK: float 0/1, 1 where the label is known.
+      labels: task -> [B].
+      mask: task -> [B] float, 1 where the label is known, else 0.
 
     Returns:
       (task -> scalar loss, gradients), in the order of `model.tasks`.
     """
-
-    def loss(head: dict[str, Tensor], features_BD: Tensor, labels_B: Tensor, mask_B: Tensor) -> Tensor:
-        return masked_binary_cross_entropy(model.head(head, features_BD), labels_B, mask_B)
-
     losses: dict[str, Tensor] = {}
     head_gradients: dict[str, dict[str, Tensor]] = {}
     feature_gradients: dict[str, Tensor] = {}
-    for tap, members in model.groups.items():
-        columns = [model.tasks.index(task) for task in members]
-        (head_grads, features_grads_GBD), losses_G = vmap(
-            grad_and_value(loss, argnums=(0, 1)), in_dims=(0, None, 1, 1)
-        )(heads[tap], features[tap], labels_BK[:, columns], mask_BK[:, columns])
-        losses |= dict(zip(members, losses_G.unbind(), strict=True))
-        head_gradients |= unstack(head_grads, members)
-        feature_gradients |= dict(zip(members, features_grads_GBD.unbind(), strict=True))
+    for name, group in model.groups.items():
+        (of_heads, of_features_GBD), losses_G = _of_group(model, group, heads[name], features, labels, mask)
+        losses |= dict(zip(group.tasks, losses_G.unbind(), strict=True))
+        head_gradients |= unstack(of_heads, group.tasks)
+        feature_gradients |= dict(zip(group.tasks, of_features_GBD.unbind(), strict=True))
     gradients = TaskGradients(
         {task: head_gradients[task] for task in model.tasks}, {task: feature_gradients[task] for task in model.tasks}
     )
     return {task: losses[task] for task in model.tasks}, gradients
+
+
+def _of_group(
+    model: Model,
+    group: Group,
+    heads: dict[str, Tensor],
+    features: Mapping[str, Tensor],
+    labels: Mapping[str, Tensor],
+    mask: Mapping[str, Tensor],
+) -> tuple[tuple[dict[str, Tensor], Tensor], Tensor]:
+    """Gradients at the group's heads and features, and losses, each with a leading task axis."""
+
+    def loss(head: dict[str, Tensor], features_BD: Tensor, labels_B: Tensor, mask_B: Tensor) -> Tensor:
+        return task_loss(group.loss, model.head(head, features_BD), labels_B, mask_B)
+
+    labels_BG, mask_BG = (torch.stack([each[task] for task in group.tasks], dim=1) for each in (labels, mask))
+    differentiate = vmap(grad_and_value(loss, argnums=(0, 1)), in_dims=(0, None, 1, 1))
+    return differentiate(heads, features[group.tap], labels_BG, mask_BG)
 
 
 def features_products(model: Model, feature_gradients: Mapping[str, Tensor], mask_BK: Tensor) -> InnerProducts:
@@ -106,7 +110,7 @@ def features_products(model: Model, feature_gradients: Mapping[str, Tensor], mas
     first = feature_gradients[model.tasks[0]]
     gramian_KK, halves_KK = first.new_zeros(2, len(model.tasks), len(model.tasks)).unbind()
     num_first = len(mask_BK) // 2
-    for members in model.groups.values():
+    for members in tasks_by_tap(model).values():
         gradients_GBD = torch.stack([feature_gradients[task] for task in members])
         rows_G = torch.tensor([model.tasks.index(task) for task in members], device=first.device)
         flat_GN = gradients_GBD.flatten(1)
@@ -129,7 +133,7 @@ def of_half_means(halves_KK: Tensor, mask_BK: Tensor) -> Tensor:
 def by_tap(model: Model, feature_gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Stacks the tasks' gradients at each tap, tap -> [K, B, D]; 0 for a task that does not read it."""
     stacked = {}
-    for tap, members in model.groups.items():
+    for tap, members in tasks_by_tap(model).items():
         zeros = torch.zeros_like(feature_gradients[members[0]])
         stacked[tap] = torch.stack([feature_gradients[task] if task in members else zeros for task in model.tasks])
     return stacked
@@ -142,4 +146,5 @@ def scale(per_task: Mapping[str, Tree], weights: Mapping[str, Tensor]) -> dict[s
 
 def sum_by_tap(model: Model, feature_gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Sum over tasks of their gradients at each tap, tap -> [B, D]: what is pulled back through the trunk."""
-    return {tap: torch.stack([feature_gradients[t] for t in members]).sum(0) for tap, members in model.groups.items()}
+    taps = tasks_by_tap(model)
+    return {tap: torch.stack([feature_gradients[task] for task in members]).sum(0) for tap, members in taps.items()}

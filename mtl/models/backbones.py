@@ -23,7 +23,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from mtl.errors import UserError
 from mtl.models.noise import Drawn, Undrawn, replace_noise
 from mtl.models.probes import Convolution, Tensors, find_convolutions, probe
-from mtl.models.stages import IMAGE_SIZE, Stage, find_stages, pool
+from mtl.models.stages import IMAGE_SIZE, Stage, find_stages, pool, tap_depths
 from mtl.models.weights import Build, build_on_meta, first_line, load
 from mtl.models.width import slim
 
@@ -64,6 +64,7 @@ class Backbone(NamedTuple):
       buffers: name -> tensor: BatchNorm's running statistics, and what the noise of dropout and stochastic depth is
         made of (see `mtl.models.noise`); empty for VGG-16.
       widths: tap -> number of channels.
+      depths: tap -> layers with weights on the longest path from the input up to it.
       apply: (params, buffers, images_BCHW, train) -> (tap -> features [B, C], new buffers). With `train`, BatchNorm
         uses the batch's statistics, dropout drops, and the new buffers hold the moved averages and the next step's
         noise; nothing is changed in place.
@@ -75,6 +76,7 @@ class Backbone(NamedTuple):
     params: Tensors
     buffers: Tensors
     widths: dict[str, int]
+    depths: dict[str, int]
     apply: Callable[[Tensors, Tensors, Tensor, bool], tuple[Tensors, Tensors]]
     convolutions: dict[str, Convolution]
     probe: Callable[[tuple[str, ...]], ProbedTrunk]
@@ -214,8 +216,11 @@ def _make_stateless(
     widths = {tap: values.shape[1] for tap, values in _features(maps, layouts).items()}
     apply = _stateless(module, copy.deepcopy(module).eval(), layouts)
     if isinstance(module, fx.GraphModule):
-        return Backbone(params, buffers, widths, apply, find_convolutions(module), partial(_probe, module, layouts))
-    return Backbone(params, buffers, widths, apply, {}, partial(_probe_nothing, apply))
+        probed = partial(_probe, module, layouts)
+        return Backbone(params, buffers, widths, tap_depths(module), apply, find_convolutions(module), probed)
+    # Without a graph it is not known what lies on the way: every weight counts.
+    depths = {OUTPUT: sum(value.dim() > 1 for value in params.values())}
+    return Backbone(params, buffers, widths, depths, apply, {}, partial(_probe_nothing, apply))
 
 
 def _stateless(

@@ -1,7 +1,7 @@
 """Task heads: one small network per task, stacked on a leading task axis so that one vmapped call serves them all.
 
-Tasks that tap the trunk at the same stage form a group, since their features have the same width; heads of a group are
-stacked. Shape legend: B images, D features, G tasks of a group.
+Tasks that read the same features, with heads of one shape and one loss, form a group; the heads of a group are stacked.
+Shape legend: B examples, D features, O outputs of a head, G tasks of a group.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
 from mtl.errors import UserError
+from mtl.losses import ExampleLoss, Task
 
-HeadParams = dict[str, dict[str, Tensor]]  # tap -> name -> [G, ...]
+HeadParams = dict[str, dict[str, Tensor]]  # group -> name -> [G, ...]
 
 
 class Head(NamedTuple):
@@ -21,44 +22,76 @@ class Head(NamedTuple):
 
     Attributes:
       num_layers: layers with weights.
-      init: (width, num_tasks, seed) -> name -> [G, ...].
-      apply: (name -> tensor of one head, features_BD) -> logits_B.
+      init: (width, num_outputs, num_tasks, seed) -> name -> [G, ...].
+      apply: (name -> tensor of one head, features_BD) -> outputs_BO.
     """
 
     num_layers: int
-    init: Callable[[int, int, int], dict[str, Tensor]]
+    init: Callable[[int, int, int, int], dict[str, Tensor]]
     apply: Callable[[dict[str, Tensor], Tensor], Tensor]
 
 
+class Group(NamedTuple):
+    """Tasks whose heads are stacked.
+
+    Attributes:
+      tap: the features that they read.
+      tasks: their names, in the order of the stack.
+      num_outputs: O of each head.
+      loss: of each task, see `mtl.losses.Task`.
+    """
+
+    tap: str
+    tasks: tuple[str, ...]
+    num_outputs: int
+    loss: ExampleLoss
+
+
 def make_head(kind: str, hidden: int) -> Head:
-    """Makes "linear" (D -> 1) or "mlp" (D -> hidden, ReLU, -> 1) heads."""
+    """Makes "linear" (D -> O) or "mlp" (D -> hidden, ReLU, -> O) heads."""
     if kind not in ("linear", "mlp"):
         raise UserError(f"model.head is {kind!r}; choose linear or mlp")
 
-    def build(width: int) -> nn.Module:
+    def build(width: int, num_outputs: int) -> nn.Module:
         if kind == "linear":
-            return nn.Linear(width, 1)
-        return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+            return nn.Linear(width, num_outputs)
+        return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, num_outputs))
 
-    def init(width: int, num_tasks: int, seed: int) -> dict[str, Tensor]:
+    def init(width: int, num_outputs: int, num_tasks: int, seed: int) -> dict[str, Tensor]:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            params, _ = stack_module_state([build(width) for _ in range(num_tasks)])
+            params, _ = stack_module_state([build(width, num_outputs) for _ in range(num_tasks)])
         return {name: value.detach().clone() for name, value in params.items()}
 
-    graph = build(1).to("meta")  # the graph is the same for every width; functional_call brings the numbers
+    graph = build(1, 1).to("meta")  # the graph is the same for every size; functional_call brings the numbers
 
     def apply(params: dict[str, Tensor], features_BD: Tensor) -> Tensor:
-        return functional_call(graph, params, (features_BD,), strict=True).squeeze(-1)
+        return functional_call(graph, params, (features_BD,), strict=True)
 
     return Head(1 if kind == "linear" else 2, init, apply)
 
 
-def group_by_tap(taps: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Groups tasks by the stage that they tap: task -> tap becomes tap -> tasks, in the tasks' order."""
-    groups: dict[str, tuple[str, ...]] = {}
-    for task, tap in taps.items():
-        groups[tap] = (*groups.get(tap, ()), task)
+def make_groups(tasks: Mapping[str, Task], taps: Mapping[str, str]) -> dict[str, Group]:
+    """Groups tasks by what they read, the width of their heads and their loss; each group is named after its tap.
+
+    Args:
+      tasks: name -> what the task is.
+      taps: name -> the features that it reads.
+
+    Example:
+      >>> from mtl.losses import binary, classes
+      >>> tasks = {"hat": binary(), "smile": binary(), "age": classes(5)}
+      >>> {name: group.tasks for name, group in make_groups(tasks, dict.fromkeys(tasks, "end")).items()}
+      {'end': ('hat', 'smile'), 'end, 5 outputs': ('age',)}
+    """
+    members: dict[tuple[str, int, ExampleLoss], list[str]] = {}
+    for name, task in tasks.items():
+        members.setdefault((taps[name], task.num_outputs, task.loss), []).append(name)
+    groups: dict[str, Group] = {}
+    for (tap, num_outputs, loss), names in members.items():
+        candidates = [tap, f"{tap}, {num_outputs} outputs", f"{tap}, {names[0]}"]
+        name = next(candidate for candidate in candidates if candidate not in groups)
+        groups[name] = Group(tap, tuple(names), num_outputs, loss)
     return groups
 
 

@@ -83,6 +83,13 @@ def find_stages(module: nn.Module) -> dict[str, Stage]:
     return stages
 
 
+def tap_depths(graph: fx.GraphModule) -> dict[str, int]:
+    """Tap -> layers with weights on the longest path from the input up to it, of a graph that returns tap -> tensor."""
+    (output,) = (node for node in graph.graph.nodes if node.op == "output")
+    depths = _depths(graph)
+    return {tap: depths[node] for tap, node in output.args[0].items()}
+
+
 def _find_vgg_blocks(module: torchvision.models.VGG) -> dict[str, Stage]:
     layers = list(module.features)
     ends = [index for index, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]

@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtl.batch import mask_matrix
 from mtl.data.batches import evaluation_batches
 from mtl.metrics import evaluate
 from mtl.models.model import Params
+from mtl.state import TrainState
 from mtl.training.run import Run
-from mtl.training.step import TrainState
 
 
 def probe(run: Run, state: TrainState) -> dict[str, float | None]:
@@ -21,7 +22,7 @@ def probe(run: Run, state: TrainState) -> dict[str, float | None]:
     losses_K = torch.zeros(len(run.model.tasks), dtype=torch.float64, device=run.device)
     num_labelled_K = torch.zeros_like(losses_K)
     for batch in evaluation_batches(run.pack, np.sort(order[:num_images]), batch_size, run.device):
-        labelled_K = batch.mask_BK.sum(0).double()
+        labelled_K = mask_matrix(batch, run.model.tasks).sum(0).double()
         losses_K += stack_losses(run.loss_step(state.params, state.buffers, batch)) * labelled_K
         num_labelled_K += labelled_K
     return mean_losses(run, losses_K, num_labelled_K)
@@ -40,7 +41,7 @@ def score(
     """Scores a split: (what results.json says of it, what predictions.npz holds)."""
     rows = run.rows[split]
     logits = [
-        run.predict_step(params, buffers, batch.images_BCHW)
+        torch.cat(list(run.predict_step(params, buffers, batch.inputs).values()), dim=1)
         for batch in evaluation_batches(run.pack, rows, run.config.train.batch_size, run.device)
     ]
     table = run.pack.table

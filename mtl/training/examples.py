@@ -27,7 +27,7 @@ def show_examples(
     rows = run.rows["test"][positions]
     images = torch.from_numpy(np.asarray(run.pack.images_NCHW)[rows])
     evidence = [
-        to_bytes(run.evidence_step(params, buffers, chunk.to(run.device)).cpu().numpy())
+        to_bytes(run.saliency_step(params, buffers, chunk.to(run.device)).cpu().numpy())
         for chunk in images.split(run.config.train.batch_size)
     ]
     num_random = len(positions) - predictions["logits"].shape[1]

@@ -18,17 +18,19 @@ from ml_collections import ConfigDict
 from torch import Tensor
 
 from mtl import dst, gating, locks
-from mtl.data.batches import Batch, train_batches
+from mtl.batch import Batch, mask_matrix
+from mtl.data.batches import train_batches
 from mtl.errors import UserError
 from mtl.gradients import alignment
 from mtl.gradients.alignment import Alignment
 from mtl.progress import progress as show_progress
 from mtl.record import provenance
+from mtl.state import TrainState
 from mtl.training import checkpoint
 from mtl.training.evaluation import mean_losses, probe, score, stack_losses
 from mtl.training.examples import show_examples
 from mtl.training.run import Run, finished, prepare, run_folder, run_name
-from mtl.training.step import Metrics, TrainState, norm
+from mtl.training.step import Metrics, norm
 
 LOGS = ("metrics.jsonl", "dst.jsonl")
 
@@ -268,7 +270,8 @@ def zero_sums(run: Run) -> Sums:
 
 def add(sums: Sums, metrics: Metrics, batch: Batch, step: Tensor) -> Sums:
     """Adds one step's metrics, and notes the step if it is the first with a loss that is not finite."""
-    losses_K, labelled_K = stack_losses(metrics.losses), batch.mask_BK.sum(0).double()
+    losses_K = stack_losses(metrics.losses)
+    labelled_K = mask_matrix(batch, tuple(metrics.losses)).sum(0).double()
     return Sums(
         sums.losses_K + losses_K * labelled_K,
         sums.num_labelled_K + labelled_K,

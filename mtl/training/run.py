@@ -20,21 +20,21 @@ from mtl.data.fingerprint import Fingerprint, differences, fingerprint
 from mtl.data.load import load_pack
 from mtl.data.pack import Pack
 from mtl.errors import UserError
+from mtl.gradients.sources import Source
+from mtl.losses import binary
+from mtl.models.backbones import architecture, make_backbone
+from mtl.models.heads import parse_taps
+from mtl.models.images import augment_and_normalize, normalize
 from mtl.models.model import Model, Params, in_bfloat16, make_model, separate
 from mtl.names import split_names
 from mtl.optim import make_optimizer, make_schedule
 from mtl.record import provenance
-from mtl.training import checkpoint, stepping
+from mtl.state import TrainState
+from mtl.training import checkpoint, sourcing
 from mtl.training.compile import maybe_compile
-from mtl.training.step import (
-    TrainState,
-    init_state,
-    make_evidence_step,
-    make_loss_step,
-    make_predict_step,
-    make_train_step,
-)
-from mtl.training.stepping import Stepper
+from mtl.training.measuring import make_loss_step, make_predict_step, make_saliency_step
+from mtl.training.sourcing import SourcedStep, Sourcing, Step
+from mtl.training.step import init_state, make_train_step
 
 METHODS = ("joint", "single_task", *methods.METHODS, *gating.DROPPING)
 # Fields that change nothing of a run's numbers: a run may go on with others than it began with.
@@ -57,10 +57,10 @@ class Run(NamedTuple):
     num_batches: int  # per epoch
     levels: tuple[str, ...]  # where inner products of gradients are measured
     switches: dict[bool, Tensor]  # a gate as Python knows it -> on the device, so that a step waits for no copy
-    train_step: Stepper
+    train_step: SourcedStep
     loss_step: Callable[..., dict[str, Tensor]]
-    predict_step: Callable[..., Tensor]
-    evidence_step: Callable[..., Tensor]
+    predict_step: Callable[..., dict[str, Tensor]]
+    saliency_step: Callable[..., Tensor]
 
 
 def run_folder(workdir: Path, name: str, seed: int) -> Path:
@@ -119,37 +119,35 @@ def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
     options = config.methods.get(config.method, ConfigDict()).to_dict() if balances else {}
     method = methods.make_method(config.method if balances else "joint", options)
     params, buffers = tree_map(lambda tensor: tensor.to(device), (params, buffers))
-    level = stepping.find_level(config.gradients.level, method)
-    stepping.check(config.gradients, method, dropping(config) is not None and config.dst.period == "step")
+    sources = Sourcing(**config.gradients)
+    level = sourcing.find_level(sources.level, method)
+    sourcing.check(sources, method, dropping(config) is not None and config.dst.period == "step")
     if config.method == "single_task" and level == "parameters":
         raise UserError("single-task networks share no parameters: leave gradients.level at auto")
-    train_step = stepping.make_stepper(
-        model,
-        method,
-        config.gradients,
-        params,
-        buffers,
-        (train.batch_size, 3, config.data.image_size, config.data.image_size),
-        lambda look: maybe_compile(make_train_step(model, optimizer, schedule, method, look), train.compile, device),
-    )
+
+    def make_step(source: Source) -> Step:
+        step = make_train_step(model, optimizer, schedule, method, source, augment_and_normalize)
+        return maybe_compile(step, train.compile, device)
+
+    inputs_shape = (train.batch_size, 3, config.data.image_size, config.data.image_size)
     run = Run(
-        config,
-        folder,
-        device,
-        pack,
-        rows,
-        model,
-        majority(pack, rows["train"]),
-        dropping(config),
-        static,
-        control,
-        num_batches,
-        ("features",) if level == "features" else ("features", level),
-        {gate: torch.tensor(gate, device=device) for gate in (False, True)},
-        train_step,
-        maybe_compile(make_loss_step(model), train.compile, device),
-        maybe_compile(make_predict_step(model), train.compile, device),
-        make_evidence_step(model),  # runs once: not worth a compilation
+        config=config,
+        folder=folder,
+        device=device,
+        pack=pack,
+        rows=rows,
+        model=model,
+        majority_K=majority(pack, rows["train"]),
+        dropping=dropping(config),
+        static=static,
+        control=control,
+        num_batches=num_batches,
+        levels=("features",) if level == "features" else ("features", level),
+        switches={gate: torch.tensor(gate, device=device) for gate in (False, True)},
+        train_step=sourcing.make_sourced_step(model, method, sources, params, buffers, inputs_shape, make_step),
+        loss_step=maybe_compile(make_loss_step(model, normalize), train.compile, device),
+        predict_step=maybe_compile(make_predict_step(model, normalize), train.compile, device),
+        saliency_step=make_saliency_step(model, normalize),  # runs once: not worth a compilation
     )
     if not (folder / "config.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
@@ -160,7 +158,14 @@ def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
 def _make_networks(
     config: ConfigDict, tasks: tuple[str, ...], device: torch.device
 ) -> tuple[Model, Params, dict[str, Tensor]]:
-    model, params, buffers = make_model(tasks, seed=config.seed, **_model_options(config.model))
+    options = config.model
+    image_size = config.data.image_size
+    stages = architecture(options.backbone, image_size).stages
+    taps = parse_taps(split_names(options.taps), tasks, deepest=list(stages)[-1])
+    read = tuple(dict.fromkeys(taps.values()))
+    trunk = make_backbone(options.backbone, read, options.weights, config.seed, options.width, image_size)
+    kinds = dict.fromkeys(tasks, binary())
+    model, params, buffers = make_model(trunk, kinds, taps, options.head, options.hidden, config.seed + 1)
     if config.train.precision == "bfloat16":
         model = in_bfloat16(model)
     if config.method == "single_task":
@@ -289,10 +294,6 @@ def effective(config: dict[str, Any]) -> dict[str, Any]:
 
     visit("", config)
     return flat
-
-
-def _model_options(model: ConfigDict) -> dict[str, Any]:
-    return {**model.to_dict(), "taps": split_names(model.taps)}
 
 
 def _describe(run: Run, found: Fingerprint) -> dict[str, Any]:

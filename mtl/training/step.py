@@ -1,7 +1,9 @@
 """The training step: (state, batch, gates) -> (state, metrics), pure.
 
-  images -> augment -> direction: per-task gradients, gates, balancing method   mtl/gradients/direction.py
-  trunk's gradient, heads' gradients -> optimizer -> new state
+  inputs -> trunk -> features -> heads -> losses, gradients at heads and features     one vmapped pass per group
+  gradients -> what the balancing method may look at                                  a source, mtl/gradients/sources.py
+  method -> a weight for each open task -> one gradient of the trunk                  sum_t G_t w_t g_t
+  gradients of trunk and heads -> optimizer -> new state
 
 With every gate open and unit weights this is joint training, and DST costs what that costs. The step touches nothing
 outside its arguments, draws no random number and asks the device for no value; learning rate, step and gates are
@@ -13,45 +15,22 @@ from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
-from torch.func import vjp, vmap
+from torch.func import vmap
 from torch.utils._pytree import tree_map
 
-from mtl.data.batches import Batch
-from mtl.gradients.direction import Gates, Look, Start, make_direction
-from mtl.gradients.per_task import InnerProducts, stack
-from mtl.losses import masked_binary_cross_entropy
-from mtl.methods.interface import AnyMethod, GradientMethod
-from mtl.models.model import Model, Params, augment, normalize
-from mtl.optim import Optimizer, OptimizerState, Schedule
+from mtl import dst
+from mtl.batch import Batch, mask_matrix
+from mtl.gradients.per_task import features_products, scale, stack, task_losses_and_gradients
+from mtl.gradients.sources import Gates, Given, Source, by_task
+from mtl.methods.interface import AnyMethod, GradientMethod, Method, Observation
+from mtl.models.model import Model, Params
+from mtl.optim import Optimizer, Schedule
+from mtl.state import InnerProducts, OptimizerStates, TrainState
 
 Tree = TypeVar("Tree")
-
-
-class OptimizerStates(NamedTuple):
-    """`trunk`: one state; `heads`: tap -> a state whose every leaf, its count too, has a leading task axis."""
-
-    trunk: OptimizerState
-    heads: dict[str, OptimizerState]
-
-
-class TrainState(NamedTuple):
-    """All that training changes.
-
-    Attributes:
-      params: of trunk and heads.
-      buffers: BatchNorm's running statistics.
-      optimizer: see `OptimizerStates`.
-      method: of the balancing method; an empty tuple for equal weights.
-      products: inner products of the tasks' gradients that the method looked at last.
-      step: int64 scalar, training steps so far.
-    """
-
-    params: Params
-    buffers: dict[str, Tensor]
-    optimizer: OptimizerStates
-    method: Any
-    products: InnerProducts
-    step: Tensor
+Augment = Callable[[Tensor, Any], Tensor]  # (the batch's inputs, what was drawn for them) -> what the trunk reads
+Normalize = Callable[[Tensor], Tensor]  # the same without augmentation, for measuring
+LEAST_LOSS = 1e-12
 
 
 class Metrics(NamedTuple):
@@ -74,15 +53,11 @@ class Metrics(NamedTuple):
 
 
 def init_state(
-    model: Model,
-    params: Params,
-    buffers: dict[str, Tensor],
-    optimizer: Optimizer,
-    method: AnyMethod,
+    model: Model, params: Params, buffers: dict[str, Tensor], optimizer: Optimizer, method: AnyMethod
 ) -> TrainState:
     """The state before the first step; the heads' optimizer is stacked like the heads."""
     device, num_tasks = next(iter(params.trunk.values())).device, len(model.tasks)
-    heads = {tap: tree_map(torch.clone, vmap(optimizer.init)(group)) for tap, group in params.heads.items()}
+    heads = {name: tree_map(torch.clone, vmap(optimizer.init)(group)) for name, group in params.heads.items()}
     states = OptimizerStates(optimizer.init(params.trunk), heads)
     if isinstance(method, GradientMethod):
         method_state = method.init(num_tasks, sum(value.numel() for value in params.trunk.values()), device)
@@ -93,12 +68,18 @@ def init_state(
     return TrainState(params, buffers, states, method_state, tree_map(torch.clone, products), step)
 
 
+def as_they_are(inputs: Tensor, augmentation: Any = ()) -> Tensor:
+    """Inputs that need neither augmentation nor normalisation."""
+    return inputs
+
+
 def make_train_step(
     model: Model,
     optimizer: Optimizer,
     schedule: Schedule,
     method: AnyMethod,
-    look: Look,
+    source: Source,
+    augment: Augment = as_they_are,
 ) -> Callable[[TrainState, Batch, Gates], tuple[TrainState, Metrics]]:
     """Makes train_step(state, batch, gates) -> (state, metrics).
 
@@ -107,105 +88,102 @@ def make_train_step(
     gradients.
 
     Args:
-      look: how the method gets to see gradients, from `mtl.gradients.looks`.
+      source: where the method gets gradients from, see `mtl.gradients.sources`.
+      augment: makes what the trunk reads of the batch's inputs.
     """
-    find_direction = make_direction(model, method, look)
 
     @torch.no_grad()  # torch.func differentiates inside; outside, no graph is wanted
     def train_step(state: TrainState, batch: Batch, gates: Gates) -> tuple[TrainState, Metrics]:
-        images = normalize(augment(batch.images_BCHW, batch.flip_B, batch.shift_B2))
         learning_rate = schedule(state.step)
-        direction = find_direction(
-            Start(state.params, state.buffers, state.method, state.products, images, batch, gates, learning_rate)
-        )
-        trunk, trunk_optimizer = optimizer.update(
-            direction.trunk, state.optimizer.trunk, state.params.trunk, learning_rate
-        )
-        heads, head_optimizers = {}, {}
-        for tap, members in model.groups.items():
-            old = (state.params.heads[tap], state.optimizer.heads[tap])
-            new = vmap(optimizer.update, in_dims=(0, 0, 0, None))(
-                stack(direction.heads, members), old[1], old[0], learning_rate
-            )
-            open_G = torch.stack([gates[task] for task in members])
-            heads[tap], head_optimizers[tap] = _select(open_G, new, old)
+        given = Given(state, augment(batch.inputs, batch.augmentation), batch, gates)
 
+        features, buffers, pull_back = source.forward(given)
+        losses, gradients = task_losses_and_gradients(model, state.params.heads, features, batch.labels, batch.mask)
+        measured = source.measure(given, gradients, pull_back)
+
+        observation = observe(model, method, given, losses, measured.products, learning_rate)
+        weights_K, direction, method_state = _balance(method, state.method, observation, measured.gradients_KN)
+        trunk_gradient = measured.combine(direction)
+        head_weights = by_task(model, method.head_weights(state.method, observation, weights_K))
+        head_gradients = scale(dst.mask(gradients.heads, gates), head_weights)
+
+        trunk, trunk_optimizer = optimizer.update(
+            trunk_gradient, state.optimizer.trunk, state.params.trunk, learning_rate
+        )
+        heads, head_optimizers = _update_heads(model, optimizer, head_gradients, state, gates, learning_rate)
+
+        gramians = {source.level: measured.products.gramian_KK}
+        if source.level != "features":
+            at_features = features_products(model, gradients.features, mask_matrix(batch, model.tasks))
+            gramians["features"] = at_features.gramian_KK
         new_state = TrainState(
-            Params(trunk, heads),
-            direction.buffers,
-            OptimizerStates(trunk_optimizer, head_optimizers),
-            direction.method,
-            direction.products,
-            state.step + 1,
+            params=Params(trunk, heads),
+            buffers=buffers,
+            optimizer=OptimizerStates(trunk_optimizer, head_optimizers),
+            method=method_state,
+            products=measured.products,
+            step=state.step + 1,
         )
-        metrics = Metrics(
-            direction.losses,
-            direction.weights,
-            direction.gramians,
-            norm(direction.trunk.values()),
-            learning_rate,
-        )
+        metrics = Metrics(losses, by_task(model, weights_K), gramians, norm(trunk_gradient.values()), learning_rate)
         return new_state, metrics
 
     return train_step
 
 
-def make_loss_step(model: Model) -> Callable[[Params, dict[str, Tensor], Batch], dict[str, Tensor]]:
-    """Makes loss_step(params, buffers, batch) -> task -> loss: forward only, batch statistics, no augmentation.
-
-    This is what DST's V is measured with; buffers are read and left as they are.
-    """
-
-    @torch.no_grad()
-    def loss_step(params: Params, buffers: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        features, _ = model.trunk(params.trunk, buffers, normalize(batch.images_BCHW), True)
-        logits_BK = _logits(model, params, features)
-        return {
-            task: masked_binary_cross_entropy(logits_BK[:, k], batch.labels_BK[:, k], batch.mask_BK[:, k])
-            for k, task in enumerate(model.tasks)
-        }
-
-    return loss_step
-
-
-def make_predict_step(model: Model) -> Callable[[Params, dict[str, Tensor], Tensor], Tensor]:
-    """Makes predict_step(params, buffers, images_BCHW uint8) -> logits_BK, with running statistics."""
-
-    @torch.no_grad()
-    def predict_step(params: Params, buffers: dict[str, Tensor], images_BCHW: Tensor) -> Tensor:
-        features, _ = model.trunk(params.trunk, buffers, normalize(images_BCHW), False)
-        return _logits(model, params, features)
-
-    return predict_step
+def observe(
+    model: Model,
+    method: AnyMethod,
+    given: Given,
+    losses: dict[str, Tensor],
+    products: InnerProducts,
+    learning_rate: Tensor,
+) -> Observation:
+    """What the method may look at, in the order of the tasks."""
+    losses_K, open_K = (torch.stack([values[task] for task in model.tasks]) for values in (losses, given.gates))
+    if method.needs_positive_losses:
+        losses_K = losses_K.clamp(min=LEAST_LOSS)  # a task without a label in the batch has a loss of 0
+    labelled_K = open_K & mask_matrix(given.batch, model.tasks).any(dim=0)
+    seen_K = torch.where(labelled_K.any(), labelled_K, open_K)
+    return Observation(
+        losses_K=losses_K,
+        gramian_KK=products.gramian_KK,
+        open_K=seen_K,
+        uniforms_K=given.batch.uniforms_K,
+        learning_rate=learning_rate,
+        epoch_step=given.batch.number,
+        halves_KK=products.halves_KK if isinstance(method, Method) and method.needs_halves else None,
+    )
 
 
-def make_evidence_step(model: Model) -> Callable[[Params, dict[str, Tensor], Tensor], Tensor]:
-    """Makes evidence_step(params, buffers, images_BCHW uint8) -> [B, K, H, W]: which pixels a task's logit hangs on.
-
-    max over channels of |d logit_k / d image| at the normalised image, with running statistics (Simonyan et al. 2014).
-    """
-
-    @torch.no_grad()
-    def evidence_step(params: Params, buffers: dict[str, Tensor], images_BCHW: Tensor) -> Tensor:
-        def summed_logits_K(images: Tensor) -> Tensor:
-            # With running statistics an image's logits depend on no other image, so the gradient of the sum over
-            # images holds each image's own.
-            return _logits(model, params, model.trunk(params.trunk, buffers, images, False)[0]).sum(0)
-
-        _, pull_back = vjp(summed_logits_K, normalize(images_BCHW))  # type: ignore[misc]  # it forgets has_aux
-        one_hots_KK = torch.eye(len(model.tasks), device=images_BCHW.device)
-        evidence = [pull_back(one_hot_K)[0].abs().amax(dim=1) for one_hot_K in one_hots_KK]
-        return torch.stack(evidence, dim=1)
-
-    return evidence_step
+def _balance(
+    method: AnyMethod, state: Any, observation: Observation, gradients_KN: Tensor | None
+) -> tuple[Tensor, Tensor, Any]:
+    """(weights_K, what the source combines to the trunk's gradient, the method's new state)."""
+    if isinstance(method, GradientMethod):
+        assert gradients_KN is not None, "a method that looks at gradients is given some"
+        weights_K, rows_KN, state = method.update(state, observation, gradients_KN)
+        return weights_K, weights_K @ rows_KN, state
+    weights_K, state = method.update(state, observation)
+    return weights_K, weights_K, state
 
 
-def _logits(model: Model, params: Params, features: dict[str, Tensor]) -> Tensor:
-    per_task: dict[str, Tensor] = {}
-    for tap, members in model.groups.items():
-        logits_GB = vmap(model.head, in_dims=(0, None))(params.heads[tap], features[tap])
-        per_task |= dict(zip(members, logits_GB.unbind(), strict=True))
-    return torch.stack([per_task[task] for task in model.tasks], dim=1)
+def _update_heads(
+    model: Model,
+    optimizer: Optimizer,
+    gradients: dict[str, dict[str, Tensor]],
+    state: TrainState,
+    gates: Gates,
+    learning_rate: Tensor,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Heads and their optimizer states, group by group; a dropped task's stand still, bit for bit."""
+    heads, optimizers = {}, {}
+    for name, group in model.groups.items():
+        old = (state.params.heads[name], state.optimizer.heads[name])
+        stacked = stack(gradients, group.tasks)
+        new = vmap(optimizer.update, in_dims=(0, 0, 0, None))(stacked, old[1], old[0], learning_rate)
+        open_G = torch.stack([gates[task] for task in group.tasks])
+        heads[name], optimizers[name] = _select(open_G, new, old)
+    return heads, optimizers
 
 
 def _select(open_G: Tensor, new: Tree, old: Tree) -> Tree:

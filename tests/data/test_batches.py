@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils._pytree import tree_leaves
 
 from mtl.data.batches import Batch, epoch_order, evaluation_batches, num_train_batches, train_batches
 from mtl.data.celeba import ImageSource, Table
@@ -40,8 +41,12 @@ PACK = make_pack()
 ROWS = np.arange(2, 22)  # 20 of the 23
 
 
+def matrix(per_task: dict[str, torch.Tensor]) -> torch.Tensor:
+    return torch.stack(list(per_task.values()), dim=1)
+
+
 def rows_in(batch: Batch) -> list[int]:
-    return batch.images_BCHW[:, 0, 0, 0].tolist()
+    return batch.inputs[:, 0, 0, 0].tolist()
 
 
 def train(seed: int = 0, epoch: int = 0, first: int = 0, max_shift: int = 2, flip: bool = True) -> list[Batch]:
@@ -49,7 +54,7 @@ def train(seed: int = 0, epoch: int = 0, first: int = 0, max_shift: int = 2, fli
 
 
 def assert_equal(some: Batch, others: Batch) -> None:
-    for one, other in zip(some, others, strict=True):
+    for one, other in zip(tree_leaves(some), tree_leaves(others), strict=True):
         assert torch.equal(one, other)
 
 
@@ -83,11 +88,11 @@ def test_refuses_fewer_rows_than_a_batch() -> None:
 
 def test_training_batches_have_the_documented_form() -> None:
     for batch in train():
-        assert (batch.images_BCHW.shape, batch.images_BCHW.dtype) == ((6, 3, 4, 4), torch.uint8)
-        assert (batch.labels_BK.shape, batch.labels_BK.dtype) == ((6, 3), torch.float32)
-        assert (batch.mask_BK.shape, batch.mask_BK.dtype) == ((6, 3), torch.float32)
-        assert (batch.flip_B.shape, batch.flip_B.dtype) == ((6,), torch.bool)
-        assert (batch.shift_B2.shape, batch.shift_B2.dtype) == ((6, 2), torch.int64)
+        assert (batch.inputs.shape, batch.inputs.dtype) == ((6, 3, 4, 4), torch.uint8)
+        assert (matrix(batch.labels).shape, matrix(batch.labels).dtype) == ((6, 3), torch.float32)
+        assert (matrix(batch.mask).shape, matrix(batch.mask).dtype) == ((6, 3), torch.float32)
+        assert (batch.augmentation.flip_B.shape, batch.augmentation.flip_B.dtype) == ((6,), torch.bool)
+        assert (batch.augmentation.shift_B2.shape, batch.augmentation.shift_B2.dtype) == ((6, 2), torch.int64)
 
 
 @given(seed=SEEDS, epoch=st.integers(0, 100))
@@ -101,8 +106,8 @@ def test_an_epoch_visits_every_row_once_but_for_the_rest(seed: int, epoch: int) 
 def test_labels_and_mask_go_with_their_images() -> None:
     for batch in [*train(), *evaluation_batches(PACK, ROWS[:18], 6, CPU)]:
         rows = rows_in(batch)
-        np.testing.assert_array_equal(batch.labels_BK.numpy(), PACK.table.labels[rows])
-        np.testing.assert_array_equal(batch.mask_BK.numpy(), PACK.table.mask[rows])
+        np.testing.assert_array_equal(matrix(batch.labels).numpy(), PACK.table.labels[rows])
+        np.testing.assert_array_equal(matrix(batch.mask).numpy(), PACK.table.mask[rows])
 
 
 @pytest.mark.parametrize("first", [0, 1, 2, 3])
@@ -114,13 +119,18 @@ def test_a_resumed_epoch_yields_what_was_left(first: int) -> None:
 
 
 def test_noise_differs_between_batches_epochs_and_seeds() -> None:
-    noises = [batch.shift_B2 for seed in (0, 1) for epoch in (0, 1) for batch in train(seed, epoch, max_shift=50)]
+    noises = [
+        batch.augmentation.shift_B2 for seed in (0, 1) for epoch in (0, 1) for batch in train(seed, epoch, max_shift=50)
+    ]
     assert len({tuple(noise.flatten().tolist()) for noise in noises}) == len(noises) == 12
 
 
 def test_flips_half_and_shifts_evenly() -> None:
     batches = list(train_batches(PACK, np.arange(20).repeat(1000), 0, 0, 1000, 2, CPU))
-    flips, shifts = torch.cat([batch.flip_B for batch in batches]), torch.cat([batch.shift_B2 for batch in batches])
+    flips, shifts = (
+        torch.cat([batch.augmentation.flip_B for batch in batches]),
+        torch.cat([batch.augmentation.shift_B2 for batch in batches]),
+    )
     assert abs(flips.float().mean() - 0.5) < 0.02  # 20,000 draws: 5.7 standard deviations
     for column in shifts.T:
         values, counts = column.unique(return_counts=True)
@@ -131,9 +141,9 @@ def test_flips_half_and_shifts_evenly() -> None:
 
 def test_augmentation_can_be_turned_off() -> None:
     for plain, flipped in zip(train(max_shift=0, flip=False), train(max_shift=0, flip=True), strict=True):
-        assert not plain.flip_B.any() and flipped.flip_B.any()
-        assert not plain.shift_B2.any()
-        assert torch.equal(plain.images_BCHW, flipped.images_BCHW)
+        assert not plain.augmentation.flip_B.any() and flipped.augmentation.flip_B.any()
+        assert not plain.augmentation.shift_B2.any()
+        assert torch.equal(plain.inputs, flipped.inputs)
 
 
 @pytest.mark.parametrize(("num_rows", "num_batches"), [(0, 0), (1, 1), (5, 1), (6, 1), (7, 2), (20, 4)])
@@ -143,12 +153,12 @@ def test_evaluation_keeps_the_order_and_masks_the_padding(num_rows: int, num_bat
     assert len(batches) == num_batches
     assert [row for batch in batches for row in rows_in(batch)][:num_rows] == rows.tolist()
     for number, batch in enumerate(batches):
-        assert len(batch.images_BCHW) == 6
+        assert len(batch.inputs) == 6
         num_real = min(6, num_rows - 6 * number)
-        np.testing.assert_array_equal(batch.mask_BK[:num_real].numpy(), PACK.table.mask[rows_in(batch)[:num_real]])
-        assert not batch.mask_BK[num_real:].any()
+        np.testing.assert_array_equal(matrix(batch.mask)[:num_real].numpy(), PACK.table.mask[rows_in(batch)[:num_real]])
+        assert not matrix(batch.mask)[num_real:].any()
         assert set(rows_in(batch)[num_real:]) <= {rows[-1]}
-        assert not batch.flip_B.any() and not batch.shift_B2.any()
+        assert not batch.augmentation.flip_B.any() and not batch.augmentation.shift_B2.any()
 
 
 def prefetching_threads() -> list[str]:
@@ -181,6 +191,7 @@ def test_an_error_in_the_thread_reaches_the_consumer() -> None:
 
 def test_the_pack_stays_as_it_is() -> None:
     batch = next(evaluation_batches(PACK, ROWS, 6, CPU))
-    batch.images_BCHW.zero_()
-    batch.labels_BK.fill_(7)
+    batch.inputs.zero_()
+    for labels_B in batch.labels.values():
+        labels_B.fill_(7)
     assert PACK.images_NCHW[ROWS[1]].all() and PACK.table.labels.max() == 1

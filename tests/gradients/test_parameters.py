@@ -12,6 +12,8 @@ from torch.nn.functional import conv2d
 from torch.utils._pytree import tree_map
 
 from mtl.gradients import parameters as parameter_gradients
+from mtl.losses import binary
+from mtl.models.backbones import architecture, make_backbone
 from mtl.models.model import Model, Params, in_bfloat16, make_model
 from mtl.models.probes import Convolution
 from tests.tiny import make_tiny
@@ -93,7 +95,8 @@ def test_tasks_pulled_back_at_once_or_in_turn(monkeypatch: pytest.MonkeyPatch) -
     [("resnet18", "layer4.0.conv1", (2, 512, 1, 1)), ("vgg16", "features.28", (2, 512, 2, 2))],
 )
 def test_real_networks_with_the_probes_that_they_choose(backbone: str, layer: str, writes: tuple[int, ...]) -> None:
-    made = in_double(make_model(("a", "b", "c", "d"), backbone, "", (), "linear", 0, seed=0))
+    trunk = make_backbone(backbone, (list(architecture(backbone).stages)[-1],), "", seed=0)
+    made = in_double(make_model(trunk, dict.fromkeys("abcd", binary())))
     model, params, buffers = made
     images = random_images(2, 3, 32, 32)
     params32, buffers32 = tree_map(lambda x: x.float() if x.is_floating_point() else x, (params, buffers))

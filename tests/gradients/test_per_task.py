@@ -4,30 +4,32 @@ import torch
 from torch.utils._pytree import tree_map
 
 from mtl.gradients.per_task import by_tap, features_products, stack, sum_by_tap, task_losses_and_gradients, unstack
-from mtl.losses import masked_binary_cross_entropy
+from mtl.losses import binary_cross_entropy, task_loss
 from mtl.models.heads import HeadParams
-from mtl.models.model import Model, normalize
+from mtl.models.images import normalize
+from mtl.models.model import Model
 from tests.tiny import make_batch, make_tiny
 
+Tensors = dict[str, torch.Tensor]
 
-def make_case(head: str = "mlp") -> tuple[Model, HeadParams, dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+
+def make_case(head: str = "mlp") -> tuple[Model, HeadParams, Tensors, Tensors, Tensors]:
     model, params, buffers = make_tiny(head=head)
     batch = make_batch()
-    features, _ = model.trunk(params.trunk, buffers, normalize(batch.images_BCHW), True)
+    features, _ = model.trunk(params.trunk, buffers, normalize(batch.inputs), True)
     to_double = lambda tree: tree_map(lambda value: value.double(), tree)  # noqa: E731
-    return model, *to_double((params.heads, features, batch.labels_BK, batch.mask_BK))
+    return model, *to_double((params.heads, features, batch.labels, batch.mask))
 
 
 def test_task_by_task_autograd_agrees() -> None:
-    model, heads, features, labels_BK, mask_BK = make_case()
-    losses, gradients = task_losses_and_gradients(model, heads, features, labels_BK, mask_BK)
+    model, heads, features, labels, mask = make_case()
+    losses, gradients = task_losses_and_gradients(model, heads, features, labels, mask)
     assert tuple(losses) == tuple(gradients.heads) == tuple(gradients.features) == model.tasks
-    for tap, members in model.groups.items():
-        for index, task in enumerate(members):
-            column = model.tasks.index(task)
-            leaves = {name: value[index].clone().requires_grad_() for name, value in heads[tap].items()}
-            z = features[tap].clone().requires_grad_()
-            loss = masked_binary_cross_entropy(model.head(leaves, z), labels_BK[:, column], mask_BK[:, column])
+    for key, group in model.groups.items():
+        for index, task in enumerate(group.tasks):
+            leaves = {name: value[index].clone().requires_grad_() for name, value in heads[key].items()}
+            z = features[group.tap].clone().requires_grad_()
+            loss = task_loss(binary_cross_entropy, model.head(leaves, z), labels[task], mask[task])
             *head_gradients, z_gradient = torch.autograd.grad(loss, [*leaves.values(), z])
             torch.testing.assert_close(losses[task], loss.detach())
             torch.testing.assert_close(gradients.features[task], z_gradient)
@@ -36,17 +38,18 @@ def test_task_by_task_autograd_agrees() -> None:
 
 
 def test_features_gradient_against_finite_differences() -> None:
-    model, heads, features, labels_BK, mask_BK = make_case()
-    _, gradients = task_losses_and_gradients(model, heads, features, labels_BK, mask_BK)
+    model, heads, features, labels, mask = make_case()
+    _, gradients = task_losses_and_gradients(model, heads, features, labels, mask)
     direction = tree_map(torch.randn_like, features)
     step = 1e-6
     move = lambda sign: tree_map(lambda z, d: z + sign * step * d, features, direction)  # noqa: E731
-    up, _ = task_losses_and_gradients(model, heads, move(+1), labels_BK, mask_BK)
-    down, _ = task_losses_and_gradients(model, heads, move(-1), labels_BK, mask_BK)
-    for tap, members in model.groups.items():
-        for task in members:
+    up, _ = task_losses_and_gradients(model, heads, move(+1), labels, mask)
+    down, _ = task_losses_and_gradients(model, heads, move(-1), labels, mask)
+    for group in model.groups.values():
+        for task in group.tasks:
             slope = (up[task] - down[task]) / (2 * step)
-            torch.testing.assert_close(slope, (gradients.features[task] * direction[tap]).sum(), rtol=1e-6, atol=1e-8)
+            expected = (gradients.features[task] * direction[group.tap]).sum()
+            torch.testing.assert_close(slope, expected, rtol=1e-6, atol=1e-8)
 
 
 def test_gramian_by_hand() -> None:

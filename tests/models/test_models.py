@@ -9,8 +9,9 @@ import torchvision
 from torch import Tensor, nn
 
 from mtl.errors import UserError
+from mtl.losses import binary
 from mtl.models.backbones import architecture, from_module, make_backbone
-from mtl.models.heads import group_by_tap, make_head, parse_taps
+from mtl.models.heads import make_groups, make_head, parse_taps
 from mtl.models.weights import load
 from tests.tiny import TinyNet, make_tiny
 
@@ -121,7 +122,7 @@ def test_taps_share_one_pass_and_end_the_trunk() -> None:
 def test_tasks_have_their_own_depth() -> None:
     model, params, _ = make_tiny(taps=("b=stage1",), head="mlp")
     assert model.depths == {"a": 4, "b": 3, "c": 4}
-    assert model.groups == {"stage2": ("a", "c"), "stage1": ("b",)}
+    assert {name: group.tasks for name, group in model.groups.items()} == {"stage2": ("a", "c"), "stage1": ("b",)}
     assert params.heads["stage2"]["0.weight"].shape == (2, 5, 6)
     assert params.heads["stage1"]["0.weight"].shape == (1, 5, 4)
 
@@ -175,7 +176,11 @@ def test_names_that_are_not_there() -> None:
 def test_parse_taps() -> None:
     taps = parse_taps(("Smiling=layer2",), ("Male", "Smiling", "Young"), "layer4")
     assert taps == {"Male": "layer4", "Smiling": "layer2", "Young": "layer4"}
-    assert group_by_tap(taps) == {"layer4": ("Male", "Young"), "layer2": ("Smiling",)}
+    groups = make_groups(dict.fromkeys(taps, binary()), taps)
+    assert {name: group.tasks for name, group in groups.items()} == {
+        "layer4": ("Male", "Young"),
+        "layer2": ("Smiling",),
+    }
     with pytest.raises(UserError, match="write task=stage"):
         parse_taps(("Smiling",), ("Smiling",), "layer4")
     with pytest.raises(UserError, match=r"not in data\.attributes"):

@@ -7,12 +7,12 @@ import torch
 from torch.utils._pytree import tree_leaves, tree_map
 
 from mtl.errors import UserError
-from mtl.gradients.looks import at_features
+from mtl.gradients.sources import at_features
 from mtl.methods.uncertainty import uncertainty
 from mtl.optim import adamw, make_schedule
 from mtl.training.compile import maybe_compile
-from mtl.training.step import init_state, make_train_step
-from tests.tiny import TASKS, make_batch, make_gates, make_tiny
+from mtl.training.step import init_state
+from tests.tiny import TASKS, make_batch, make_gates, make_tiny, make_train_step
 
 CPU = torch.device("cpu")
 GATES = [(True, True, True), (True, False, True), (False, True, False)]

@@ -8,10 +8,10 @@ from torch.utils._pytree import tree_map
 
 from mtl.methods import WEIGHTINGS
 from mtl.optim import adamw, make_schedule
-from mtl.training.step import init_state, make_train_step
-from tests.gradients.test_looks import ALL_LOOKS
+from mtl.training.step import init_state
+from tests.gradients.test_sources import ALL_SOURCES
 from tests.methods.properties import sequence
-from tests.tiny import TASKS, make_batch, make_gates, make_tiny
+from tests.tiny import TASKS, make_batch, make_gates, make_tiny, make_train_step
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -37,12 +37,12 @@ def test_every_method(name: str) -> None:
         assert_close(weights_K, others_K)
 
 
-@pytest.mark.parametrize("name", ALL_LOOKS)
-def test_every_look(name: str) -> None:
+@pytest.mark.parametrize("name", ALL_SOURCES)
+def test_every_source(name: str) -> None:
     """On the GPU tasks are pulled back in chunks under vmap."""
     model, params, buffers = make_tiny()
-    method, look = ALL_LOOKS[name](model)
-    step = make_train_step(model, adamw(), make_schedule("constant", 0.01, 1, 0), method, look)
+    method, source = ALL_SOURCES[name](model)
+    step = make_train_step(model, adamw(), make_schedule("constant", 0.01, 1, 0), method, source)
     arguments = (
         init_state(model, params, buffers, adamw(), method),
         make_batch(num_images=6),

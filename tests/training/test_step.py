@@ -10,13 +10,16 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils._pytree import tree_leaves, tree_map
 
-from mtl.gradients.looks import at_features
+from mtl.gradients.sources import at_features
 from mtl.methods.equal import equal
 from mtl.methods.scale_invariant import scale_invariant
-from mtl.models.model import Model, Params, augment, normalize, separate
+from mtl.models.images import Augmentation, augment, augment_and_normalize, normalize
+from mtl.models.model import Model, Params, separate
 from mtl.optim import adamw, make_schedule, sgd
-from mtl.training.step import TrainState, init_state, make_loss_step, make_predict_step, make_train_step
-from tests.tiny import TASKS, TinyNet, make_batch, make_gates, make_tiny
+from mtl.state import TrainState
+from mtl.training.measuring import make_loss_step, make_predict_step
+from mtl.training.step import init_state
+from tests.tiny import TASKS, TinyNet, make_batch, make_gates, make_tiny, make_train_step
 
 SCHEDULE = make_schedule("cosine", 0.05, 20, 2)
 ALL_ON = make_gates(TASKS, True, True, True)
@@ -54,11 +57,11 @@ def test_dropped_heads_keep_their_bits(head: str, dropped: tuple[bool, ...]) -> 
     for seed in range(3):
         after, metrics = step(after, make_batch(seed=seed), make_gates(TASKS, *dropped))
     assert all(float(loss) > 0 for loss in metrics.losses.values()), "losses of dropped tasks are still told"
-    for tap, members in model.groups.items():
-        for index, task in enumerate(members):
+    for name, group in model.groups.items():
+        for index, task in enumerate(group.tasks):
             pick = lambda tree, index=index: tree_map(lambda value: value[index], tree)  # noqa: E731
-            new = pick((after.params.heads[tap], after.optimizer.heads[tap]))
-            old = pick((state.params.heads[tap], state.optimizer.heads[tap]))
+            new = pick((after.params.heads[name], after.optimizer.heads[name]))
+            old = pick((state.params.heads[name], state.optimizer.heads[name]))
             if dropped[TASKS.index(task)]:
                 assert all(not torch.equal(a, b) for a, b in zip(tree_leaves(new), tree_leaves(old), strict=True))
             else:
@@ -70,12 +73,11 @@ def test_trunk_is_updated_by_the_active_tasks_only() -> None:
     model, state = make_case()
     step, batch = make_train_step(model, adamw(), SCHEDULE, equal(), at_features(model)), make_batch()
     gates = make_gates(TASKS, True, False, True)
-    labels_BK = batch.labels_BK.clone()
-    labels_BK[:, 1] = 1 - labels_BK[:, 1]
+    labels = batch.labels | {"b": 1 - batch.labels["b"]}
     one, _ = step(state, batch, gates)
-    other, _ = step(state, batch._replace(labels_BK=labels_BK), gates)
+    other, _ = step(state, batch._replace(labels=labels), gates)
     assert_same_bits(one.params.trunk, other.params.trunk)
-    on, _ = step(state, batch._replace(labels_BK=labels_BK), ALL_ON)
+    on, _ = step(state, batch._replace(labels=labels), ALL_ON)
     assert not torch.equal(on.params.trunk["stage1.0.weight"], one.params.trunk["stage1.0.weight"])
 
 
@@ -95,11 +97,11 @@ def test_against_a_plain_training_loop() -> None:
     optimizers = [torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9) for module in (trunk, *heads)]
     for number in range(10):
         batch, gates = make_batch(num_images=8, seed=number), [True, number % 2 == 0, number % 3 != 1]
-        features = trunk(normalize(augment(batch.images_BCHW, batch.flip_B, batch.shift_B2)))
+        features = trunk(augment_and_normalize(batch.inputs, batch.augmentation))
         losses = []
-        for k, head in enumerate(heads):
-            known = batch.mask_BK[:, k] > 0
-            losses.append(binary_cross_entropy_with_logits(head(features)[known, 0], batch.labels_BK[known, k]))
+        for task, head in zip(tasks, heads, strict=True):
+            known = batch.mask[task] > 0
+            losses.append(binary_cross_entropy_with_logits(head(features)[known, 0], batch.labels[task][known]))
         for optimizer in optimizers:
             optimizer.zero_grad()
         torch.stack([loss for loss, gate in zip(losses, gates, strict=True) if gate]).sum().backward()
@@ -118,10 +120,9 @@ def test_against_a_plain_training_loop() -> None:
 
 def test_losses_before_training_are_those_of_the_first_step() -> None:
     model, state = make_case()
-    batch = make_batch()._replace(
-        flip_B=torch.zeros(4, dtype=torch.bool), shift_B2=torch.zeros(4, 2, dtype=torch.int64)
-    )
-    before = make_loss_step(model)(state.params, state.buffers, batch)
+    still = Augmentation(torch.zeros(4, dtype=torch.bool), torch.zeros(4, 2, dtype=torch.int64))
+    batch = make_batch()._replace(augmentation=still)
+    before = make_loss_step(model, normalize)(state.params, state.buffers, batch)
     _, metrics = make_train_step(model, adamw(), SCHEDULE, equal(), at_features(model))(state, batch, ALL_ON)
     for task in TASKS:
         torch.testing.assert_close(before[task], metrics.losses[task])
@@ -130,18 +131,19 @@ def test_losses_before_training_are_those_of_the_first_step() -> None:
 def test_prediction_uses_running_statistics() -> None:
     """So an image's logits do not depend on the others of its batch."""
     model, state = make_case()
-    predict, images = make_predict_step(model), make_batch(num_images=4).images_BCHW
+    predict, images = make_predict_step(model, normalize), make_batch(num_images=4).inputs
     together = predict(state.params, state.buffers, images)
     alone = predict(state.params, state.buffers, images[:1])
-    assert together.shape == (4, len(TASKS))
-    torch.testing.assert_close(together[:1], alone, rtol=1e-4, atol=1e-5)
+    for task in TASKS:
+        assert together[task].shape == (4, 1)
+        torch.testing.assert_close(together[task][:1], alone[task], rtol=1e-4, atol=1e-5)
 
 
 def test_augment_by_hand() -> None:
     images = torch.arange(9, dtype=torch.uint8).view(1, 1, 3, 3).repeat(3, 1, 1, 1)
     flip = torch.tensor([False, True, False])
     shift = torch.tensor([[0, 0], [0, 0], [1, -1]])
-    plain, mirrored, moved = augment(images, flip, shift)[:, 0].tolist()
+    plain, mirrored, moved = augment(images, Augmentation(flip, shift))[:, 0].tolist()
     assert plain == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
     assert mirrored == [[2, 1, 0], [5, 4, 3], [8, 7, 6]]
     assert moved == [[3, 3, 4], [6, 6, 7], [6, 6, 7]]
@@ -150,7 +152,7 @@ def test_augment_by_hand() -> None:
 def test_normalize_is_torchvisions() -> None:
     from torchvision.transforms.v2 import functional
 
-    images = make_batch().images_BCHW
+    images = make_batch().inputs
     expected = functional.normalize(images.float() / 255, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     torch.testing.assert_close(normalize(images), expected, rtol=1e-4, atol=1e-5)
 
@@ -161,10 +163,10 @@ def test_a_network_per_task_is_that_task_trained_alone() -> None:
     model, params_K, buffers_K = separate(together, params, buffers, at_once=False)
     state = train(model, init_state(model, params_K, buffers_K, adamw(), equal()))
     for k, task in enumerate(TASKS):
-        tap = next(tap for tap, members in together.groups.items() if task in members)
-        alone = together._replace(tasks=(task,), groups={tap: (task,)}, trunk=only(together, tap))
+        tap, group = next((name, group) for name, group in together.groups.items() if task in group.tasks)
+        alone = together._replace(tasks=(task,), groups={tap: group._replace(tasks=(task,))}, trunk=only(together, tap))
         head = {name: value.clone() for name, value in params_K.heads[task].items()}
-        one = train(alone, init_state(alone, Params(params.trunk, {tap: head}), buffers, adamw(), equal()), k)
+        one = train(alone, init_state(alone, Params(params.trunk, {tap: head}), buffers, adamw(), equal()))
         for name, value in one.params.trunk.items():
             torch.testing.assert_close(state.params.trunk[name][k], value)
         for name, value in one.buffers.items():
@@ -186,11 +188,10 @@ def test_a_task_without_a_label_in_the_batch_is_not_weighed() -> None:
     """Its loss is 0, and scale-invariant weights are 1 / loss: the others' weights and all parameters stay finite."""
     model, params, buffers = make_tiny()
     batch = make_batch()
-    mask_BK = torch.ones_like(batch.mask_BK)
-    mask_BK[:, 1] = 0.0
+    mask = {"a": torch.ones(4), "b": torch.zeros(4), "c": torch.ones(4)}
     step = make_train_step(model, adamw(), SCHEDULE, scale_invariant(), at_features(model))
     state = init_state(model, params, buffers, adamw(), scale_invariant())
-    state, metrics = step(state, batch._replace(mask_BK=mask_BK), ALL_ON)
+    state, metrics = step(state, batch._replace(mask=mask), ALL_ON)
     assert metrics.weights["b"] == 0.0
     torch.testing.assert_close(metrics.weights["a"], 1.0 / metrics.losses["a"])
     assert all(torch.isfinite(leaf).all() for leaf in tree_leaves(state))
@@ -206,12 +207,9 @@ def only(model: Model, tap: str) -> Callable[..., tuple[dict[str, Tensor], dict[
     return trunk
 
 
-def train(model: Model, state: TrainState, column: int | None = None) -> TrainState:
-    """Three steps on one batch, with all labels or with one task's."""
+def train(model: Model, state: TrainState) -> TrainState:
+    """Three steps on one batch."""
     batch = make_batch()
-    if column is not None:
-        columns = slice(column, column + 1)
-        batch = batch._replace(labels_BK=batch.labels_BK[:, columns], mask_BK=batch.mask_BK[:, columns])
     step = make_train_step(model, adamw(), SCHEDULE, equal(), at_features(model))
     for _ in range(3):
         state, _ = step(state, batch, make_gates(model.tasks, *[True] * len(model.tasks)))

@@ -1,0 +1,56 @@
+"""What happens to images before the trunk: flips and shifts in training, and the normalisation that weights expect."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Augmentation(NamedTuple):
+    """What is drawn for the B images of a batch.
+
+    Attributes:
+      flip_B: bool, True mirrors left and right.
+      shift_B2: int64, rows and columns in pixels; (1, 2) shows the image one row up and two columns to the left.
+    """
+
+    flip_B: Tensor
+    shift_B2: Tensor
+
+
+def normalize(images_BCHW: Tensor) -> Tensor:
+    """Maps uint8 pixels to float32 with ImageNet's mean and deviation, which torchvision's weights expect.
+
+    Example:
+      >>> normalize(torch.full((1, 3, 1, 1), 124, dtype=torch.uint8)).flatten()
+      tensor([0.0056, 0.1352, 0.3568])
+    """
+    mean = torch.tensor(IMAGENET_MEAN, device=images_BCHW.device).view(3, 1, 1)
+    scale = 1.0 / torch.tensor(IMAGENET_STD, device=images_BCHW.device).view(3, 1, 1)
+    return images_BCHW.to(torch.float32) * (scale / 255.0) - mean * scale
+
+
+def augment(images_BCHW: Tensor, augmentation: Augmentation) -> Tensor:
+    """Flips and shifts each image by its own draw; what a shift uncovers repeats the border.
+
+    Example:
+      >>> flip = Augmentation(torch.tensor([True]), torch.zeros(1, 2, dtype=torch.int64))
+      >>> augment(torch.tensor([[[[1, 2, 3]]]]), flip)
+      tensor([[[[3, 2, 1]]]])
+    """
+    num_images, num_channels, height, width = images_BCHW.shape
+    device, (flip_B, shift_B2) = images_BCHW.device, augmentation
+    rows_BH = (torch.arange(height, device=device) + shift_B2[:, :1]).clamp(0, height - 1)
+    columns_BW = (torch.arange(width, device=device) + shift_B2[:, 1:]).clamp(0, width - 1)
+    columns_BW = torch.where(flip_B[:, None], width - 1 - columns_BW, columns_BW)
+    image_index = torch.arange(num_images, device=device)[:, None, None, None]
+    channel_index = torch.arange(num_channels, device=device)[None, :, None, None]
+    return images_BCHW[image_index, channel_index, rows_BH[:, None, :, None], columns_BW[:, None, None, :]]
+
+
+def augment_and_normalize(images_BCHW: Tensor, augmentation: Augmentation) -> Tensor:
+    """What the trunk reads in training: [B, 3, H, W] float32."""
+    return normalize(augment(images_BCHW, augmentation))

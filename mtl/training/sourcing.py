@@ -1,0 +1,123 @@
+"""Which source of gradients each training step has: the features, the parameters, or what was measured there before."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+from mtl.batch import Batch
+from mtl.errors import UserError
+from mtl.gradients import sources
+from mtl.gradients.parameters import choose_probes
+from mtl.gradients.sources import Gates, Source
+from mtl.methods.interface import AnyMethod, GradientMethod
+from mtl.models.model import Model, Params
+from mtl.models.probes import Tensors
+from mtl.state import TrainState
+from mtl.training.step import Metrics
+
+Step = Callable[[TrainState, Batch, Gates], tuple[TrainState, Metrics]]
+# (state, batch, gates, number of open gates, number of the batch in its epoch) -> (state, metrics)
+SourcedStep = Callable[[TrainState, Batch, Gates, int, int], tuple[TrainState, Metrics]]
+
+
+class Sourcing(NamedTuple):
+    """Where a method gets gradients from.
+
+    Attributes:
+      level: "features", "parameters", or "auto": the features, or the parameters for a method that is nothing without.
+      every: steps from one measurement at the parameters to the next.
+      fraction: share of the batch that is measured there.
+    """
+
+    level: str = "auto"
+    every: int = 1
+    fraction: float = 1.0
+
+
+def find_level(wanted: str, method: AnyMethod) -> str:
+    """Where the method looks at gradients: "features" or "parameters".
+
+    Raises:
+      UserError: for an unknown level, or the features for a method that keeps gradients from step to step.
+    """
+    needs_parameters = isinstance(method, GradientMethod) and not method.at_features
+    if wanted not in ("auto", "features", "parameters"):
+        raise UserError(f"gradients.level is {wanted!r}; choose auto, features or parameters")
+    if wanted == "features" and needs_parameters:
+        raise UserError(
+            "this method keeps gradients from step to step, and at the features each step has other images: "
+            "set gradients.level to parameters or auto"
+        )
+    return "parameters" if needs_parameters or wanted == "parameters" else "features"
+
+
+def check(sourcing: Sourcing, method: AnyMethod, gates_per_step: bool) -> None:
+    """Refuses values that are out of range, or do not go with each other.
+
+    Raises:
+      UserError: for such a value.
+    """
+    level, every, fraction = sourcing
+    if find_level(level, method) == "features":
+        return
+    if every < 1:
+        raise UserError(f"gradients.every is {every}; give a number of steps from 1 up")
+    if not 0.0 < fraction <= 1.0:
+        raise UserError(f"gradients.fraction is {fraction}; give a share of the batch above 0, at most 1")
+    if isinstance(method, GradientMethod) and (every > 1 or fraction < 1.0):
+        raise UserError(
+            "this method changes the gradients themselves: leave gradients.every and gradients.fraction at 1"
+        )
+    if gates_per_step and every > 1:
+        raise UserError("gates that are drawn per step open tasks that were not looked at: leave gradients.every at 1")
+
+
+def make_sourced_step(
+    model: Model,
+    method: AnyMethod,
+    sourcing: Sourcing,
+    params: Params,
+    buffers: Tensors,
+    inputs_shape: tuple[int, ...],
+    make_step: Callable[[Source], Step],
+) -> SourcedStep:
+    """Makes the function that takes a step with the right source; each step that is needed is made once.
+
+    Args:
+      sourcing: which `check` has passed.
+      params, buffers: of the network, on its device.
+      inputs_shape: [B, ...] of what the trunk reads in every step.
+      make_step: source -> training step.
+
+    Raises:
+      UserError: if `sourcing.fraction` leaves fewer than 2 examples.
+    """
+    on_gradients = isinstance(method, GradientMethod)
+    if find_level(sourcing.level, method) == "features":
+        only = make_step(sources.gradients_at_features(model) if on_gradients else sources.at_features(model))
+        return lambda state, batch, gates, num_open, number: only(state, batch, gates)
+
+    num_examples = round(sourcing.fraction * inputs_shape[0])
+    if num_examples < 2:
+        raise UserError(
+            f"gradients.fraction is {sourcing.fraction}, which leaves {num_examples} of {inputs_shape[0]} images; "
+            "give one that leaves at least 2, or BatchNorm has nothing to average"
+        )
+
+    @cache
+    def step_of(num_open: int) -> Step:
+        if num_open == 0:
+            return make_step(sources.remembered(model))
+        if isinstance(method, GradientMethod):
+            return make_step(sources.gradients_at_parameters(model, num_open))
+        halves = method.needs_halves
+        num_rows = 2 * num_open if halves else num_open
+        probes = choose_probes(model, params, buffers, (num_examples, *inputs_shape[1:]), num_rows)
+        if num_examples < inputs_shape[0]:
+            return make_step(sources.at_parameters_of_first(model, probes, num_open, num_examples, halves))
+        return make_step(sources.at_parameters(model, probes, num_open, halves))
+
+    def take(state: TrainState, batch: Batch, gates: Gates, num_open: int, number: int) -> tuple[TrainState, Metrics]:
+        return step_of(num_open if number % sourcing.every == 0 else 0)(state, batch, gates)
+
+    return take
