@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 from absl import app, flags
 
-from mtl.record import provenance
-from mtl.training.checkpoint import write_json
+from mtl.record.files import write_json
+from mtl.training import provenance
 
 NUM_KILLS = flags.DEFINE_integer("num_kills", 5, "lives that end by SIGKILL")
 SEED = flags.DEFINE_integer("kill_seed", 0, "of the moments")

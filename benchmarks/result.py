@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from mtl.record import provenance
-from mtl.training.checkpoint import write_json
+from mtl.record.files import write_json
+from mtl.training import provenance
 
 
 def write_result(

@@ -9,7 +9,6 @@ All of them measure V and keep the account of Algorithm 1, so that their logs ca
 drawn once per epoch, as in the paper, or once per step.
 """
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from mtl import dst
 from mtl.errors import UserError
+from mtl.record.reading import read_dst
 
 METRICS = {"depth": "d", "count": "c", "incompleteness": "u", "stagnancy": "r"}  # name -> the paper's letter
 # The index is the random stream of the method's gates.
@@ -113,8 +113,7 @@ def read_control(dst_run: Path, num_epochs: int) -> list[float]:
     Raises:
       UserError: if that run is not there or not as long.
     """
-    path = dst_run / "dst.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    lines = read_dst(dst_run)
     if len(lines) < num_epochs:
         raise UserError(
             f"random_drop repeats the drop rates of the DST run in {dst_run}, which has {len(lines)} of {num_epochs} "

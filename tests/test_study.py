@@ -8,8 +8,9 @@ import pytest
 from ml_collections import ConfigDict
 
 from mtl.errors import UserError
+from mtl.statistics import write_results
 from mtl.statistics.tables import markdown
-from mtl.study import order_methods, single_run, study, write_results
+from mtl.study import order_methods, single_run, study
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """What a study and its runs wrote, read back."""
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from mtl.errors import UserError
+from mtl.record.files import Line, read_json, read_lines
+from mtl.record.paths import CONFIG, DST, METRICS, RESULTS, run_folder
 
 
 class RunRecord(NamedTuple):
@@ -22,9 +21,9 @@ class RunRecord(NamedTuple):
     folder: Path
     config: dict[str, Any]
     results: dict[str, Any]
-    steps: list[dict[str, Any]]
-    epochs: list[dict[str, Any]]
-    dst: list[dict[str, Any]]
+    steps: list[Line]
+    epochs: list[Line]
+    dst: list[Line]
 
 
 class StudyRecord(NamedTuple):
@@ -40,15 +39,13 @@ def read_study(workdir: Path) -> StudyRecord:
     """Reads all that a finished study wrote.
 
     Raises:
-      UserError: if there is no finished study in `workdir`.
+      UserError: if there is no finished study in `workdir`, or a file of it is damaged.
     """
-    if not (workdir / "results.json").is_file():
-        raise UserError(
-            f"{workdir} holds no finished study (no results.json): run --job=study with this --workdir first"
-        )
-    config, results = (json.loads((workdir / name).read_text()) for name in ("config.json", "results.json"))
+    if not (workdir / RESULTS).is_file():
+        raise UserError(f"{workdir} holds no finished study (no {RESULTS}): run --job=study with this --workdir first")
+    config, results = (read_json(workdir / name) for name in (CONFIG, RESULTS))
     runs = {
-        method: {seed: read_run(workdir / method / f"seed_{seed}") for seed in seeds}
+        method: {seed: read_run(run_folder(workdir, method, seed)) for seed in seeds}
         for method, seeds in results["seeds"].items()
     }
     return StudyRecord(workdir, config, results, runs)
@@ -56,22 +53,17 @@ def read_study(workdir: Path) -> StudyRecord:
 
 def read_run(folder: Path) -> RunRecord:
     """Reads one run's files."""
-    metrics = _read_lines(folder / "metrics.jsonl")
-    return RunRecord(
-        folder,
-        json.loads((folder / "config.json").read_text()),
-        json.loads((folder / "results.json").read_text()),
-        [line for line in metrics if line["kind"] == "step"],
-        [line for line in metrics if line["kind"] == "epoch"],
-        _read_lines(folder / "dst.jsonl") if (folder / "dst.jsonl").is_file() else [],
-    )
+    config, results = (read_json(folder / name) for name in (CONFIG, RESULTS))
+    return RunRecord(folder, config, results, *read_metrics(folder), read_dst(folder))
 
 
-def read_arrays(folder: Path, name: str) -> dict[str, np.ndarray]:
-    """Reads predictions.npz or examples.npz of a run."""
-    with np.load(folder / name) as file:
-        return dict(file)
+def read_metrics(folder: Path) -> tuple[list[Line], list[Line]]:
+    """The lines of a run's metrics.jsonl: (of steps, of epochs)."""
+    lines = read_lines(folder / METRICS)
+    return [line for line in lines if line["kind"] == "step"], [line for line in lines if line["kind"] == "epoch"]
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+def read_dst(folder: Path) -> list[Line]:
+    """The lines of a run's dst.jsonl; none if it dropped nothing, or is not there."""
+    path = folder / DST
+    return read_lines(path) if path.is_file() else []

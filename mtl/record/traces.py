@@ -1,24 +1,24 @@
 """What the runs' logs tell of a study beside their predictions: tasks dropped, weights given, gradients looked at."""
 
-import json
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-Folders = dict[str, dict[int, Path]]  # method -> seed -> folder of a finished run
-Line = dict[str, Any]
+from mtl.record.files import Line, read_json
+from mtl.record.paths import CONFIG
+from mtl.record.reading import read_dst, read_metrics
+from mtl.record.runs import Folders
 
 
 def read_drop_rates(folders: Folders) -> dict[str, Any]:
     """Drop rates 1 - P and gates of every run that drops tasks: method -> seed -> a list over epochs."""
-    dropping = {method: runs for method, runs in folders.items() if all(_dst_lines(run) for run in runs.values())}
+    dropping = {method: runs for method, runs in folders.items() if all(read_dst(run) for run in runs.values())}
     return {
         method: {
             str(seed): [
                 {"epoch": line["epoch"], "drop_rate": {t: 1.0 - p for t, p in line["P"].items()}, "G": line["G"]}
-                for line in _dst_lines(run)
+                for line in read_dst(run)
             ]
             for seed, run in runs.items()
         }
@@ -49,21 +49,17 @@ def _dropped(lines: list[Line], tasks: list[str]) -> dict[str, float]:
     }
 
 
-def largest_weight_deviations(folders: Folders, methods: Collection[str]) -> dict[str, float]:
+def largest_weight_deviations(folders: Folders) -> dict[str, float]:
     """How far a method's weights ever were from equal ones: max |K w_t / sum_s w_s - 1| over tasks and logged steps.
 
     Near 0 the method did nothing in this study that joint training, with another scale of its gradient, does not do.
-
-    Args:
-      folders: the study's runs.
-      methods: those whose weights say all; runs of others, of runs that drop tasks, and without logged weights are left
-        out.
+    Left out are runs of methods whose weights do not say all, runs that drop tasks, and those without logged weights.
     """
     deviations: dict[str, float] = {}
     for name, runs in folders.items():
-        if _of_method(runs) not in methods or any(_dst_lines(run) for run in runs.values()):
+        if not _described(runs, "weights_say_all") or any(read_dst(run) for run in runs.values()):
             continue
-        steps = [line for run in runs.values() for line in _lines(run, "step") if "weights" in line]
+        steps = [line for run in runs.values() for line in read_metrics(run)[0] if "weights" in line]
         weights_SK = np.array([list(line["weights"].values()) for line in steps])
         if len(steps):
             equal_S1 = weights_SK.mean(axis=1, keepdims=True)
@@ -71,28 +67,16 @@ def largest_weight_deviations(folders: Folders, methods: Collection[str]) -> dic
     return deviations
 
 
-def gradient_levels(folders: Folders, methods: Collection[str]) -> dict[str, str]:
+def gradient_levels(folders: Folders) -> dict[str, str]:
     """Where the methods that look at gradients looked: "features" or "parameters", of the trunk."""
     levels: dict[str, str] = {}
     for name, runs in folders.items():
-        if _of_method(runs) in methods:
-            measured = _lines(next(iter(runs.values())), "epoch")[-1].get("gradients", {})
-            levels[name] = "parameters" if "parameters" in measured else "features"
+        if _described(runs, "looks_at_gradients"):
+            _, epochs = read_metrics(next(iter(runs.values())))
+            levels[name] = "parameters" if "parameters" in epochs[-1].get("gradients", {}) else "features"
     return levels
 
 
-def _of_method(runs: dict[int, Path]) -> str:
-    return json.loads((next(iter(runs.values())) / "config.json").read_text())["config"]["method"]
-
-
-def _lines(folder: Path, kind: str) -> list[Line]:
-    return [line for line in _read(folder / "metrics.jsonl") if line["kind"] == kind]
-
-
-def _dst_lines(folder: Path) -> list[Line]:
-    path = folder / "dst.jsonl"
-    return _read(path) if path.is_file() else []
-
-
-def _read(path: Path) -> list[Line]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+def _described(runs: dict[int, Path], field: str) -> bool:
+    """What config.json says of a run's method; no, where the run is from before it said so."""
+    return read_json(next(iter(runs.values())) / CONFIG).get(field, False)

@@ -5,10 +5,11 @@ import zipfile
 from pathlib import Path
 
 from mtl.errors import UserError
+from mtl.record.paths import CONFIG, DST, METRICS, REPORT, RESULTS, VIDEO, find_files
 
 ROOT = Path(__file__).parents[2]
-OF_STUDY = ("report.pdf", "demo.mp4", "results.json", "config.json")
-OF_RUNS = ("config.json", "results.json", "metrics.jsonl", "dst.jsonl")  # predictions hold the data's labels
+OF_STUDY = (REPORT, VIDEO, RESULTS, CONFIG)
+OF_RUNS = (CONFIG, RESULTS, METRICS, DST)  # predictions hold the data's labels
 
 
 def bundle(workdir: Path, path: Path) -> str:
@@ -28,7 +29,7 @@ def bundle(workdir: Path, path: Path) -> str:
         )
     files = {f"study/{name}": workdir / name for name in OF_STUDY}
     for name in OF_RUNS:
-        files |= {f"study/{file.relative_to(workdir)}": file for file in sorted(workdir.glob(f"*/seed_*/{name}"))}
+        files |= {f"study/{file.relative_to(workdir)}": file for file in find_files(workdir, name)}
     files |= {f"code/{name}": ROOT / name for name in source_files()}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from mtl.record.paths import RESULTS
 from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name
 from mtl.report.quote import quote, words
@@ -33,5 +34,5 @@ def _title(study: StudyRecord) -> str:
 
 def _subtitle(study: StudyRecord) -> str:
     if has_many(study):
-        return f"{quote(study, 'results.json', 'methods', 'count')} methods"
+        return f"{quote(study, RESULTS, 'methods', 'count')} methods"
     return words(", ".join(method_name(method) for method in study.results["methods"]))

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
+from mtl.record.paths import RESULTS
 from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name, name_in_sentence, task_name
 from mtl.report.quote import others, quote, words
@@ -45,7 +46,7 @@ def findings(study: StudyRecord) -> list[str]:
     sentences = [gain_sentence(study, method, baseline(study, method)) for method in in_full]
     sentences += [_short_sentence(study, method) for method in told_apart]
     if apart:
-        number = quote(study, "results.json", "", "others_apart")
+        number = quote(study, RESULTS, "", "others_apart")
         sentences.append(f"{number} other {_methods(apart)} cannot be told apart from joint training.")
     if told_apart or apart:
         sentences.append(
@@ -65,11 +66,11 @@ def _range(study: StudyRecord, methods: list[str]) -> str:
         return 0.0 if value is None else value
 
     ends = [
-        f"{quote(study, 'results.json', f'comparisons/{method}/joint/accuracy/overall/difference', 'points')} "
+        f"{quote(study, RESULTS, f'comparisons/{method}/joint/accuracy/overall/difference', 'points')} "
         f"({words(method_name(method))})"
         for method in (min(methods, key=difference), max(methods, key=difference))
     ]
-    number = quote(study, "results.json", "", "others_one_seed")
+    number = quote(study, RESULTS, "", "others_one_seed")
     return (
         f"{number} other {_methods(methods)} differ{'s' if len(methods) == 1 else ''} from joint training by "
         f"{' to '.join(ends)} points in the one seed that they share with it: *one seed allows no verdict on a method*."
@@ -80,7 +81,7 @@ def _short_sentence(study: StudyRecord, method: str) -> str:
     """A comparison with joint training in a line."""
     path = f"comparisons/{method}/joint/accuracy/overall"
     verdict = VERDICTS[study.results["comparisons"][method]["joint"]["accuracy"]["overall"]["verdict"]]
-    difference = quote(study, "results.json", f"{path}/difference", "points")
+    difference = quote(study, RESULTS, f"{path}/difference", "points")
     return f"*{words(_capital(method_name(method)))}*: {difference} points {_interval(study, path)}, *{verdict}*."
 
 
@@ -96,7 +97,7 @@ def gain_sentence(study: StudyRecord, method: str, reference: str) -> str:
     return (
         f"*{words(_capital(method_name(method)))} against {words(name_in_sentence(reference))}* "
         f"({_seeds(study, method, reference)}): mean accuracy differs by "
-        f"{quote(study, 'results.json', f'{path}/difference', 'points')} points "
+        f"{quote(study, RESULTS, f'{path}/difference', 'points')} points "
         f"{interval}: *{VERDICTS[verdict]}*.{'' if verdict == ONE_SEED else ' ' + _tasks(comparison)}"
     )
 
@@ -128,10 +129,10 @@ def _gates(study: StudyRecord, form: str) -> str:
     )
     shares = ", each as the share of the epoch's steps in which it was shut" if of_step else ""
     return (
-        f"{name} *shut {quote(study, 'results.json', f'{path}/num_shut', 'tally')} of "
-        f"{quote(study, 'results.json', f'{path}/num_gates', 'tally')} gates*, counted over tasks, epochs and "
-        f"seeds{shares}: {quote(study, 'results.json', f'{path}/gates_shut', 'percent', 1)} %. Its mean drop rate "
-        f"$1 - P$ was {quote(study, 'results.json', f'{path}/drop_rate', 'percent', 1)} %: that is how likely a gate "
+        f"{name} *shut {quote(study, RESULTS, f'{path}/num_shut', 'tally')} of "
+        f"{quote(study, RESULTS, f'{path}/num_gates', 'tally')} gates*, counted over tasks, epochs and "
+        f"seeds{shares}: {quote(study, RESULTS, f'{path}/gates_shut', 'percent', 1)} %. Its mean drop rate "
+        f"$1 - P$ was {quote(study, RESULTS, f'{path}/drop_rate', 'percent', 1)} %: that is how likely a gate "
         "was to be shut, not how often it was."
     )
 
@@ -141,7 +142,7 @@ def _of_baseline(study: StudyRecord, form: str) -> str:
     other = words(name_in_sentence(reference))
     path = f"comparisons/{form}/{reference}/accuracy/overall"
     verdict = study.results["comparisons"][form][reference]["accuracy"]["overall"]["verdict"]
-    low, high = (quote(study, "results.json", f"{path}/interval/{end}", "points") for end in (0, 1))
+    low, high = (quote(study, RESULTS, f"{path}/interval/{end}", "points") for end in (0, 1))
     return {
         "gain": f"In this study *{name} gains over {other}* in mean accuracy.",
         "loss": f"In this study *{name} loses against {other}* in mean accuracy.",
@@ -174,7 +175,7 @@ def equal_sentences(study: StudyRecord) -> list[str]:
     for group, runs in enumerate(study.results["equal_predictions"]):
         names = [
             f"{words(method_name(method))} (seed "
-            f"{quote(study, 'results.json', f'equal_predictions/{group}/{index}/1', 'integer')})"
+            f"{quote(study, RESULTS, f'equal_predictions/{group}/{index}/1', 'integer')})"
             for index, (method, _) in enumerate(runs)
         ]
         sentences.append(
@@ -191,32 +192,32 @@ def negative_transfer_sentence(study: StudyRecord, method: str) -> str:
     significant = (
         "one seed, so nothing is said of significance"
         if verdict == ONE_SEED
-        else f"{quote(study, 'results.json', f'{path}/negative_transfer/num_tasks', 'integer')} of them significantly"
+        else f"{quote(study, RESULTS, f'{path}/negative_transfer/num_tasks', 'integer')} of them significantly"
     )
     return (
-        f"{words(_capital(method_name(method)))}: {quote(study, 'results.json', f'{path}/lower', 'integer')} of "
-        f"{quote(study, 'results.json', 'tasks', 'count')} tasks are below their single-task network, "
+        f"{words(_capital(method_name(method)))}: {quote(study, RESULTS, f'{path}/lower', 'integer')} of "
+        f"{quote(study, RESULTS, 'tasks', 'count')} tasks are below their single-task network, "
         f"{significant}; "
-        f"$Delta_m$ is {quote(study, 'results.json', f'{path}/delta_m/mean', 'signed')} % (mean) and "
-        f"{quote(study, 'results.json', f'{path}/delta_m/median', 'signed')} % (median)."
+        f"$Delta_m$ is {quote(study, RESULTS, f'{path}/delta_m/mean', 'signed')} % (mean) and "
+        f"{quote(study, RESULTS, f'{path}/delta_m/median', 'signed')} % (median)."
     )
 
 
 def _interval(study: StudyRecord, path: str) -> str:
-    low, high = (quote(study, "results.json", f"{path}/interval/{end}", "points") for end in (0, 1))
-    p_value = quote(study, "results.json", f"{path}/p_value", "p", 3)
+    low, high = (quote(study, RESULTS, f"{path}/interval/{end}", "points") for end in (0, 1))
+    p_value = quote(study, RESULTS, f"{path}/p_value", "p", 3)
     return f"(95 % interval {low} to {high}, $p$ {'' if '<' in p_value else '= '}{p_value})"
 
 
 def _image_interval(study: StudyRecord, path: str) -> str:
-    low, high = (quote(study, "results.json", f"{path}/image_interval/{end}", "points") for end in (0, 1))
+    low, high = (quote(study, RESULTS, f"{path}/image_interval/{end}", "points") for end in (0, 1))
     return f"(95 % interval over test images {low} to {high})"
 
 
 def _seeds(study: StudyRecord, method: str, reference: str) -> str:
     path = f"comparisons/{method}/{reference}/seeds"
     num = len(study.results["comparisons"][method][reference]["seeds"])
-    return f"{quote(study, 'results.json', path, 'count')} seed{'s' if num > 1 else ''}"
+    return f"{quote(study, RESULTS, path, 'count')} seed{'s' if num > 1 else ''}"
 
 
 def _tasks(comparison: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """What the images of a study are, as far as its files say it."""
 
 from mtl.data.attributes import PUBLISHED
+from mtl.record.paths import RESULTS
 from mtl.record.reading import StudyRecord
 from mtl.report.quote import quote
 
@@ -21,7 +22,7 @@ def kind(study: StudyRecord) -> str:
 
 def described(study: StudyRecord) -> str:
     """A sentence of markup on what the images are."""
-    number = quote(study, "results.json", "split_sizes/train", "integer")
+    number = quote(study, RESULTS, "split_sizes/train", "integer")
     return {
         DRAWN: "The faces are *drawn by a program*, not photographs: the figures show that the system works, no more.",
         CELEBA: "The images are those of CelebA, all of them.",

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from mtl.record.paths import FIGURES, REPORT, RESULTS, TABLES, VIDEO
 from mtl.record.reading import read_study
 from mtl.report.document import document
 from mtl.report.figures import draw_figures
 from mtl.report.typeset import typeset
 from mtl.report.video import make_video
+from mtl.statistics import write_results
 from mtl.statistics.tables import tables
-from mtl.study import write_results
 
 
 def report(workdir: Path) -> str:
@@ -18,10 +19,10 @@ def report(workdir: Path) -> str:
       UserError: if there is no finished run, or something of the extra [report] is missing.
     """
     results = write_results(workdir, with_comparisons=True)
-    (workdir / "tables.md").write_text(tables(results) + "\n")
+    (workdir / TABLES).write_text(tables(results) + "\n")
     study = read_study(workdir)
-    figures = draw_figures(study, workdir / "figures")
+    figures = draw_figures(study, workdir / FIGURES)
     relative = {name: path.relative_to(workdir).as_posix() for name, path in figures.items()}
-    typeset(document(study, relative), workdir / "report.pdf")
-    make_video(study, workdir / "demo.mp4")
-    return f"Wrote {workdir}/report.pdf, demo.mp4, figures/, results.json and tables.md."
+    typeset(document(study, relative), workdir / REPORT)
+    make_video(study, workdir / VIDEO)
+    return f"Wrote {workdir}/{REPORT}, {VIDEO}, {FIGURES}/, {RESULTS} and {TABLES}."

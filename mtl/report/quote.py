@@ -8,10 +8,11 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mtl.record.paths import CONFIG, DST, METRICS, RESULTS, parse_run_file
 from mtl.record.reading import StudyRecord
 from mtl.statistics import ONE_SEED
 
-WIDE = ("gains", "all_gains", "accuracy", "faces", "mistakes", "evidence")  # figures as wide as the text
+WIDE = ("gains", "all_gains", "accuracy", "faces", "mistakes", "saliency")  # figures as wide as the text
 Format = Callable[[Any, int], str]
 FORMATS: dict[str, Format] = {
     "percent": lambda value, digits: f"{100 * value:.{digits}f}",
@@ -50,22 +51,17 @@ def look_up(study: StudyRecord, file: str, path: str) -> Any:
     """The value at a place.
 
     Args:
-      file: "results.json" or "config.json" of the study, or "<method>/seed_<s>/<name>" of a run; of metrics.jsonl the
+      file: results.json or config.json of the study, or what `paths.run_file` gives of a run; of metrics.jsonl the
         lines are those of epochs.
       path: keys and indices with "/" between them; "" for the whole file. What is below a None is None.
     """
     value: Any
-    *run, name = file.split("/")
-    if run:
-        record = study.runs[run[0]][int(run[1].removeprefix("seed_"))]
-        value = {
-            "results.json": record.results,
-            "config.json": record.config,
-            "dst.jsonl": record.dst,
-            "metrics.jsonl": record.epochs,
-        }[name]
+    if "/" in file:
+        method, seed, name = parse_run_file(file)
+        record = study.runs[method][seed]
+        value = {RESULTS: record.results, CONFIG: record.config, DST: record.dst, METRICS: record.epochs}[name]
     else:
-        value = {"results.json": study.results, "config.json": study.config}[name]
+        value = {RESULTS: study.results, CONFIG: study.config}[file]
     for key in path.split("/") if path else []:
         if value is None:
             return None

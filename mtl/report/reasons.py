@@ -6,6 +6,7 @@ Where a setting has a few values, `OF_VALUES` has a text for each; the others ar
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from mtl.record.paths import CONFIG, DST, METRICS, RESULTS, run_file
 from mtl.record.reading import RunRecord, StudyRecord
 from mtl.report.names import BACKBONES, name_in_sentence
 from mtl.report.quote import quote, words
@@ -113,7 +114,7 @@ def _images(study: StudyRecord) -> list[Setting]:
 def _training(study: StudyRecord) -> list[Setting]:
     train = study.config["config"]["train"]
     method, seed, _ = _example(study)
-    num_steps = quote(study, f"{method}/seed_{seed}/metrics.jsonl", "0/step", "integer")
+    num_steps = quote(study, run_file(method, seed, METRICS), "0/step", "integer")
     adamw, warm = train["optimizer"] == "adamw", train["warmup_epochs"]
     lines = [
         _number(study, "train/epochs", epochs_reason(study)),
@@ -141,14 +142,14 @@ def epochs_reason(study: StudyRecord) -> str:
     method, seed, run = _example(study)
     if len(run.epochs) == 1:
         return "one pass over the training images; whether more would raise validation accuracy is not known"
-    file, best, last = f"{method}/seed_{seed}/metrics.jsonl", run.results["best_epoch"], len(run.epochs)
+    file, best, last = run_file(method, seed, METRICS), run.results["best_epoch"], len(run.epochs)
 
     def at(epoch: int) -> str:
         return f"{quote(study, file, f'{epoch - 1}/valid/overall_accuracy', 'percent', 1)} %"
 
     name = words(name_in_sentence(method))
-    number = quote(study, f"{method}/seed_{seed}/results.json", "seed", "integer")
-    best_number = quote(study, f"{method}/seed_{seed}/results.json", "best_epoch", "integer")
+    number = quote(study, run_file(method, seed, RESULTS), "seed", "integer")
+    best_number = quote(study, run_file(method, seed, RESULTS), "best_epoch", "integer")
     ends = (
         f"{at(last)} after the last, which is the best"
         if best == last
@@ -192,7 +193,7 @@ def _dropping(study: StudyRecord) -> list[Setting]:
         return []
     method = main_form(study) or methods[0]
     seed, run = next(iter(study.runs[method].items()))
-    file = f"{method}/seed_{seed}/dst.jsonl"
+    file = run_file(method, seed, DST)
     lambdas = [
         Setting(f"$lambda_{letter}$, {name}", quote(study, file, f"0/weights/{letter}", "plain"), _weight(run, letter))
         for letter, name in LETTERS.items()
@@ -241,7 +242,7 @@ def _choice(study: StudyRecord, path: str) -> Setting:
 
 
 def _number(study: StudyRecord, path: str, meaning: str) -> Setting:
-    return Setting(path.replace("/", "."), quote(study, "config.json", f"config/{path}", "plain"), meaning)
+    return Setting(path.replace("/", "."), quote(study, CONFIG, f"config/{path}", "plain"), meaning)
 
 
 def _listed(entries: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """Which methods the figures show where a study has more than can be told apart in one panel."""
 
+from mtl.record.paths import EXAMPLES, RESULTS
 from mtl.record.reading import RunRecord, StudyRecord
 from mtl.report.names import name_in_sentence
 from mtl.report.quote import quote, words
@@ -44,7 +45,7 @@ def main_form(study: StudyRecord) -> str | None:
 def example_run(study: StudyRecord) -> RunRecord | None:
     """The first run with examples.npz: of DST where there is one."""
     runs = [run for method in sorted(study.runs, key="dst".__ne__) for run in study.runs[method].values()]
-    return next((run for run in runs if (run.folder / "examples.npz").is_file()), None)
+    return next((run for run in runs if (run.folder / EXAMPLES).is_file()), None)
 
 
 def has_spread(study: StudyRecord) -> bool:
@@ -57,5 +58,5 @@ def shown_note(study: StudyRecord) -> str:
     if not has_many(study):
         return ""
     always = "".join(f"{words(name_in_sentence(method))}, " for method in ALWAYS if method in study.results["methods"])
-    num_methods = quote(study, "results.json", "methods", "count")
+    num_methods = quote(study, RESULTS, "methods", "count")
     return f" Of {num_methods} methods are shown: {always}the best and the worst others in mean accuracy."

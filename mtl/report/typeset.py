@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from mtl.errors import UserError
-from mtl.training.checkpoint import write_atomically
+from mtl.record.files import write_atomically
 
 TEMPLATE = Path(__file__).with_name("template.typ")
 

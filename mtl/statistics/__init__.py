@@ -6,12 +6,15 @@
   comparison    one method less another
   calibration   does a predicted probability say how often the attribute is there?
   summary       all of it for a study
+  results       results.json, with what the runs' logs add
+  tables        results.json as Markdown
 
 Shape legend: N test images, K tasks, S seeds, C clusters of images (identities), R resamples.
 """
 
 from mtl.statistics.comparison import ONE_SEED, REFERENCES, compare, compare_all
 from mtl.statistics.predictions import Predictions, read_predictions
+from mtl.statistics.results import write_results
 from mtl.statistics.summary import describe, summarize
 
 __all__ = [
@@ -23,4 +26,5 @@ __all__ = [
     "describe",
     "read_predictions",
     "summarize",
+    "write_results",
 ]

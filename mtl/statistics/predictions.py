@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 
 from mtl.errors import UserError
+from mtl.record.files import read_arrays
 
 
 class Predictions(NamedTuple):
@@ -44,15 +44,12 @@ def read_predictions(path: Path) -> Predictions:
     names = ("logits", "labels", "mask", "identity", "majority", "tasks", "ids")
     again = "delete that run's folder and train it again"
     try:
-        with path.open("rb") as file, np.load(file) as archive:
-            arrays = {name: archive[name] for name in names}
+        arrays = read_arrays(path)
     except FileNotFoundError:
         raise UserError(f"{path} is missing; train that run first") from None
-    except KeyError as error:
-        raise UserError(f"{path} lacks an array ({error.args[0]}), as of an older version; {again}") from error
-    except (OSError, EOFError, ValueError, BadZipFile) as error:
-        raise UserError(f"{path} cannot be read ({error}); {again}") from error
-    logits_NK, labels_NK, mask_NK, identity_N, majority_K, tasks_K, ids_N = arrays.values()
+    if lacking := [name for name in names if name not in arrays]:
+        raise UserError(f"{path} lacks an array ({lacking[0]}), as of an older version; {again}")
+    logits_NK, labels_NK, mask_NK, identity_N, majority_K, tasks_K, ids_N = (arrays[name] for name in names)
     N, K = len(ids_N), len(tasks_K)
     shapes = [array.shape for array in (logits_NK, labels_NK, mask_NK, identity_N, majority_K)]
     if shapes != [(N, K)] * 3 + [(N,), (K,)] or not np.isfinite(logits_NK).all():

@@ -4,19 +4,15 @@ A checkpoint is a plain dictionary of tensors, named by their place in the tree,
 written to a temporary file, synced and renamed, so a run that is killed leaves the old one or the new one, never half.
 """
 
-import io
 import json
-import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
 import torch
 from torch.utils._pytree import keystr, tree_flatten_with_path, tree_unflatten
 
-from mtl import locks
+from mtl.record import files
 
 Tree = TypeVar("Tree")
 KEPT = 2  # the newest, and one to fall back on
@@ -60,7 +56,8 @@ def save_file(path: Path, tree: Any, progress: dict[str, Any]) -> None:
     """Writes one checkpoint atomically."""
     tensors = {keystr(place): tensor for place, tensor in tree_flatten_with_path(tree)[0]}
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda file: torch.save({"tensors": tensors, "progress": json.dumps(progress)}, file))
+    content = {"tensors": tensors, "progress": json.dumps(progress)}
+    files.write_atomically(path, lambda file: torch.save(content, file))
 
 
 def load_file(path: Path, template: Tree) -> Checkpoint:
@@ -70,32 +67,6 @@ def load_file(path: Path, template: Tree) -> Checkpoint:
     leaves = [content["tensors"][keystr(place)].to(like.device) for place, like in places]
     assert len(leaves) == len(content["tensors"]), f"{path} holds other tensors than this run has"
     return Checkpoint(tree_unflatten(leaves, spec), json.loads(content["progress"]))
-
-
-def write_atomically(path: Path, write: Callable[[Any], object]) -> None:
-    """Lets `write` fill a temporary file, syncs it and renames it to `path`.
-
-    Of two processes that write the same file, a study and a report, say, the second waits for the first.
-    """
-    unfinished = path.with_name(path.name + ".tmp")
-    with locks.temporary(unfinished) as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-        unfinished.replace(path)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON atomically, indented for people; NaN is refused, since it is not JSON."""
-    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
-    write_atomically(path, lambda file: file.write(text.encode()))
-
-
-def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes a compressed .npz atomically."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    write_atomically(path, lambda file: file.write(buffer.getvalue()))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from mtl.models.model import Params
+from mtl.record.examples import SALIENCY
 from mtl.training.run import Run
 
 NUM_RANDOM = 24
@@ -20,13 +21,13 @@ def show_examples(
       positions: [M] int64, rows of predictions.npz; the first `num_random` are the random ones, the others follow the
         tasks' order (a task without a mistake repeats its least confident image).
       images: [M, 3, H, W] uint8, as the network sees them.
-      evidence: [M, K, H, W] uint8, |gradient of a task's logit| per pixel, scaled so that its largest is 255.
+      SALIENCY: [M, K, H, W] uint8, |gradient of a task's logit| per pixel, scaled so that its largest is 255.
       num_random: int64 scalar.
     """
     positions = choose_positions(predictions["logits"], predictions["labels"], predictions["mask"])
     rows = run.rows["test"][positions]
     images = torch.from_numpy(np.asarray(run.pack.images_NCHW)[rows])
-    evidence = [
+    saliency = [
         to_bytes(run.saliency_step(params, buffers, chunk.to(run.device)).cpu().numpy())
         for chunk in images.split(run.config.train.batch_size)
     ]
@@ -34,7 +35,7 @@ def show_examples(
     return {
         "positions": positions,
         "images": images.numpy(),
-        "evidence": np.concatenate(evidence),
+        SALIENCY: np.concatenate(saliency),
         "num_random": np.array(num_random),
     }
 
@@ -47,7 +48,7 @@ def choose_positions(logits_NK: np.ndarray, labels_NK: np.ndarray, mask_NK: np.n
     return np.concatenate([order[:NUM_RANDOM], mistakes])
 
 
-def to_bytes(evidence_BKHW: np.ndarray) -> np.ndarray:
+def to_bytes(saliency_BKHW: np.ndarray) -> np.ndarray:
     """Scales each map so that its largest value is 255; a map of zeros stays one."""
-    largest = evidence_BKHW.max(axis=(2, 3), keepdims=True)
-    return np.rint(255.0 * evidence_BKHW / np.where(largest > 0, largest, 1.0)).astype(np.uint8)
+    largest = saliency_BKHW.max(axis=(2, 3), keepdims=True)
+    return np.rint(255.0 * saliency_BKHW / np.where(largest > 0, largest, 1.0)).astype(np.uint8)

@@ -6,7 +6,6 @@ A run is a pure function of its configuration. Killed at any moment, the same ca
 and ends with the same bits: what it needs is the state, the position (epoch, batch) and the lengths of its logs.
 """
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -24,15 +23,16 @@ from mtl.errors import UserError
 from mtl.gradients import alignment
 from mtl.gradients.alignment import Alignment
 from mtl.progress import progress as show_progress
-from mtl.record import provenance
+from mtl.record import files
+from mtl.record.paths import BEST, CHECKPOINTS, DST, EXAMPLES, METRICS, PREDICTIONS, RESULTS, run_folder
 from mtl.state import TrainState
-from mtl.training import checkpoint
+from mtl.training import checkpoint, provenance
 from mtl.training.evaluation import mean_losses, probe, score, stack_losses
 from mtl.training.examples import show_examples
-from mtl.training.run import Run, finished, prepare, run_folder, run_name
+from mtl.training.run import Run, finished, prepare, run_name
 from mtl.training.step import Metrics, norm
 
-LOGS = ("metrics.jsonl", "dst.jsonl")
+LOGS = (METRICS, DST)
 
 
 class Sums(NamedTuple):
@@ -110,9 +110,9 @@ def _fit(config: ConfigDict, workdir: Path) -> tuple[TrainState, dict[str, Any]]
 
 def resume(run: Run, state: TrainState) -> tuple[TrainState, Sums, Progress]:
     """Goes back to the newest checkpoint, and cuts the logs to where they were then."""
-    found = checkpoint.load_newest(run.folder / "checkpoint", (state, zero_sums(run)))
+    found = checkpoint.load_newest(run.folder / CHECKPOINTS, (state, zero_sums(run)))
     if found is None:
-        if (run.folder / "results.json").is_file():
+        if (run.folder / RESULTS).is_file():
             raise UserError(f"{run.folder} holds results without a checkpoint: delete it to train again")
         found = checkpoint.Checkpoint((state, zero_sums(run)), {"at": Progress()._asdict(), "log_bytes": {}})
     _cut_logs(run, found.progress["log_bytes"])
@@ -134,7 +134,7 @@ def train_steps(
         done = (at.epoch - 1) * run.num_batches + at.batch
         if done % run.config.train.log_every == 0:
             check_finite(sums)
-            log(run, "metrics.jsonl", step_line(at.epoch, done, metrics, previous, state.params.trunk))
+            files.append_line(run.folder / METRICS, step_line(at.epoch, done, metrics, previous, state.params.trunk))
         now = time.monotonic()
         if at.batch < run.num_batches and now - last_saved > run.config.train.checkpoint_seconds:
             save(run, state, sums, spend(at, before, now - began))
@@ -156,7 +156,7 @@ def close_epoch(run: Run, state: TrainState, sums: Sums, at: Progress) -> tuple[
     losses = mean_losses(run, sums.losses_K, sums.num_labelled_K)
     is_best = valid["overall_accuracy"] > at.best_accuracy
     if is_best:
-        checkpoint.save_file(run.folder / "checkpoint" / "best.pt", (state.params, state.buffers), {"epoch": at.epoch})
+        checkpoint.save_file(run.folder / CHECKPOINTS / BEST, (state.params, state.buffers), {"epoch": at.epoch})
     line = {
         "kind": "epoch",
         "epoch": at.epoch,
@@ -168,7 +168,7 @@ def close_epoch(run: Run, state: TrainState, sums: Sums, at: Progress) -> tuple[
         "valid": valid,
         "seconds": at.seconds,
     }
-    log(run, "metrics.jsonl", line)
+    files.append_line(run.folder / METRICS, line)
     at = at._replace(
         epoch=at.epoch + 1,
         batch=0,
@@ -198,14 +198,14 @@ def plan(run: Run, state: TrainState, at: Progress) -> Progress:
     schedule, decided = gating.plan_epoch(
         run.dropping, schedule, losses, run.static, run.config.seed, run.control, num_steps
     )
-    log(run, "dst.jsonl", decided.line)
+    files.append_line(run.folder / DST, decided.line)
     spent = at.seconds + time.monotonic() - began
     return at._replace(P=decided.P, schedule=list(schedule), seconds=spent)
 
 
 def finish(run: Run, state: TrainState, at: Progress) -> dict[str, Any]:
     """Reads the test split, once, with the best epoch's parameters; results.json comes last and says "done"."""
-    best = checkpoint.load_file(run.folder / "checkpoint" / "best.pt", (state.params, state.buffers))
+    best = checkpoint.load_file(run.folder / CHECKPOINTS / BEST, (state.params, state.buffers))
     params, buffers = best.tree
     test, predictions = score(run, params, buffers, "test")
     results = {
@@ -222,10 +222,10 @@ def finish(run: Run, state: TrainState, at: Progress) -> dict[str, Any]:
         "valid": score(run, params, buffers, "valid")[0],
         "test": test,
     }
-    checkpoint.write_arrays(run.folder / "predictions.npz", predictions)
-    checkpoint.write_arrays(run.folder / "examples.npz", show_examples(run, params, buffers, predictions))
-    checkpoint.write_json(run.folder / "results.json", results)
-    checkpoint.keep_newest(run.folder / "checkpoint", 1)
+    files.write_arrays(run.folder / PREDICTIONS, predictions)
+    files.write_arrays(run.folder / EXAMPLES, show_examples(run, params, buffers, predictions))
+    files.write_json(run.folder / RESULTS, results)
+    checkpoint.keep_newest(run.folder / CHECKPOINTS, 1)
     return results
 
 
@@ -310,12 +310,6 @@ def step_line(
     }
 
 
-def log(run: Run, name: str, line: dict[str, Any]) -> None:
-    """Appends one line of JSON to a log of the run."""
-    with (run.folder / name).open("a") as file:
-        file.write(json.dumps(line, allow_nan=False) + "\n")
-
-
 def save(run: Run, state: TrainState, sums: Sums, at: Progress) -> None:
     """Writes a checkpoint that knows how long the logs are, so that a resumed run cuts what it will write again."""
     sizes = {}
@@ -326,7 +320,7 @@ def save(run: Run, state: TrainState, sums: Sums, at: Progress) -> None:
                 os.fsync(file.fileno())
             sizes[name] = path.stat().st_size
     step = (at.epoch - 1) * run.num_batches + at.batch
-    checkpoint.save(run.folder / "checkpoint", step, (state, sums), {"at": at._asdict(), "log_bytes": sizes})
+    checkpoint.save(run.folder / CHECKPOINTS, step, (state, sums), {"at": at._asdict(), "log_bytes": sizes})
 
 
 def _cut_logs(run: Run, sizes: dict[str, int]) -> None:

@@ -1,6 +1,5 @@
 """What a run is made of: configuration in, everything that is fixed while it lasts out."""
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,17 +27,17 @@ from mtl.models.images import augment_and_normalize, normalize
 from mtl.models.model import Model, Params, in_bfloat16, make_model, separate
 from mtl.names import split_names
 from mtl.optim import make_optimizer, make_schedule
-from mtl.record import provenance
+from mtl.record import files
+from mtl.record.paths import CONFIG, RESULTS, find_files, run_folder
+from mtl.record.settings import changed_fields, effective
 from mtl.state import TrainState
-from mtl.training import checkpoint, sourcing
+from mtl.training import provenance, sourcing
 from mtl.training.compile import maybe_compile
 from mtl.training.measuring import make_loss_step, make_predict_step, make_saliency_step
 from mtl.training.sourcing import SourcedStep, Sourcing, Step
 from mtl.training.step import init_state, make_train_step
 
 METHODS = ("joint", "single_task", *methods.METHODS, *gating.DROPPING)
-# Fields that change nothing of a run's numbers: a run may go on with others than it began with.
-WITHOUT_EFFECT = ("study", "data.cache", "data.num_workers", "train.log_every", "train.checkpoint_seconds")
 
 
 class Run(NamedTuple):
@@ -61,11 +60,6 @@ class Run(NamedTuple):
     loss_step: Callable[..., dict[str, Tensor]]
     predict_step: Callable[..., dict[str, Tensor]]
     saliency_step: Callable[..., Tensor]
-
-
-def run_folder(workdir: Path, name: str, seed: int) -> Path:
-    """Where a run of a study leaves its files; `name` is that of its variant or method."""
-    return workdir / name / f"seed_{seed}"
 
 
 def run_name(config: ConfigDict) -> str:
@@ -149,9 +143,9 @@ def prepare(config: ConfigDict, workdir: Path) -> tuple[Run, TrainState]:
         predict_step=maybe_compile(make_predict_step(model, normalize), train.compile, device),
         saliency_step=make_saliency_step(model, normalize),  # runs once: not worth a compilation
     )
-    if not (folder / "config.json").is_file():
+    if not (folder / CONFIG).is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        checkpoint.write_json(folder / "config.json", _describe(run, found))
+        files.write_json(folder / CONFIG, _describe(run, found))
     return run, init_state(model, params, buffers, optimizer, method)
 
 
@@ -182,8 +176,8 @@ def finished(config: ConfigDict, workdir: Path) -> dict[str, Any] | None:
     """
     folder = run_folder(workdir, run_name(config), config.seed)
     _check_same_run(config, folder)
-    path = folder / "results.json"
-    return json.loads(path.read_text()) if path.is_file() else None
+    path = folder / RESULTS
+    return files.read_json(path) if path.is_file() else None
 
 
 def find_device(name: str) -> torch.device:
@@ -248,11 +242,11 @@ def _check(config: ConfigDict) -> None:
 
 
 def _check_same_run(config: ConfigDict, folder: Path) -> None:
-    path = folder / "config.json"
+    path = folder / CONFIG
     if not path.is_file():
         return
-    before, now = (effective(values) for values in (json.loads(path.read_text())["config"], config.to_dict()))
-    changed = _changed(before, now)
+    before, now = (effective(values) for values in (files.read_json(path)["config"], config.to_dict()))
+    changed = changed_fields(before, now)
     if changed:
         name = changed[0]
         raise UserError(
@@ -264,36 +258,16 @@ def _check_same_run(config: ConfigDict, folder: Path) -> None:
 def _check_same_data(config: ConfigDict, now: Fingerprint, workdir: Path) -> None:
     """The runs of a study, and a run that goes on, have the same data; a run without a fingerprint is an older one."""
     settings = effective(config.to_dict())
-    for path in sorted(workdir.glob("*/seed_*/config.json")):
-        described = json.loads(path.read_text())
+    for path in find_files(workdir, CONFIG):
+        described = files.read_json(path)
         if "fingerprint" in described:
-            changed = _changed(effective(described["config"]), settings)
+            changed = changed_fields(effective(described["config"]), settings)
             fields = {name.removeprefix("data.") for name in changed if name.startswith("data.")}
             if differing := differences(described["fingerprint"], now, fields):
                 raise UserError(
                     f"{path.parent} was begun on other data than is there now, what differs being "
                     f"{' and '.join(differing)}: put the data back as it was, or choose another --workdir"
                 )
-
-
-def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-
-
-def effective(config: dict[str, Any]) -> dict[str, Any]:
-    """Flattens a configuration to "section.field" -> JSON value, without what has no effect on a run."""
-    flat: dict[str, Any] = {}
-    others = tuple(f"methods.{name}" for name in methods.METHODS if name != config["method"])
-
-    def visit(prefix: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                visit(f"{prefix}.{key}" if prefix else key, inner)
-        elif not prefix.startswith(WITHOUT_EFFECT + others):
-            flat[prefix] = json.loads(json.dumps(value))
-
-    visit("", config)
-    return flat
 
 
 def _describe(run: Run, found: Fingerprint) -> dict[str, Any]:
@@ -303,6 +277,8 @@ def _describe(run: Run, found: Fingerprint) -> dict[str, Any]:
         "skipped_images": list(run.pack.skipped),
         "num_skipped_images": len(run.pack.skipped),
         "fingerprint": found,
+        "weights_say_all": run.config.method in methods.WEIGHTINGS,
+        "looks_at_gradients": run.config.method in methods.LOOKING_AT_GRADIENTS,
         "versions": provenance.versions(),
         "device": provenance.device_name(run.device),
         "command": provenance.command(),

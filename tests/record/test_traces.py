@@ -9,9 +9,11 @@ import pytest
 from mtl.record.traces import gradient_levels, largest_weight_deviations, summarize_dropping
 
 
-def write_run(folder: Path, method: str, steps: list[dict[str, float]], levels: tuple[str, ...] = ()) -> Path:
+def write_run(
+    folder: Path, described: dict[str, bool], steps: list[dict[str, float]], levels: tuple[str, ...] = ()
+) -> Path:
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps({"config": {"method": method}}))
+    (folder / "config.json").write_text(json.dumps(described))
     lines: list[dict[str, Any]] = [{"kind": "step", "weights": weights} for weights in steps]
     lines.append({"kind": "epoch", "gradients": {level: {} for level in levels}})
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -32,20 +34,23 @@ def test_dropping_is_summed_up_over_epochs_and_seeds() -> None:
 def test_weights_that_stay_near_equal_ones_are_found(tmp_path: Path) -> None:
     """Whatever their scale; the largest deviation over seeds, steps and tasks counts."""
     equal, far = {"a": 0.125, "b": 0.125}, {"a": 0.75, "b": 0.25}
+    yes = {"weights_say_all": True}
     folders = {
-        "dual_proj": {0: write_run(tmp_path / "1", "dual_proj", [equal, equal])},
-        "mgda": {0: write_run(tmp_path / "2", "mgda", [equal]), 1: write_run(tmp_path / "3", "mgda", [far, equal])},
-        "krum": {0: write_run(tmp_path / "4", "krum", [far])},
-        "dst_mgda": {0: write_run(tmp_path / "5", "mgda", [far])},
+        "dual_proj": {0: write_run(tmp_path / "1", yes, [equal, equal])},
+        "mgda": {0: write_run(tmp_path / "2", yes, [equal]), 1: write_run(tmp_path / "3", yes, [far, equal])},
+        "graddrop": {0: write_run(tmp_path / "4", {"weights_say_all": False}, [far])},
+        "dst_mgda": {0: write_run(tmp_path / "5", yes, [far])},
+        "of_before_it_was_said": {0: write_run(tmp_path / "6", {}, [far])},
     }
     (tmp_path / "5" / "dst.jsonl").write_text("{}\n")
-    assert largest_weight_deviations(folders, ("dual_proj", "mgda")) == {"dual_proj": 0.0, "mgda": 0.5}
+    assert largest_weight_deviations(folders) == {"dual_proj": 0.0, "mgda": 0.5}
 
 
 def test_level_of_the_gradients(tmp_path: Path) -> None:
+    yes = {"looks_at_gradients": True}
     folders = {
-        "joint": {0: write_run(tmp_path / "1", "joint", [], ("features", "parameters"))},
-        "pcgrad": {0: write_run(tmp_path / "2", "pcgrad", [], ("features",))},
-        "exact": {0: write_run(tmp_path / "3", "pcgrad", [], ("features", "parameters"))},
+        "joint": {0: write_run(tmp_path / "1", {"looks_at_gradients": False}, [], ("features", "parameters"))},
+        "pcgrad": {0: write_run(tmp_path / "2", yes, [], ("features",))},
+        "exact": {0: write_run(tmp_path / "3", yes, [], ("features", "parameters"))},
     }
-    assert gradient_levels(folders, ("pcgrad",)) == {"pcgrad": "features", "exact": "parameters"}
+    assert gradient_levels(folders) == {"pcgrad": "features", "exact": "parameters"}

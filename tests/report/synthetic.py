@@ -17,7 +17,8 @@ from PIL import Image
 from mtl import dst, metrics
 from mtl.gating import DROPPING, single_metric
 from mtl.gradients import alignment
-from mtl.study import write_results
+from mtl.record.examples import SALIENCY
+from mtl.statistics import write_results
 
 TASKS = ("Smiling", "Male", "Black_Hair", "Wearing_Earrings", "5_o_Clock_Shadow")
 METHODS = ("joint", "dst", "random_drop")
@@ -137,7 +138,7 @@ def _alignment(num_tasks: int, generator: np.random.Generator) -> alignment.Alig
 
 
 def _examples(arrays: dict[str, np.ndarray], size: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """Random smooth images instead of faces, with a bright spot per task as the evidence."""
+    """Random smooth images instead of faces, with a bright spot per task as its saliency."""
     logits, labels = arrays["logits"], arrays["labels"]
     wrongness = np.where((logits > 0) != labels, np.abs(logits), -1.0)
     positions = np.concatenate([generator.permutation(len(logits))[:NUM_RANDOM], wrongness.argmax(axis=0)])
@@ -145,11 +146,11 @@ def _examples(arrays: dict[str, np.ndarray], size: int, generator: np.random.Gen
     images = [np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC)) for image in small]
     centres = generator.uniform(0.2, 0.8, (len(positions), logits.shape[1], 2, 1, 1)) * size
     offsets = np.mgrid[:size, :size] - centres
-    evidence = np.exp(-(offsets**2).sum(axis=2) / (2 * (size / 8) ** 2))
+    saliency = np.exp(-(offsets**2).sum(axis=2) / (2 * (size / 8) ** 2))
     return {
         "positions": positions,
         "images": np.stack(images).transpose(0, 3, 1, 2),
-        "evidence": (255 * evidence).astype(np.uint8),
+        SALIENCY: (255 * saliency).astype(np.uint8),
         "num_random": np.array(min(NUM_RANDOM, len(logits))),
     }
 

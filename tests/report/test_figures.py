@@ -24,7 +24,7 @@ from mtl.report.figures.accuracy import accuracy, balance
 from mtl.report.figures.calibration import calibration
 from mtl.report.figures.confusion import confusion, normalised
 from mtl.report.figures.curves import learning_curves, task_curves
-from mtl.report.figures.faces import Face, describe, evidence, faces, mistakes, overlay, read_examples
+from mtl.report.figures.faces import Face, describe, faces, mistakes, overlay, read_examples, saliency
 from mtl.report.figures.gains import all_gains, gains
 from mtl.report.figures.gradients import gradients
 from mtl.report.figures.schedule import activation, gates, metrics
@@ -306,7 +306,7 @@ def test_long_description_keeps_the_mistakes() -> None:
     assert lines == [*(f"a{k}" for k in range(7)), "and 12 more", "✗ a19"]
 
 
-def test_overlay_colours_only_the_evidence() -> None:
+def test_overlay_colours_only_the_saliency() -> None:
     image = np.zeros((1, 2, 3), dtype=np.uint8)
     plain, strong = overlay(image, np.array([[0, 255]], dtype=np.uint8))[0].astype(int)
     assert np.ptp(plain) == 0
@@ -326,11 +326,11 @@ def test_mistakes_are_the_most_confident(study: StudyRecord) -> None:
         assert texts[at + 2] == f"label: {'no' if said else 'yes'}"
 
 
-def test_faces_and_evidence_show_every_image(study: StudyRecord) -> None:
+def test_faces_and_saliency_show_every_image(study: StudyRecord) -> None:
     examples = read_examples(study)
     assert examples is not None
     assert len(_drawn(faces(study)).axes[0].images) == len(examples.random)
-    assert len(_drawn(evidence(study)).axes[0].images) == 6 * (1 + len(study.results["tasks"]))
+    assert len(_drawn(saliency(study)).axes[0].images) == 6 * (1 + len(study.results["tasks"]))
 
 
 def test_all_figures_are_written_and_only_faces_hold_images(tmp_path: Path) -> None:
@@ -350,7 +350,7 @@ def test_a_figure_is_the_same_file_again(study: StudyRecord, tmp_path: Path) -> 
 def test_no_examples_no_faces(study: StudyRecord) -> None:
     runs = {method: {0: run[0]._replace(folder=Path("nowhere"))} for method, run in study.runs.items()}
     bare = study._replace(runs=runs)
-    assert (faces(bare), mistakes(bare), evidence(bare)) == (None, None, None)
+    assert (faces(bare), mistakes(bare), saliency(bare)) == (None, None, None)
 
 
 SIZES: dict[str, dict[str, Any]] = {

@@ -292,10 +292,10 @@ def test_faces_are_the_rows_that_the_examples_name(folder: Path, tmp_path: Path)
     assert words.yes_or_no(face.labels_K[k]) not in words.answer(float(face.probabilities_K[k]))
 
 
-def test_evidence_lights_the_pixels_it_lies_on() -> None:
-    evidence = np.zeros((20, 20), dtype=np.uint8)
-    evidence[4:7, 12:15] = 255
-    light = np.asarray(lit(Image.new("RGB", (20, 20), "grey"), evidence)).astype(int).sum(axis=-1)
+def test_saliency_lights_the_pixels_it_lies_on() -> None:
+    saliency = np.zeros((20, 20), dtype=np.uint8)
+    saliency[4:7, 12:15] = 255
+    light = np.asarray(lit(Image.new("RGB", (20, 20), "grey"), saliency)).astype(int).sum(axis=-1)
     assert tuple(np.array(np.unravel_index(light.argmax(), light.shape)) // 8) in [(5, 13), (5, 12), (4, 13), (5, 14)]
     assert light[40, 108] > 2 * light[120, 30]
 

@@ -49,17 +49,3 @@ def test_damage_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert found is not None
     assert found.progress == {"step": 1}
     assert "step_000000002.pt cannot be read" in capsys.readouterr().err
-
-
-def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
-    checkpoint.write_json(path, {"old": 1})
-    with pytest.raises(ValueError, match="JSON"):
-        checkpoint.write_json(path, {"new": float("nan")})
-
-    def fail(file: object) -> None:
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        checkpoint.write_atomically(path, fail)
-    assert path.read_text() == '{\n  "old": 1\n}\n'

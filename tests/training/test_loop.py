@@ -19,10 +19,14 @@ from torch.utils._pytree import tree_leaves
 
 from mtl import dst, gating
 from mtl.errors import UserError
-from mtl.study import study, write_results
+from mtl.record import files
+from mtl.record.paths import run_folder
+from mtl.statistics import write_results
+from mtl.study import study
+from mtl.training import checkpoint
 from mtl.training import loop as training
 from mtl.training.loop import fit
-from mtl.training.run import prepare, run_folder
+from mtl.training.run import prepare
 from tests.tiny import TASKS, write_celeba
 
 FILES = {"config.json", "metrics.jsonl", "results.json", "predictions.npz", "examples.npz", "checkpoint"}
@@ -212,16 +216,18 @@ def test_killed_at_every_step(config: ConfigDict, tmp_path: Path, method: str, c
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("name", ["save", "save_file", "write_json", "write_atomically"])
+@pytest.mark.parametrize(
+    "name", ["checkpoint.save", "checkpoint.save_file", "files.write_json", "files.write_atomically"]
+)
 def test_killed_around_every_write(config: ConfigDict, tmp_path: Path, name: str, after: bool) -> None:
-    from mtl.training import checkpoint
-
+    modules = {"checkpoint": checkpoint, "files": files}
+    place, name = name.split(".")
     config.train.epochs = 2
     fit(with_method(config, "dst"), tmp_path / "whole")
     num_deaths = 0
     for number in (1, 2, 3, 1):  # a life ends at its 1st write, the next at its 2nd, ..., if it has so many
         with pytest.MonkeyPatch.context() as patch:
-            die_in(patch, checkpoint, name, number, after)
+            die_in(patch, modules[place], name, number, after)
             try:
                 fit(config, tmp_path / "killed")
             except Killed:

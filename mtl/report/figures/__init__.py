@@ -12,7 +12,7 @@ from mtl.report.figures.accuracy import accuracy, balance
 from mtl.report.figures.calibration import calibration
 from mtl.report.figures.confusion import confusion
 from mtl.report.figures.curves import learning_curves, task_curves
-from mtl.report.figures.faces import evidence, faces, mistakes
+from mtl.report.figures.faces import faces, mistakes, saliency
 from mtl.report.figures.gains import all_gains, gains
 from mtl.report.figures.gradients import gradients
 from mtl.report.figures.schedule import activation, gates, metrics
@@ -31,10 +31,10 @@ OF_STUDY: dict[str, Callable[[StudyRecord], Figure | None]] = {
     "gradients": gradients,
     "faces": faces,
     "mistakes": mistakes,
-    "evidence": evidence,
+    "saliency": saliency,
 }
 OF_METHOD: dict[str, Callable[[StudyRecord, str], Figure]] = {"activation": activation, "metrics": metrics}
-WITH_IMAGES = ("faces", "mistakes", "evidence")  # these never go into the repository
+WITH_IMAGES = ("faces", "mistakes", "saliency")  # these never go into the repository
 
 
 def draw_figures(study: StudyRecord, folder: Path) -> dict[str, Path]:

@@ -8,22 +8,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mtl.record.reading import StudyRecord, read_arrays
+from mtl.record.examples import read_examples as read_of_run
+from mtl.record.reading import StudyRecord
 from mtl.report import style
 from mtl.report.names import task_name
 from mtl.report.shown import example_run
 
 LINE = 2.6  # height of a line of text below a face, mm
 MAX_LINES = 9
-NUM_EVIDENCE_FACES, NUM_EVIDENCE_TASKS = 6, 8
+NUM_SALIENCY_FACES, NUM_SALIENCY_TASKS = 6, 8
 ENLARGEMENT = 4  # small faces are smoothed rather than shown as squares
 
 
 class Face(NamedTuple):
-    """One test image: pixels [H, W, 3] uint8, evidence [K, H, W] uint8, and per task what is said, true and known."""
+    """One test image: pixels [H, W, 3] uint8, saliency [K, H, W] uint8, and per task what is said, true and known."""
 
     image: np.ndarray
-    evidence: np.ndarray
+    saliency: np.ndarray
     probability_K: np.ndarray
     label_K: np.ndarray
     known_K: np.ndarray
@@ -39,22 +40,11 @@ class Examples(NamedTuple):
 def read_examples(study: StudyRecord) -> Examples | None:
     """The examples of `example_run`."""
     run = example_run(study)
-    if run is None:
+    found = None if run is None else read_of_run(run.folder)
+    if found is None:
         return None
-    examples, predictions = read_arrays(run.folder, "examples.npz"), read_arrays(run.folder, "predictions.npz")
-    rows = examples["positions"]
-    faces = [
-        Face(*of_image)
-        for of_image in zip(
-            examples["images"].transpose(0, 2, 3, 1),
-            examples["evidence"],
-            1 / (1 + np.exp(-predictions["logits"][rows].astype(float))),
-            predictions["labels"][rows].astype(bool),
-            predictions["mask"][rows].astype(bool),
-            strict=True,
-        )
-    ]
-    num_random = int(examples["num_random"])
+    *of_images, _, num_random = found
+    faces = [Face(*of_image) for of_image in zip(*of_images, strict=True)]
     return Examples(faces[:num_random], faces[num_random:])
 
 
@@ -116,13 +106,13 @@ def mistakes(study: StudyRecord) -> Figure | None:
     return figure
 
 
-def evidence(study: StudyRecord) -> Figure | None:
-    """Where in a face the evidence for each attribute lies: the gradient of its logit, laid over the image."""
+def saliency(study: StudyRecord) -> Figure | None:
+    """Which pixels of a face each attribute's answer hangs on: the gradient of its logit, laid over the image."""
     examples = read_examples(study)
     if examples is None or not examples.random:
         return None
-    tasks = study.results["tasks"][:NUM_EVIDENCE_TASKS]
-    faces = examples.random[:NUM_EVIDENCE_FACES]
+    tasks = study.results["tasks"][:NUM_SALIENCY_TASKS]
+    faces = examples.random[:NUM_SALIENCY_FACES]
     gap, top = 1.5, 8.0
     side = min((style.WIDTH + gap) / (len(tasks) + 1) - gap, 26.0)
     height = side + 4.2
@@ -135,7 +125,7 @@ def evidence(study: StudyRecord) -> Figure | None:
         _draw_image(axes, face.image, 0, place, side)
         for k in range(len(tasks)):
             left = (k + 1) * (side + gap)
-            _draw_image(axes, overlay(face.image, face.evidence[k]), left, place, side)
+            _draw_image(axes, overlay(face.image, face.saliency[k]), left, place, side)
             wrong = face.known_K[k] and (face.probability_K[k] > 0.5) != face.label_K[k]
             text = f"{100 * face.probability_K[k]:.0f}%{' ✗' if wrong else ''}"
             colour = style.WRONG if wrong else style.INK
@@ -163,10 +153,10 @@ def describe(face: Face, names: list[str]) -> list[tuple[str, str]]:
     return [*seen, *mistaken, *missed] or [("none of the attributes", style.GREY)]
 
 
-def overlay(image: np.ndarray, evidence: np.ndarray) -> np.ndarray:
-    """The image in pale grey, coloured where the evidence lies: [H, W, 3] uint8."""
+def overlay(image: np.ndarray, saliency: np.ndarray) -> np.ndarray:
+    """The image in pale grey, coloured where the saliency is high: [H, W, 3] uint8."""
     grey = 0.6 * image.mean(axis=2, keepdims=True) + 0.4 * 255
-    strength = (evidence / 255)[..., None]
+    strength = (saliency / 255)[..., None]
     heat = np.array([213, 40, 0])
     return (grey * (1 - strength) + heat * strength).astype(np.uint8)
 

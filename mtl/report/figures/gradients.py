@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from mtl.record.reading import StudyRecord
 from mtl.report import style
-from mtl.report.alignment import measured_levels, measured_methods, measured_run, read
+from mtl.report.conflicts import measured_levels, measured_methods, measured_run, read
 from mtl.report.figures.cells import DIVERGING, draw_cells, draw_scale
 from mtl.report.figures.curves import Line, draw_curves
 from mtl.report.names import method_name, task_name

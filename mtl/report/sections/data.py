@@ -2,6 +2,7 @@
 
 from mtl.data.attributes import FAULTS, PUBLISHED, choose_by, gain, region
 from mtl.data.faces.labels import read_statistics
+from mtl.record.paths import CONFIG, RESULTS, run_file
 from mtl.record.reading import StudyRecord
 from mtl.report.guess import every_method, not_above
 from mtl.report.images import DRAWN, kind
@@ -18,7 +19,7 @@ def section(study: StudyRecord, figures: dict[str, str]) -> str:
 {_pixels(study)}
 
 Always guessing the training split's more frequent answer is right in
-{quote(study, "results.json", "majority_accuracy/overall", "percent", 1)} % of the answers on the test split: accuracy is to be read against that.
+{quote(study, RESULTS, "majority_accuracy/overall", "percent", 1)} % of the answers on the test split: accuracy is to be read against that.
 Balanced accuracy, the mean of the two classes' recalls, stands beside it.
 
 {_choice(study)}
@@ -32,8 +33,8 @@ Balanced accuracy, the mean of the two classes' recalls, stands beside it.
 def _pixels(study: StudyRecord) -> str:
     """What is done to the images before the network sees them."""
     data = study.config["config"]["data"]
-    size = quote(study, "config.json", "config/data/image_size", "plain")
-    shift = quote(study, "config.json", "config/data/max_shift", "plain")
+    size = quote(study, CONFIG, "config/data/image_size", "plain")
+    shift = quote(study, CONFIG, "config/data/max_shift", "plain")
     changes = ["mirrored at random"] if data["flip"] else []
     changes += [f"shifted at random by up to {shift} pixels"] if data["max_shift"] else []
     changed = f"Training images are {' and '.join(changes)}." if changes else "Training images are shown as they are."
@@ -47,9 +48,7 @@ def _choice(study: StudyRecord) -> str:
     """How the attributes came to be chosen, as far as that is known."""
     tasks = study.results["tasks"]
     if {*tasks} == {*PUBLISHED}:
-        return (
-            f"All {quote(study, 'results.json', 'tasks', 'count')} attributes of CelebA are learned: none was left out."
-        )
+        return f"All {quote(study, RESULTS, 'tasks', 'count')} attributes of CelebA are learned: none was left out."
     statistics = read_statistics()
     chosen = choose_by(statistics.names, statistics.positive_rate_K, statistics.correlation_KK, len(tasks))
     if {*tasks} == {*chosen}:
@@ -77,7 +76,7 @@ def _table(study: StudyRecord) -> str:
                 quote(study, file, f"test/tasks/{task}/count", "integer"),
                 quote(study, file, f"test/tasks/{task}/positives", "integer"),
                 quote(study, file, f"test/tasks/{task}", "positive_rate", 1),
-                quote(study, "results.json", f"majority_accuracy/tasks/{task}", "percent", 1),
+                quote(study, RESULTS, f"majority_accuracy/tasks/{task}", "percent", 1),
                 *published,
                 "; ".join(remarks(study, task)),
             ]
@@ -117,7 +116,7 @@ def remarks(study: StudyRecord, task: str) -> list[str]:
 
 def _file(study: StudyRecord) -> str:
     first = next(iter(study.runs))
-    return f"{first}/seed_{next(iter(study.runs[first]))}/results.json"
+    return run_file(first, next(iter(study.runs[first])), RESULTS)
 
 
 def _counts(study: StudyRecord, task: str) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """What the networks do besides their scores: learning curves, confusion, calibration, gradients, faces."""
 
+from mtl.record.paths import RESULTS, run_file
 from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name
 from mtl.report.quote import figure, quote, words
@@ -10,7 +11,7 @@ from mtl.report.shown import example_run, has_spread, shown_methods, shown_note
 def section(study: StudyRecord, figures: dict[str, str]) -> str:
     errors = ", ".join(
         f"{words(method_name(method))} "
-        f"{quote(study, 'results.json', f'calibration/{method}/overall/expected_calibration_error', 'percent', 1)}"
+        f"{quote(study, RESULTS, f'calibration/{method}/overall/expected_calibration_error', 'percent', 1)}"
         for method in shown_methods(study)
     )
     shown = "dst" if "dst" in study.runs else next(iter(study.runs))
@@ -40,12 +41,12 @@ def _faces(study: StudyRecord, figures: dict[str, str]) -> str:
     if "faces" not in figures or run is None:
         return ""
     method, number = run.results["method"], run.results["seed"]
-    seed = quote(study, f"{method}/seed_{number}/results.json", "seed", "integer")
+    seed = quote(study, run_file(method, number, RESULTS), "seed", "integer")
     has_none = any(of_task["accuracy"] == 1 for of_task in run.results["test"]["tasks"].values())
     but = "; where a task has none, a right one" if has_none else ""
     return f"""= Faces
 
 {figure(figures, "faces", f"Faces of the test split, picked at random, with what {words(method_name(method))} says of them (seed {seed}).")}
 {figure(figures, "mistakes", f"For each task the test image with the most confident wrong answer{but}.")}
-{figure(figures, "evidence", "Where a task's logit is sensitive to the pixels: the size of its gradient at the image (Simonyan et al. 2014). This shows what the answer hangs on, not whether it is right.", True)}
+{figure(figures, "saliency", "Where a task's logit is sensitive to the pixels: the size of its gradient at the image (Simonyan et al. 2014). This shows what the answer hangs on, not whether it is right.", True)}
 """

@@ -1,7 +1,8 @@
 """Whether the tasks' gradients agree, in words and as a figure."""
 
+from mtl.record.paths import METRICS, RESULTS, run_file
 from mtl.record.reading import StudyRecord
-from mtl.report.alignment import measured_levels, measured_methods, measured_pairs, measured_run, read
+from mtl.report.conflicts import measured_levels, measured_methods, measured_pairs, measured_run, read
 from mtl.report.names import method_name, task_name
 from mtl.report.quote import figure, quote, table, words
 from mtl.report.shown import has_spread, shown_methods, shown_note
@@ -37,7 +38,7 @@ time. Gradients are taken with respect to {meanings}.
 def _sentence(study: StudyRecord, level: str) -> str:
     """The pairs that stand out in the last epoch of the run that the figure shows."""
     method, seed = measured_run(study, level)
-    file, epochs = f"{method}/seed_{seed}/metrics.jsonl", study.runs[method][seed].epochs
+    file, epochs = run_file(method, seed, METRICS), study.runs[method][seed].epochs
     last, pairs = len(epochs) - 1, measured_pairs(epochs[-1], level)
     cosines_KK, conflicts_KK = (read(epochs[-1], level, field) for field in ("cosines", "conflicts"))
     alike = max(pairs, key=lambda pair: cosines_KK[pair])
@@ -47,7 +48,7 @@ def _sentence(study: StudyRecord, level: str) -> str:
         return quote(study, file, f"{last}/gradients/{level}/cosines/{pair[0]}/{pair[1]}", "signed", 4)
 
     epoch = quote(study, file, f"{last}/epoch", "integer")
-    number = quote(study, f"{method}/seed_{seed}/results.json", "seed", "integer")
+    number = quote(study, run_file(method, seed, RESULTS), "seed", "integer")
     share = quote(study, file, f"{last}/gradients/{level}/conflicts/{opposed[0]}/{opposed[1]}", "percent", 1)
     return (
         f"*{level.capitalize()}* ({words(method_name(method))}, seed {number}, epoch {epoch}): most alike are the "
@@ -63,7 +64,7 @@ def _shares(study: StudyRecord, levels: list[str]) -> str:
     rows = [["", *spans], ["", *["first epoch", "last epoch"] * len(levels)]]
     for method in shown:
         seed, run = next(iter(study.runs[method].items()))
-        file, ends = f"{method}/seed_{seed}/metrics.jsonl", (0, len(run.epochs) - 1)
+        file, ends = run_file(method, seed, METRICS), (0, len(run.epochs) - 1)
         cells = [
             quote(study, file, f"{index}/conflicting/{level}", "percent", 1)
             if level in run.epochs[index]["conflicting"]

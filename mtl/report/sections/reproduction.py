@@ -1,5 +1,6 @@
 """Limits, and what it takes to do it again: command, versions, hardware, time."""
 
+from mtl.record.paths import CONFIG, RESULTS, run_file
 from mtl.record.reading import StudyRecord
 from mtl.report.images import DRAWN, OTHER, kind
 from mtl.report.marks import verdicts
@@ -23,7 +24,7 @@ def section(study: StudyRecord, figures: dict[str, str]) -> str:
     ]
     runs = [["", *(title for title, *_ in columns)]]
     for method, of_method in study.runs.items():
-        files = [f"{method}/seed_{seed}/results.json" for seed in of_method]
+        files = [run_file(method, seed, RESULTS) for seed in of_method]
         cells = [
             ", ".join(quote(study, file, path, kind, digits) for file in files) for _, path, kind, digits in columns
         ]
@@ -83,7 +84,7 @@ def _of_data(study: StudyRecord) -> list[str]:
     """What limits the data of this study."""
     images, noise = kind(study), study.config["config"]["data"]["label_noise"]
     if images == DRAWN:
-        flipped = quote(study, "config.json", "config/data/label_noise", "percent", 0)
+        flipped = quote(study, CONFIG, "config/data/label_noise", "percent", 0)
         labels = (
             f"{flipped} % of the labels were flipped at random."
             if noise
@@ -92,7 +93,7 @@ def _of_data(study: StudyRecord) -> list[str]:
         return [f"The faces are drawn: nothing here says how the methods compare on photographs. {labels}"]
     noisy = "The labels of CelebA are noisy: few of its attributes reach 95 % agreement between annotators (Wu et al. 2023)."
     if images == OTHER:
-        number = quote(study, "results.json", "split_sizes/train", "integer")
+        number = quote(study, RESULTS, "split_sizes/train", "integer")
         return [
             f"There are {number} training images: with more of them, or others, the order of the methods may be another.",
             f"Whose labels these are, the files do not say. {noisy}",

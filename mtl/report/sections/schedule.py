@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mtl.record.paths import DST, RESULTS, parse_run_file, run_file
 from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name, task_name
 from mtl.report.quote import figure, look_up, quote, table, words
@@ -79,7 +80,7 @@ def _worked(study: StudyRecord, method: str) -> str:
     lines = study.runs[method][seed].dst
     index = len(lines) - 1
     task = min(lines[index]["P"], key=lambda name: lines[index]["P"][name])
-    file = f"{method}/seed_{seed}/dst.jsonl"
+    file = run_file(method, seed, DST)
     name = words(task_name(task))
     epoch = quote(study, file, f"{index}/epoch", "integer")
     P = list(lines[index]["P"].values())
@@ -90,7 +91,7 @@ def _worked(study: StudyRecord, method: str) -> str:
     )
     heading = f"""== One task, one epoch: {name}, epoch {epoch}
 
-The run is {words(method_name(method))} with seed {quote(study, f"{method}/seed_{seed}/results.json", "seed", "integer")}; {lowest} in its last epoch."""
+The run is {words(method_name(method))} with seed {quote(study, run_file(method, seed, RESULTS), "seed", "integer")}; {lowest} in its last epoch."""
     if index == 0:
         return f"{heading} {_first_epoch(lines[0])}\n\n{_mix(study, file, index, task)}"
     return "\n\n".join(
@@ -139,7 +140,7 @@ def _mix(study: StudyRecord, file: str, index: int, task: str) -> str:
         for letter in ("d", "c", "u", "r", "b")
     )
     P = quote(study, file, f"{index}/P/{task}", "number", 4)
-    method = file.split("/")[0]
+    method, _, _ = parse_run_file(file)
     if _of_run(study, method)["period"] == "epoch":
         drawn = f"The gate drawn with this probability was {quote(study, file, f'{index}/G/{task}', 'plain')}"
     else:
@@ -155,12 +156,11 @@ def _mix(study: StudyRecord, file: str, index: int, task: str) -> str:
 
 def _all_tasks(study: StudyRecord, file: str, index: int) -> str:
     header = ["", "$V$", "$I$", "$P_d$", "$P_c$", "$P_u$", "$R$", "$R'$", "$P_r$", "$P$", "drop rate, %", "gate"]
-    seed = file.split("/")[1].removeprefix("seed_")
-    method = file.split("/")[0]
+    method, seed, _ = parse_run_file(file)
     rows = [header]
     for task in study.results["tasks"]:
         cells = [quote(study, file, f"{index}/{symbol}/{task}", "number", 3) for symbol in SYMBOLS]
-        rate = quote(study, "results.json", f"drop_rates/{method}/{seed}/{index}/drop_rate/{task}", "percent", 1)
+        rate = quote(study, RESULTS, f"drop_rates/{method}/{seed}/{index}/drop_rate/{task}", "percent", 1)
         gate = quote(study, file, f"{index}/G/{task}", "plain")
         rows.append([words(task_name(task)), *cells, rate, gate])
     epoch = quote(study, file, f"{index}/epoch", "integer")
@@ -174,7 +174,7 @@ def _rates(study: StudyRecord, dropping: list[str]) -> str:
     for task in [*study.results["tasks"], ""]:
         place = f"tasks/{task}" if task else "overall"
         cells = [
-            quote(study, "results.json", f"dropping/{method}/{place}/{figure}", "percent", 1)
+            quote(study, RESULTS, f"dropping/{method}/{place}/{figure}", "percent", 1)
             for figure in ("drop_rate", "gates_shut")
             for method in dropping
         ]

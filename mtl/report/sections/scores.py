@@ -1,5 +1,6 @@
 """Task-wise and overall scores, the gains, and negative transfer."""
 
+from mtl.record.paths import RESULTS
 from mtl.record.reading import StudyRecord
 from mtl.report.findings import baseline, gain_sentence, negative_transfer_sentence
 from mtl.report.names import method_name, name_in_sentence, task_name
@@ -45,12 +46,12 @@ def _gain_table(study: StudyRecord) -> str:
         cells = []
         for reference in references:
             path = f"comparisons/{form}/{reference}/accuracy/{f'tasks/{task}' if task else 'overall'}"
-            low, high = (quote(study, "results.json", f"{path}/interval/{end}", "points", 1) for end in (0, 1))
-            difference = quote(study, "results.json", f"{path}/difference", "points", 1)
+            low, high = (quote(study, RESULTS, f"{path}/interval/{end}", "points", 1) for end in (0, 1))
+            difference = quote(study, RESULTS, f"{path}/difference", "points", 1)
             cells.append(f"{difference} #text(size: 0.85em)[({low} to {high})]")
             p_value = "holm_p_value" if task else "p_value"
             one_seed = references[reference]["accuracy"]["overall"]["verdict"] == ONE_SEED
-            cells.append(ONE_SEED if one_seed else quote(study, "results.json", f"{path}/{p_value}", "p", 3))
+            cells.append(ONE_SEED if one_seed else quote(study, RESULTS, f"{path}/{p_value}", "p", 3))
         rows.append([words(task_name(task)) if task else "*mean*", *cells])
     caption = f"Gain of {form_name} in accuracy, percentage points with 95 % intervals; negative where it is worse."
     return table(rows, caption, (), 2)

@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 from typing import Any
 
+from mtl.record.paths import CONFIG, RESULTS
 from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name
 from mtl.report.quote import quote, table, words
@@ -28,7 +29,7 @@ def section(study: StudyRecord, figures: dict[str, str]) -> str:
     fields = [["field", "value", "what it means here"], *(list(line) for line in settings(study))]
     methods = [["method", "seeds", "what it is"]]
     for method in study.results["methods"]:
-        seeds = quote(study, "results.json", f"seeds/{method}", "count")
+        seeds = quote(study, RESULTS, f"seeds/{method}", "count")
         methods.append([words(method_name(method)), seeds, _described(study, method)])
     return f"""= Network, training, methods
 
@@ -109,5 +110,5 @@ def _leaves(fields: dict[str, Any], above: tuple[str, ...] = ()) -> list[tuple[t
 
 def _value(study: StudyRecord, path: str, value: Any) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return quote(study, "config.json", path, "plain")
+        return quote(study, CONFIG, path, "plain")
     return words(", ".join(map(str, value)) if isinstance(value, list) else str(value))

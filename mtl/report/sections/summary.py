@@ -1,5 +1,6 @@
 """What was compared and what came out, on the first page."""
 
+from mtl.record.paths import RESULTS
 from mtl.record.reading import StudyRecord
 from mtl.report.findings import equal_sentences, findings, lesson
 from mtl.report.guess import guess_sentence
@@ -18,13 +19,15 @@ def section(study: StudyRecord, figures: dict[str, str]) -> str:
     sentences = "\n".join(f"- {sentence}" for sentence in told)
     alone = [*study.results["methods"]] == ["single_task"]
     network = "A network for each" if alone else "One network"
-    tasks = f"{quote(study, 'results.json', 'tasks', 'count')} binary attribute{'s' if len(study.results['tasks']) > 1 else ''}"
+    tasks = (
+        f"{quote(study, RESULTS, 'tasks', 'count')} binary attribute{'s' if len(study.results['tasks']) > 1 else ''}"
+    )
     return f"""= Summary
 
 {network}, {words(BACKBONES.get(backbone, backbone))}, predicts {tasks} of a face. It was trained on
-{quote(study, "results.json", "split_sizes/train", "integer")} images; the epoch was chosen on
-{quote(study, "results.json", "split_sizes/valid", "integer")} validation images, and
-{quote(study, "results.json", "split_sizes/test", "integer")} test images{_identities(study)} were read once. {_compared(study)}.
+{quote(study, RESULTS, "split_sizes/train", "integer")} images; the epoch was chosen on
+{quote(study, RESULTS, "split_sizes/valid", "integer")} validation images, and
+{quote(study, RESULTS, "split_sizes/test", "integer")} test images{_identities(study)} were read once. {_compared(study)}.
 {described(study)}
 
 {sentences}
@@ -53,7 +56,7 @@ def score_table(study: StudyRecord, score: str) -> str:
         places |= {"overall": "*mean*"}
     lines = [["", *places.values()]]
     if score == "accuracy":
-        guesses = [quote(study, "results.json", f"majority_accuracy/{place}", "percent", 1) for place in places]
+        guesses = [quote(study, RESULTS, f"majority_accuracy/{place}", "percent", 1) for place in places]
         lines.append(["majority", *guesses])
     for method in methods:
         cells = [_cell(study, f"methods/{method}/{place}/{score}") for place in places]
@@ -66,18 +69,18 @@ def score_table(study: StudyRecord, score: str) -> str:
 
 def _compared(study: StudyRecord) -> str:
     if has_many(study):
-        return f"Compared are {quote(study, 'results.json', 'methods', 'count')} methods"
+        return f"Compared are {quote(study, RESULTS, 'methods', 'count')} methods"
     names = [words(method_name(method)) for method in study.results["methods"]]
     return f"Compared are: {', '.join(names)}" if len(names) > 1 else f"The only method is {names[0]}"
 
 
 def _cell(study: StudyRecord, path: str) -> str:
-    mean = quote(study, "results.json", f"{path}/mean", "percent", 1)
-    spread = quote(study, "results.json", f"{path}/standard_deviation", "percent", 1)
+    mean = quote(study, RESULTS, f"{path}/mean", "percent", 1)
+    spread = quote(study, RESULTS, f"{path}/standard_deviation", "percent", 1)
     return mean if spread == "--" else f"{mean} #text(size: 0.8em)[± {spread}]"
 
 
 def _identities(study: StudyRecord) -> str:
     if study.results["num_test_identities"] is None:
         return ""
-    return f" of {quote(study, 'results.json', 'num_test_identities', 'integer')} people"
+    return f" of {quote(study, RESULTS, 'num_test_identities', 'integer')} people"

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFilter
 
-from mtl.record.reading import RunRecord, read_arrays
+from mtl.record.examples import read_examples
+from mtl.record.reading import RunRecord
 from mtl.report.names import task_name
 from mtl.report.video import words
 from mtl.report.video.canvas import (
@@ -32,7 +33,7 @@ from mtl.report.video.film import Shot
 
 NUM_FACES = 8
 NUM_LOOKED_INTO = 4  # of them
-NUM_TILES = 8  # tasks whose evidence is shown side by side; mistakes that are shown
+NUM_TILES = 8  # tasks whose saliency is shown side by side; mistakes that are shown
 FACE: Box = (40, 96, 500, 556)
 # Black, through purple and orange, to pale yellow: dark to light, so that it reads without colour too.
 HEAT = np.array([[0, 0, 0], [60, 15, 90], [160, 45, 95], [230, 100, 40], [250, 185, 40], [255, 250, 200]])
@@ -46,7 +47,7 @@ class Face(NamedTuple):
     probabilities_K: np.ndarray  # that the attribute is present
     labels_K: np.ndarray  # bool
     known_K: np.ndarray  # bool, whether there is a label
-    evidence_KHW: np.ndarray  # uint8
+    saliency_KHW: np.ndarray  # uint8
 
 
 class Faces(NamedTuple):
@@ -58,23 +59,14 @@ class Faces(NamedTuple):
 
 def read_faces(run: RunRecord) -> Faces:
     """Reads a run's examples.npz with their predictions; none if the run has no such file."""
-    if not (run.folder / "examples.npz").is_file():
+    found = read_examples(run.folder)
+    if found is None:
         return Faces([], [])
-    examples, predictions = (read_arrays(run.folder, f"{name}.npz") for name in ("examples", "predictions"))
+    *of_images, tasks, num_random = found
     faces = [
-        Face(
-            Image.fromarray(image_CHW.transpose(1, 2, 0)),
-            predictions["tasks"].tolist(),
-            1 / (1 + np.exp(-predictions["logits"][position].astype(np.float64))),
-            predictions["labels"][position].astype(bool),
-            predictions["mask"][position].astype(bool),
-            evidence_KHW,
-        )
-        for position, image_CHW, evidence_KHW in zip(
-            examples["positions"], examples["images"], examples["evidence"], strict=True
-        )
+        Face(Image.fromarray(image_HWC), tasks, probabilities_K, labels_K, known_K, saliency_KHW)
+        for image_HWC, saliency_KHW, probabilities_K, labels_K, known_K in zip(*of_images, strict=True)
     ]
-    num_random = int(examples["num_random"])
     mistakes = [(k, face) for k, face in enumerate(faces[num_random:]) if face.known_K[k] and not is_right(face, k)]
     return Faces(faces[:num_random], mistakes)
 
@@ -85,7 +77,7 @@ def is_right(face: Face, k: int | np.integer) -> bool:
 
 
 def faces(examples: Faces, tasks: list[str]) -> list[Shot]:
-    """A still of each random face, for some a second one with the evidence, and one of the mistakes."""
+    """A still of each random face, for some a second one with the saliency, and one of the mistakes."""
     shots = []
     random = examples.random[:NUM_FACES]
     for n, face in enumerate(random):
@@ -93,7 +85,7 @@ def faces(examples: Faces, tasks: list[str]) -> list[Shot]:
         place = f"test face {n + 1} of {len(random)}, drawn at random"
         shots.append(Shot(partial(_draw_answers, face=face, columns=columns, place=place), 1.7, 0.2))
         if n < NUM_LOOKED_INTO:
-            shots.append(Shot(partial(_draw_evidence, face=face, columns=columns, place=place), 2.4, 0.3))
+            shots.append(Shot(partial(_draw_saliency, face=face, columns=columns, place=place), 2.4, 0.3))
     if examples.mistakes:
         shots.append(Shot(partial(_draw_mistakes, mistakes=examples.mistakes[:NUM_TILES]), 4.5, 0.4))
     return shots
@@ -147,14 +139,14 @@ def _draw_answers(canvas: Canvas, face: Face, columns: list[int], place: str) ->
     )
 
 
-def _draw_evidence(canvas: Canvas, face: Face, columns: list[int], place: str) -> None:
+def _draw_saliency(canvas: Canvas, face: Face, columns: list[int], place: str) -> None:
     """The face once for each task, lit where the task's answer depends on the pixels."""
-    _draw_face(canvas, face, "Where the evidence lies", place)
+    _draw_face(canvas, face, "Which pixels it hangs on", place)
     left, top, gap = 530, 96, 14
     side = (WIDTH - 40 - left - 3 * gap) / 4
     for n, k in enumerate(columns[:NUM_TILES]):
         x, y = left + n % 4 * (side + gap), top + n // 4 * (side + 76)
-        picture(canvas, lit(face.image, face.evidence_KHW[k]), (x, y, x + side, y + side))
+        picture(canvas, lit(face.image, face.saliency_KHW[k]), (x, y, x + side, y + side))
         colour = MUTED if not face.known_K[k] else RIGHT if is_right(face, k) else WRONG
         write(canvas, x + side / 2, y + side + 18, task_name(face.tasks[k]), 18, TEXT, "mm", width=side)
         write(canvas, x + side / 2, y + side + 41, words.answer(float(face.probabilities_K[k])), 17, colour, "mm")
@@ -162,15 +154,15 @@ def _draw_evidence(canvas: Canvas, face: Face, columns: list[int], place: str) -
     _explain(canvas, explained)
 
 
-def lit(image: Image.Image, evidence_HW: np.ndarray) -> Image.Image:
-    """The face in grey, with the heat of its evidence over it, at 8 times the size.
+def lit(image: Image.Image, saliency_HW: np.ndarray) -> Image.Image:
+    """The face in grey, with the heat of its saliency over it, at 8 times the size.
 
     Args:
       image: H x W pixels.
-      evidence_HW: uint8. It is blurred by 1/40 of the width, since single pixels of a gradient jump about.
+      saliency_HW: uint8. It is blurred by 1/40 of the width, since single pixels of a gradient jump about.
     """
     large = (8 * image.width, 8 * image.height)
-    heat = Image.fromarray(evidence_HW).filter(ImageFilter.GaussianBlur(image.width / 40))
+    heat = Image.fromarray(saliency_HW).filter(ImageFilter.GaussianBlur(image.width / 40))
     share = np.asarray(heat.resize(large, Image.Resampling.BICUBIC), dtype=np.float64)
     share = share / max(share.max(), 1.0)
     knots = np.linspace(0, 1, len(HEAT))

@@ -1,0 +1,49 @@
+"""Where a study and its runs leave their files; no other place knows.
+
+  WORKDIR/                  config.json, results.json, tables.md, report.pdf, demo.mp4, figures/
+  WORKDIR/<name>/seed_<s>/  config.json, metrics.jsonl, dst.jsonl, results.json, predictions.npz, examples.npz,
+                            checkpoint/
+
+`<name>` is that of a method, or of a variant of the study.
+"""
+
+from pathlib import Path
+
+CONFIG, RESULTS = "config.json", "results.json"  # of a study, and of each of its runs
+TABLES, REPORT, VIDEO, FIGURES = "tables.md", "report.pdf", "demo.mp4", "figures"
+METRICS, DST = "metrics.jsonl", "dst.jsonl"
+PREDICTIONS, EXAMPLES = "predictions.npz", "examples.npz"
+CHECKPOINTS, BEST = "checkpoint", "best.pt"
+SEED = "seed_"
+
+
+def run_file(name: str, seed: int, file: str = "") -> str:
+    """A run's folder, or a file in it, relative to the study's.
+
+    Example:
+      >>> run_file("dst", 0, RESULTS)
+      'dst/seed_0/results.json'
+    """
+    folder = f"{name}/{SEED}{seed}"
+    return f"{folder}/{file}" if file else folder
+
+
+def parse_run_file(place: str) -> tuple[str, int, str]:
+    """Name, seed and file of what `run_file` wrote.
+
+    Example:
+      >>> parse_run_file("dst/seed_0/results.json")
+      ('dst', 0, 'results.json')
+    """
+    name, folder, file = place.split("/")
+    return name, int(folder.removeprefix(SEED)), file
+
+
+def run_folder(workdir: Path, name: str, seed: int) -> Path:
+    """Where a run of a study leaves its files; `name` is that of its variant or method."""
+    return workdir / run_file(name, seed)
+
+
+def find_files(workdir: Path, file: str) -> list[Path]:
+    """That file of every run of a study that has it, sorted."""
+    return sorted(workdir.glob(f"*/{SEED}*/{file}"))

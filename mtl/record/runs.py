@@ -1,0 +1,66 @@
+"""The finished runs of a study: where they are, whether they belong together, how they were made."""
+
+from pathlib import Path
+
+from mtl.errors import UserError
+from mtl.record.files import read_json
+from mtl.record.paths import CONFIG, DST, RESULTS, find_files
+from mtl.record.settings import Settings, changed_fields, effective
+
+Folders = dict[str, dict[int, Path]]  # method or variant -> seed -> folder of a finished run
+FIRST = ("joint", "single_task")
+PER_RUN = ("method", "variant", "seed")  # the runs of a study differ in these fields, and in options of methods
+
+
+def find_runs(workdir: Path) -> Folders:
+    """The finished runs of a study: `FIRST`, other methods, those that drop tasks, and variants, each by the alphabet.
+
+    Raises:
+      UserError: if there is none, or two runs were trained with different settings.
+    """
+    folders: Folders = {}
+    for path in find_files(workdir, RESULTS):
+        results = read_json(path)
+        folders.setdefault(results["method"], {})[results["seed"]] = path.parent
+    if not folders:
+        raise UserError(f"{workdir} holds no finished run: run --job=study with this --workdir first")
+    _check_same_settings(folders)
+    order = sorted(folders, key=lambda name: _place(name, next(iter(folders[name].values()))))
+    return {name: dict(sorted(folders[name].items())) for name in order}
+
+
+def method_of(folder: Path) -> str:
+    """The method of a run, whose name is its variant's where it is one."""
+    return read_json(folder / CONFIG)["config"]["method"]
+
+
+def read_provenance(folders: Folders) -> dict[str, list[str]]:
+    """How the runs were made, each text once: commands, source revisions, devices, versions."""
+    configs = [read_json(folder / CONFIG) for runs in folders.values() for folder in runs.values()]
+    described = {
+        "commands": [config["command"] for config in configs],
+        "revisions": [config["revision"] for config in configs],
+        "devices": [config["device"] for config in configs],
+        "versions": [f"{name} {version}" for config in configs for name, version in config["versions"].items()],
+    }
+    return {name: list(dict.fromkeys(texts)) for name, texts in described.items()}
+
+
+def _place(name: str, folder: Path) -> tuple[int, bool, bool, str]:
+    rank = FIRST.index(name) if name in FIRST else len(FIRST)
+    return rank, name != method_of(folder), (folder / DST).is_file(), name
+
+
+def _check_same_settings(folders: Folders) -> None:
+    """Methods share all settings but `PER_RUN`; a variant's own differ, but not between its seeds."""
+    seen: dict[str, tuple[Path, Settings]] = {}
+    for name, of_method in folders.items():
+        for folder in of_method.values():
+            config = read_json(folder / CONFIG)["config"]
+            settings = {field: of for field, of in effective(config).items() if not field.startswith(PER_RUN)}
+            other, expected = seen.setdefault("" if name == config["method"] else name, (folder, settings))
+            if changed := changed_fields(settings, expected):
+                raise UserError(
+                    f"{folder} was trained with {changed[0]} = {settings.get(changed[0])!r} and {other} with "
+                    f"{expected.get(changed[0])!r}: they are no study; delete one of them"
+                )

@@ -1,0 +1,34 @@
+"""The settings of a run, flat, so that two runs' can be compared field by field."""
+
+from typing import Any
+
+from mtl.record.files import as_json
+
+Settings = dict[str, Any]  # "section.field" -> JSON value
+# Fields that change nothing of a run's numbers: a run may go on with others than it began with.
+WITHOUT_EFFECT = ("study", "data.cache", "data.num_workers", "train.log_every", "train.checkpoint_seconds")
+
+
+def effective(config: dict[str, Any]) -> Settings:
+    """Flattens a configuration, without what has no effect on a run: other methods' options, too.
+
+    Example:
+      >>> effective({"method": "a", "methods": {"a": {"c": 1}, "b": {"c": 2}}, "train": {"log_every": 5, "epochs": 3}})
+      {'method': 'a', 'methods.a.c': 1, 'train.epochs': 3}
+    """
+    own = config | {"methods": {name: of for name, of in config.get("methods", {}).items() if name == config["method"]}}
+    return {name: as_json(value) for name, value in _flatten("", own).items() if not name.startswith(WITHOUT_EFFECT)}
+
+
+def changed_fields(before: Settings, now: Settings) -> list[str]:
+    """The fields in which two runs' settings differ, sorted."""
+    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+
+
+def _flatten(prefix: str, value: Any) -> Settings:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    flat: Settings = {}
+    for key, inner in value.items():
+        flat |= _flatten(f"{prefix}.{key}" if prefix else key, inner)
+    return flat
