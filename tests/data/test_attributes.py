@@ -17,7 +17,8 @@ from mtl.data.attributes import (
     rank_attributes,
     region,
 )
-from mtl.data.celeba import ImageSource, Table, read_table
+from mtl.data.celeba import Table, read_table
+from mtl.data.image_files import ImageSource
 
 REAL = Path(__file__).parents[2] / "../shared/data/celeba"
 

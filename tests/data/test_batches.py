@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch.utils._pytree import tree_leaves
 
 from mtl.data.batches import Batch, epoch_order, evaluation_batches, num_train_batches, train_batches
-from mtl.data.celeba import ImageSource, Table
+from mtl.data.celeba import Table
+from mtl.data.image_files import ImageSource
 from mtl.data.pack import Pack, digest_pixels
 from mtl.errors import UserError
 

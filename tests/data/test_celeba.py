@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl.data.celeba import Table, _zip_members, read_table, select_attributes, take_rows
+from mtl.data.celeba import Table, read_table, select_attributes, take_rows
+from mtl.data.image_files import zip_members
 from mtl.errors import UserError
 from tests.data.celeba_files import NAMES, make_ids, make_values, write, write_csv, write_images, write_txt, write_zip
 
@@ -344,11 +345,11 @@ def test_zip_is_listed_as_zipfile_does(tmp_path: Path, form: str) -> None:
     if form == "prefixed":
         path.write_bytes(b"#!/bin/sh\n" + path.read_bytes())
     with ZipFile(path) as archive:
-        assert _zip_members(path) == archive.namelist()
+        assert zip_members(path) == archive.namelist()
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06", b"PK\x05\x06" + bytes(10)])
 def test_what_is_no_zip_is_said(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "images.zip").write_bytes(content)
     with pytest.raises(BadZipFile):
-        _zip_members(tmp_path / "images.zip")
+        zip_members(tmp_path / "images.zip")

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtl.data.celeba import ImageSource, Table
+from mtl.data.celeba import Table
 from mtl.data.fingerprint import PARTS, differences, fingerprint
+from mtl.data.image_files import ImageSource
 from mtl.data.pack import Pack, digest_pixels
 
 NUM = 10

@@ -1,10 +1,8 @@
 import errno
 import io
 import json
-import multiprocessing
 import os
 import shutil
-import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -12,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from mtl.data import decoding
 from mtl.data import pack as pack_module
-from mtl.data.celeba import ImageSource, Table, read_table, select_attributes, take_rows
+from mtl.data.celeba import Table, read_table, select_attributes, take_rows
+from mtl.data.image_files import ImageSource
 from mtl.data.pack import Pack, digest_pixels, open_pack
 from mtl.errors import UserError
 from tests.data.celeba_files import NAMES, make_ids, make_jpeg, make_values, write_images, write_txt, write_zip
@@ -30,7 +30,8 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pack_module, "CHUNK", 3)
+    monkeypatch.setattr(decoding, "CHUNK", 3)
+    monkeypatch.setattr(pack_module, "ROWS", 3)
 
 
 def open_small(root: Path, image_size: int = SIZE, crop: str = "full", on_bad_image: str = "fail") -> Pack:
@@ -98,7 +99,7 @@ def test_resizes_like_an_antialiased_bilinear_filter(root: Path) -> None:
 
 def test_a_second_run_decodes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = open_small(root)
-    monkeypatch.setattr(pack_module, "_decode", no_decoding)
+    monkeypatch.setattr(decoding, "_decode", no_decoding)
     second = open_small(root)
     np.testing.assert_array_equal(first.images_NCHW, second.images_NCHW)
     other = open_pack(select_attributes(read_table(root), ("Male",)), SIZE, "full", root / "cache")
@@ -169,7 +170,7 @@ UNREADABLE = [
 def test_an_image_that_cannot_be_read_is_not_a_bad_one(
     root: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str, on_bad_image: str
 ) -> None:
-    read = pack_module._read
+    read = decoding.read_image
 
     def failing_read(source: ImageSource, name: str) -> bytes:
         if name == "000004.jpg":
@@ -177,7 +178,7 @@ def test_an_image_that_cannot_be_read_is_not_a_bad_one(
         return read(source, name)
 
     with monkeypatch.context() as patch, pytest.raises(UserError) as caught:
-        patch.setattr(pack_module, "_read", failing_read)
+        patch.setattr(decoding, "read_image", failing_read)
         open_small(root, on_bad_image=on_bad_image)
     assert str(caught.value).startswith(f"{root}/img_align_celeba/000004.jpg cannot be read ({reason})")
     assert packs_in(root / "cache") == []
@@ -193,23 +194,13 @@ def test_a_folder_in_an_images_place_stops_the_run(root: Path) -> None:
     assert packs_in(root / "cache") == []
 
 
-def test_a_process_sends_a_users_mistake_to_its_parent() -> None:
-    ours, theirs = multiprocessing.Pipe()
-    ours.send((pack_module._check_options, [(SIZE, "full", "fail"), (0, "full", "fail"), (SIZE, "full", "fail")]))
-    pack_module._work(theirs)
-    assert pack_module._result(ours.recv()) is None
-    with pytest.raises(UserError, match=r"data.image_size is 0"):
-        pack_module._result(ours.recv())
-    assert not ours.poll(), "it went on after the mistake"
-
-
 def test_a_decompressors_error_is_about_the_content(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def read(source: ImageSource, name: str) -> bytes:
         if name == "000004.jpg":
             raise OSError("Invalid data stream")  # as bz2 says it
         return (source.path / name).read_bytes()
 
-    monkeypatch.setattr(pack_module, "_read", read)
+    monkeypatch.setattr(decoding, "read_image", read)
     assert open_small(root, on_bad_image="skip").skipped == ("000004.jpg",)
 
 
@@ -253,7 +244,7 @@ def test_a_pack_that_was_copied_is_read_once_and_used(root: Path, monkeypatch: p
     (folder,) = packs_in(root / "cache")
     stamp = (folder / "images.npy").stat().st_mtime_ns
     os.utime(folder / "images.npy", (1, 1))
-    monkeypatch.setattr(pack_module, "_decode", no_decoding)
+    monkeypatch.setattr(decoding, "_decode", no_decoding)
     np.testing.assert_array_equal(open_small(root).images_NCHW, first.images_NCHW)
     assert (folder / "images.npy").stat().st_mtime_ns == stamp
     monkeypatch.setattr(pack_module, "digest_pixels", no_decoding)
@@ -285,7 +276,7 @@ def test_skipped_images_leave_no_gap(root: Path, bad: list[int], monkeypatch: py
         assert len(pack.images_NCHW) == len(kept)
         for image, row in zip(pack.images_NCHW, kept, strict=True):
             np.testing.assert_array_equal(image, decode_with_pillow(make_jpeg(row)))
-        monkeypatch.setattr(pack_module, "_decode", no_decoding)
+        monkeypatch.setattr(decoding, "_decode", no_decoding)
     with pytest.raises(UserError, match=rf"{make_ids(NUM)[bad[0]]} cannot be decoded"):
         open_small(root, on_bad_image="fail")
 
@@ -308,7 +299,7 @@ def test_a_killed_run_is_not_taken_for_whole(root: Path) -> None:
     assert packs_in(root / "cache") == [folder]
 
 
-@pytest.mark.parametrize(("place", "name"), [(pack_module, "_decode"), (pack_module, "_to_disk"), (Path, "rename")])
+@pytest.mark.parametrize(("place", "name"), [(decoding, "_decode"), (pack_module, "_to_disk"), (Path, "rename")])
 def test_an_interrupted_run_leaves_nothing(
     root: Path, monkeypatch: pytest.MonkeyPatch, place: object, name: str
 ) -> None:
@@ -336,22 +327,6 @@ def test_processes_make_the_same_pack(root: Path, tmp_path: Path) -> None:
     together = open_pack(table, SIZE, "full", tmp_path / "together", "skip", num_workers=2)
     assert together.skipped == alone.skipped == ("000004.jpg",)
     np.testing.assert_array_equal(together.images_NCHW, alone.images_NCHW)
-
-
-def test_processes_end_as_soon_as_the_block_is_left() -> None:
-    began = time.monotonic()
-    with pack_module._in_processes(time.sleep, [(60,), (60,)], 2):
-        assert len(multiprocessing.active_children()) == 2
-    assert multiprocessing.active_children() == []
-    assert time.monotonic() - began < 30
-
-
-def test_says_that_a_process_was_killed() -> None:
-    with pytest.raises(UserError, match="was killed"), pack_module._in_processes(abs, [(1,), (2,)], 2) as results:
-        for worker in multiprocessing.active_children():
-            worker.kill()
-        next(results)
-    assert multiprocessing.active_children() == []
 
 
 def test_refuses_a_disk_that_is_too_small(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

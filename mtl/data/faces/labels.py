@@ -5,12 +5,13 @@ its threshold t_k, after the rules have removed what excludes each other. Half o
 to the identity, so that a person looks alike in all its images, and the rest to the image.
 """
 
-import json
 import math
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from mtl.record.files import read_json
 
 STATISTICS = Path(__file__).parents[1] / "celeba_statistics.json"
 
@@ -60,7 +61,7 @@ class LabelRows(NamedTuple):
 
 def read_statistics() -> Statistics:
     """Reads the project's table of CelebA's aggregates."""
-    table = json.loads(STATISTICS.read_text())
+    table = read_json(STATISTICS)
     return Statistics(
         tuple(table["names"]),
         np.array(table["positive_rate"]),
