@@ -12,14 +12,13 @@ drawn once per epoch, as in the paper, or once per step.
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from mtl import dst
 from mtl.errors import UserError
 from mtl.record.reading import read_dst
+from mtl.streams import Stream, generator
 
 METRICS = {"depth": "d", "count": "c", "incompleteness": "u", "stagnancy": "r"}  # name -> the paper's letter
-# The index is the random stream of the method's gates.
+# A method's number here is part of the key of its gates' random numbers.
 DROPPING = ("dst", "random_drop", *(f"dst_{metric}" for metric in METRICS))
 PERIODS = ("epoch", "step")
 
@@ -59,9 +58,8 @@ def draw_gates(
 
 def uniforms(method: str, seed: int, epoch: int, tasks: tuple[str, ...], step: int | None = None) -> dst.PerTask:
     """One number from [0, 1) per task: a pure function of (method, seed, epoch, step)."""
-    # 3: the stream of gates; data/batches.py has 1 and 2
-    key = [3, DROPPING.index(method), seed, epoch, *([] if step is None else [step])]
-    return dict(zip(tasks, np.random.default_rng(np.random.SeedSequence(key)).random(len(tasks)).tolist(), strict=True))
+    key = [DROPPING.index(method), seed, epoch, *([] if step is None else [step])]
+    return dict(zip(tasks, generator(Stream.GATES, *key).random(len(tasks)).tolist(), strict=True))
 
 
 def plan_epoch(

@@ -13,9 +13,9 @@ from mtl.batch import Batch
 from mtl.data.pack import Pack
 from mtl.errors import UserError
 from mtl.models.images import Augmentation
+from mtl.streams import Stream, generator
 
 NUM_PREFETCHED = 2
-ORDER, AUGMENTATION = 1, 2  # what a random stream is for; first in its key, so that two uses never share numbers
 
 
 class _Arrays(NamedTuple):
@@ -32,7 +32,7 @@ class _Arrays(NamedTuple):
 
 def epoch_order(num_rows: int, seed: int, epoch: int) -> np.ndarray:
     """The order in which an epoch visits its rows, a permutation of `range(num_rows)`: [num_rows] int64."""
-    return _generator(ORDER, seed, epoch).permutation(num_rows)
+    return generator(Stream.ORDER, seed, epoch).permutation(num_rows)
 
 
 def num_train_batches(num_rows: int, batch_size: int) -> int:
@@ -82,7 +82,7 @@ def train_batches(
     order = rows[epoch_order(len(rows), seed, epoch)]
 
     def make(number: int) -> _Arrays:
-        noise = _generator(AUGMENTATION, seed, epoch, number)
+        noise = generator(Stream.AUGMENTATION, seed, epoch, number)
         flip_B = (noise.random(batch_size) < 0.5) & flip
         shift_B2 = noise.integers(-max_shift, max_shift, (batch_size, 2), endpoint=True)
         uniforms_K = noise.random(len(pack.table.attributes), dtype=np.float32)
@@ -108,10 +108,6 @@ def evaluation_batches(pack: Pack, rows: np.ndarray, batch_size: int, device: to
         return batch
 
     return _prefetch(make, range(-(-len(rows) // batch_size)), pack.table.attributes, device)
-
-
-def _generator(*key: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
 
 
 def _gather(

@@ -6,8 +6,7 @@ import numpy as np
 
 from mtl.data.celeba import SPLITS, Table
 from mtl.errors import UserError
-
-STREAM = 5  # of random numbers; batches.py, gating.py and measure.py have 1 to 4
+from mtl.streams import Stream, generator
 
 
 def hide_labels(table: Table, entries: Sequence[str]) -> Table:
@@ -28,7 +27,7 @@ def hide_labels(table: Table, entries: Sequence[str]) -> Table:
     for entry in entries:
         task, share = _parse(entry, table.attributes)
         column = table.attributes.index(task)
-        order = np.random.default_rng(np.random.SeedSequence([STREAM, column])).permutation(train)
+        order = generator(Stream.HIDDEN_LABELS, column).permutation(train)
         mask[order[round(share * len(train)) :], column] = False
     return table._replace(mask=mask)
 

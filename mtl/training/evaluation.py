@@ -11,13 +11,14 @@ from mtl.data.batches import evaluation_batches
 from mtl.metrics import evaluate
 from mtl.models.model import Params
 from mtl.state import TrainState
+from mtl.streams import Stream, generator
 from mtl.training.run import Run
 
 
 def probe(run: Run, state: TrainState) -> dict[str, float | None]:
     """V: each task's mean training loss on a fixed probe of the training split, without an update."""
     batch_size = run.config.train.batch_size
-    order = np.random.default_rng(np.random.SeedSequence([4, run.config.seed])).permutation(run.rows["train"])
+    order = generator(Stream.PROBE, run.config.seed).permutation(run.rows["train"])
     num_images = max(batch_size, min(run.config.dst.probe_images, len(order)) // batch_size * batch_size)
     losses_K = torch.zeros(len(run.model.tasks), dtype=torch.float64, device=run.device)
     num_labelled_K = torch.zeros_like(losses_K)

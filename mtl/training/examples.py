@@ -6,10 +6,10 @@ from torch import Tensor
 
 from mtl.models.model import Params
 from mtl.record.examples import SALIENCY
+from mtl.streams import Stream, generator
 from mtl.training.run import Run
 
 NUM_RANDOM = 24
-STREAM = 6  # of random numbers; data/hide.py has 5
 
 
 def show_examples(
@@ -42,7 +42,7 @@ def show_examples(
 
 def choose_positions(logits_NK: np.ndarray, labels_NK: np.ndarray, mask_NK: np.ndarray) -> np.ndarray:
     """Random rows of the test split, then for each task the row whose wrong answer is the most confident: [M] int64."""
-    order = np.random.default_rng(np.random.SeedSequence([STREAM])).permutation(len(logits_NK))
+    order = generator(Stream.EXAMPLES).permutation(len(logits_NK))
     wrongness_NK = np.where(labels_NK, -logits_NK, logits_NK)
     mistakes = np.where(mask_NK, wrongness_NK, -np.inf).argmax(axis=0)
     return np.concatenate([order[:NUM_RANDOM], mistakes])
