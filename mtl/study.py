@@ -13,8 +13,8 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from mtl import locks, methods
+from mtl.config import METHODS, read_run, split_names
 from mtl.errors import UserError
-from mtl.names import split_names
 from mtl.record import provenance
 from mtl.record.traces import (
     Folders,
@@ -26,8 +26,9 @@ from mtl.record.traces import (
 from mtl.statistics import describe, read_predictions, summarize
 from mtl.statistics.tables import tables
 from mtl.training import checkpoint
+from mtl.training.identity import effective
 from mtl.training.loop import fit
-from mtl.training.run import METHODS, effective, finished
+from mtl.training.run import finished
 
 PER_RUN = ("method", "variant", "seed")  # the runs of a study differ in these fields, and in options of methods
 
@@ -50,7 +51,7 @@ def study(config: ConfigDict, workdir: Path) -> str:
     with locks.hold(workdir):
         for seed in seeds:
             for name in names:
-                of_this = of_run(config, name, seed)
+                of_this = read_run(of_run(config, name, seed))
                 results = finished(of_this, workdir) or fit(of_this, workdir)[1]
                 _describe(config, workdir)  # from the first finished run on, --job=report finds what it needs
                 print(run_line(results), flush=True)

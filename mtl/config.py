@@ -1,0 +1,118 @@
+"""The only reader of ConfigDict: what people type becomes typed values, checked, before anything is opened or written.
+
+Only here do messages name fields of the configuration. What lies beneath takes plain values.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from mtl import dst, gating, methods
+from mtl.closest import closest
+from mtl.data.load import DataSettings
+from mtl.errors import UserError
+from mtl.training.settings import DroppingSettings, ModelSettings, RunSettings, TrainSettings
+from mtl.training.sourcing import Sourcing
+
+METHODS = ("joint", "single_task", *methods.METHODS, *gating.DROPPING)
+
+
+def read_run(config: ConfigDict) -> RunSettings:
+    """Reads and checks the configuration of one run.
+
+    Raises:
+      UserError: for a field out of its range or choices, and fields that do not go together.
+    """
+    _check(config)
+    balances = config.method in methods.METHODS  # dropping schemes and single-task networks sum the losses
+    added = config.dst.enabled and config.method not in gating.DROPPING
+    return RunSettings(
+        name=config.variant or (f"dst_{config.method}" if added else config.method),
+        seed=config.seed,
+        method=config.method,
+        balancing=config.method if balances else "joint",
+        options=config.methods.get(config.method, ConfigDict()).to_dict() if balances else {},
+        data=read_data(config.data),
+        model=ModelSettings(**{**config.model, "taps": split_names(config.model.taps)}),
+        train=TrainSettings(**config.train),
+        dropping=_read_dropping(config),
+        sourcing=Sourcing(**config.gradients),
+        raw=config.to_dict(),
+    )
+
+
+def read_data(data: ConfigDict) -> DataSettings:
+    """`config.data` with names split at commas and paths that know the home folder.
+
+    Raises:
+      UserError: for a field that is none of its choices, or CelebA without data.root.
+    """
+    _check_choices(
+        ("data.name", data.name, ("faces", "celeba")),
+        ("data.crop", data.crop, ("full", "square")),
+        ("data.on_bad_image", data.on_bad_image, ("fail", "skip")),
+    )
+    if data.name == "celeba" and not data.root:
+        raise UserError("data.root is not set: give the folder of CelebA's files, --config.data.root=DIR")
+    names = {field: split_names(data[field]) for field in ("attributes", "label_fractions")}
+    paths = {field: Path(data[field]).expanduser() for field in ("root", "cache")}
+    return DataSettings(**{**data, **names, **paths})
+
+
+def split_names(values: Iterable[str]) -> tuple[str, ...]:
+    """Splits at commas, since `--config.study.methods=joint,dst` arrives as one name.
+
+    Example:
+      >>> split_names(("joint,dst", "random_drop"))
+      ('joint', 'dst', 'random_drop')
+    """
+    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def _read_dropping(config: ConfigDict) -> DroppingSettings:
+    given = config.dst.weights
+    weights = dst.Weights(given.depth, given.count, given.incompleteness, given.stagnancy, given.regularization)
+    scheme = config.method if config.method in gating.DROPPING else "dst" if config.dst.enabled else None
+    return DroppingSettings(
+        scheme=scheme,
+        weights=gating.single_metric(config.method, weights),
+        beta=config.dst.beta,
+        per_step=config.dst.period == "step",
+        running=config.dst.measure == "running",
+        probe_images=config.dst.probe_images,
+        only_positives=config.dst.count == "positives",
+    )
+
+
+def _check_choices(*fields: tuple[str, str, tuple[str, ...]]) -> None:
+    for name, chosen, choices in fields:
+        if chosen not in choices:
+            raise UserError(f"{name} is {chosen!r}, {closest(chosen, choices)}")
+
+
+def _check(config: ConfigDict) -> None:
+    _check_choices(
+        ("method", config.method, METHODS),
+        ("model.head", config.model.head, ("linear", "mlp")),
+        ("train.optimizer", config.train.optimizer, ("adamw", "sgd")),
+        ("train.schedule", config.train.schedule, ("cosine", "constant")),
+        ("train.precision", config.train.precision, ("float32", "bfloat16")),
+        ("train.compile", config.train.compile, ("auto", "on", "off")),
+        ("dst.measure", config.dst.measure, ("probe", "running")),
+        ("dst.period", config.dst.period, ("epoch", "step")),
+        ("dst.count", config.dst.count, ("annotated", "positives")),
+        ("gradients.level", config.gradients.level, ("auto", "features", "parameters")),
+    )
+    for name, value, least in (
+        ("seed", config.seed, 0),
+        ("data.image_size", config.data.image_size, 1),
+        ("data.max_shift", config.data.max_shift, 0),
+        ("train.epochs", config.train.epochs, 1),
+        ("train.batch_size", config.train.batch_size, 2),
+        ("train.log_every", config.train.log_every, 1),
+    ):
+        if value < least:
+            raise UserError(f"{name} is {value}; it must be at least {least}")
+    if config.method == "single_task" and config.gradients.level == "parameters":
+        raise UserError("single-task networks share no parameters: leave gradients.level at auto")
