@@ -25,9 +25,10 @@ BUNDLE = flags.DEFINE_string("bundle", "", "the zip that --job=bundle writes; by
 
 # Each job imports what it needs, so that --help and a wrong flag are answered at once.
 def run_study() -> None:
+    from mtl.config import read_study
     from mtl.study import study
 
-    print(study(CONFIG.value, Path(WORKDIR.value)))
+    print(study(read_study(CONFIG.value), Path(WORKDIR.value)))
 
 
 def run_report() -> None:
@@ -46,8 +47,8 @@ def run_bundle() -> None:
 
 
 def run_train() -> None:
-    from mtl.config import read_run
-    from mtl.study import run_line, single_run
+    from mtl.config import read_run, single_run
+    from mtl.study import run_line
     from mtl.training.loop import fit
 
     print(run_line(fit(read_run(single_run(CONFIG.value)), Path(WORKDIR.value))[1]))
