@@ -25,9 +25,10 @@ BUNDLE = flags.DEFINE_string("bundle", "", "the zip that --job=bundle writes; by
 
 # Each job imports what it needs, so that --help and a wrong flag are answered at once.
 def run_study() -> None:
+    from mtl.config import read_study
     from mtl.study import study
 
-    print(study(CONFIG.value, Path(WORKDIR.value)))
+    print(study(read_study(CONFIG.value), Path(WORKDIR.value)))
 
 
 def run_report() -> None:
@@ -46,18 +47,21 @@ def run_bundle() -> None:
 
 
 def run_train() -> None:
-    from mtl.study import run_line, single_run
+    from mtl.config import read_run, single_run
+    from mtl.study import run_line
     from mtl.training.loop import fit
 
-    print(run_line(fit(single_run(CONFIG.value), Path(WORKDIR.value))[1]))
+    print(run_line(fit(read_run(single_run(CONFIG.value)), Path(WORKDIR.value))[1]))
 
 
 def run_attributes() -> None:
+    from mtl.config import read_data
     from mtl.data.attributes import attributes_table
     from mtl.data.load import chosen_attributes, load_table
 
-    table = load_table(CONFIG.value.data)
-    print(attributes_table(table, chosen_attributes(CONFIG.value.data, table)))
+    data = read_data(CONFIG.value.data)
+    table = load_table(data)
+    print(attributes_table(table, chosen_attributes(data, table)))
 
 
 JOBS: dict[str, Callable[[], None]] = {

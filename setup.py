@@ -19,6 +19,7 @@ setup(
     install_requires=[
         "torch>=2.14,<2.15",  # 2.14: what the tests ran on; compile.py needs its isolate_recompiles
         "torchvision>=0.29,<0.30",  # 0.29 goes with torch 2.14; decode_jpeg is deprecated since 0.29, removal announced
+        "einops>=0.8.2",  # 0.8.2: what was tried; torch.compile takes its operations whole
         "numpy>=2.0",  # 2.0: NumPy scalars print and promote as in the committed artifacts
         "absl-py>=2.1",
         "ml-collections>=1.0",  # 1.0: config_flags understands tuples on the command line

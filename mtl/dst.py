@@ -181,8 +181,7 @@ def update(state: State | None, losses: PerTask, static: Static) -> tuple[State,
     P_d, P_c, P_b = relative_to_largest(static.depth), relative_to_largest(static.num_samples), ones
     if state is None:
         epoch, first_losses, ratios, P_u, P_r = 1, losses, ones, ones, ones
-        guard: list[str] = []
-        rates = smoothed = zeros
+        rates, smoothed, guard = zeros, zeros, list[str]()
     else:
         epoch, first_losses = state.epoch + 1, state.first_losses
         ratios = incompleteness_ratio(losses, first_losses)

@@ -20,13 +20,36 @@ from mtl.streams import Stream, generator
 METRICS = {"depth": "d", "count": "c", "incompleteness": "u", "stagnancy": "r"}  # name -> the paper's letter
 # A method's number here is part of the key of its gates' random numbers.
 DROPPING = ("dst", "random_drop", *(f"dst_{metric}" for metric in METRICS))
-PERIODS = ("epoch", "step")
+Gates = dict[str, bool]  # task -> on or off
+
+
+class Dropping(NamedTuple):
+    """How a run drops tasks; fixed while it lasts.
+
+    Attributes:
+      scheme: one of `DROPPING`.
+      static: see `dst.Static`.
+      seed: of the draws.
+      control: for random_drop, the probability of each epoch.
+      num_steps: of an epoch, where gates are drawn anew in each step; None where they are drawn once per epoch.
+    """
+
+    scheme: str
+    static: dst.Static
+    seed: int
+    control: list[float] | None = None
+    num_steps: int | None = None
 
 
 class Plan(NamedTuple):
-    """What is decided before an epoch: task -> activation probability, and the line for dst.jsonl."""
+    """What is decided before an epoch.
 
-    P: dst.PerTask
+    Attributes:
+      gates: of each of its steps; one entry where all steps have the same.
+      line: how that came about, for dst.jsonl.
+    """
+
+    gates: list[Gates]
     line: dict[str, Any]
 
 
@@ -45,51 +68,37 @@ def single_metric(method: str, weights: dst.Weights) -> dst.Weights:
     return dst.Weights(0.0, 0.0, 0.0, 0.0, weights.b)._replace(**{METRICS[metric]: 1.0 - weights.b})
 
 
-def draw_gates(
-    method: str, P: dst.PerTask, seed: int, epoch: int, step: int | None = None
-) -> tuple[dict[str, bool], list[str]]:
-    """Gates of an epoch, or of one of its steps: a pure function of its arguments.
-
-    Returns:
-      (task -> on or off, the task that was turned on by force: none or one).
-    """
-    return dst.sample_gates(P, uniforms(method, seed, epoch, tuple(P), step))
-
-
 def uniforms(method: str, seed: int, epoch: int, tasks: tuple[str, ...], step: int | None = None) -> dst.PerTask:
     """One number from [0, 1) per task: a pure function of (method, seed, epoch, step)."""
     key = [DROPPING.index(method), seed, epoch, *([] if step is None else [step])]
     return dict(zip(tasks, generator(Stream.GATES, *key).random(len(tasks)).tolist(), strict=True))
 
 
-def plan_epoch(
-    method: str,
-    state: dst.State | None,
-    losses: dst.PerTask,
-    static: dst.Static,
-    seed: int,
-    control: list[float] | None,
-    num_steps: int | None = None,
-) -> tuple[dst.State, Plan]:
-    """One epoch's activation probabilities for a method that drops tasks.
+def plan_epoch(dropping: Dropping, state: dst.State | None, losses: dst.PerTask) -> tuple[dst.State, Plan]:
+    """One epoch's activation probabilities and the gates that are drawn with them: here, and nowhere else.
 
     Args:
-      method: one of `DROPPING`.
+      dropping: of the run.
       state: of Algorithm 1 after the previous epoch, None before the first.
       losses: V, task -> mean training loss before the epoch.
-      static: see `dst.Static`.
-      seed: of the draws.
-      control: for random_drop, the probability of each epoch.
-      num_steps: of the epoch, when gates are drawn per step; G is then their mean.
+
+    Example:
+      >>> static = dst.Static({"a": 18.0, "b": 9.0}, {"a": 10.0, "b": 10.0}, dst.Weights(1.0, 0.0, 0.0, 0.0, 0.0), 0.5)
+      >>> state, plan = plan_epoch(Dropping("dst", static, seed=0), None, {"a": 0.7, "b": 0.6})
+      >>> plan.line["P"], plan.gates
+      ({'a': 1.0, 'b': 0.5}, [{'a': True, 'b': True}])
     """
-    state, account = dst.update(state, losses, static)
-    P = account.P if control is None else dict.fromkeys(losses, control[account.epoch - 1])
-    steps = [None] if num_steps is None else range(num_steps)
-    draws = [draw_gates(method, P, seed, account.epoch, step) for step in steps]
+    state, account = dst.update(state, losses, dropping.static)
+    control, epoch = dropping.control, account.epoch
+    P = account.P if control is None else dict.fromkeys(losses, control[epoch - 1])
+    steps = [None] if dropping.num_steps is None else range(dropping.num_steps)
+    draws = [dst.sample_gates(P, uniforms(dropping.scheme, dropping.seed, epoch, tuple(P), step)) for step in steps]
+    gates = [drawn for drawn, _ in draws]
     forced = sorted({task for _, names in draws for task in names})
+    static = dropping.static
     line = account._asdict() | {
         "P": P,
-        "G": mean_gates([gates for gates, _ in draws]),
+        "G": mean_gates(gates),
         "depth": static.depth,
         "count": static.num_samples,
         "weights": static.weights._asdict(),
@@ -97,10 +106,10 @@ def plan_epoch(
         "guard": account.guard + [task for task in forced if task not in account.guard],
         "forced": forced,
     }
-    return state, Plan(P, line)
+    return state, Plan(gates, line)
 
 
-def mean_gates(draws: list[dict[str, bool]]) -> dict[str, float]:
+def mean_gates(draws: list[Gates]) -> dict[str, float]:
     """Task -> share of the draws in which it was on; 0 or 1 where there is one draw."""
     return {task: sum(gates[task] for gates in draws) / len(draws) for task in draws[0]}
 

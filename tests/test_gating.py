@@ -33,18 +33,27 @@ def test_gates_match_their_probabilities(method: str) -> None:
 
 
 def test_line_has_every_field() -> None:
-    state, plan = gating.plan_epoch("dst", None, {"a": 0.7, "b": 0.6}, STATIC, 0, None)
+    state, plan = gating.plan_epoch(gating.Dropping("dst", STATIC, 0), None, {"a": 0.7, "b": 0.6})
     assert set(FIELDS) <= set(plan.line)
     assert plan.line["weights"] == {"d": 0.2, "c": 0.2, "u": 0.2, "r": 0.2, "b": 0.2}
-    assert plan.line["G"] == gating.draw_gates("dst", plan.P, 0, 1)[0]
+    drawn, _ = dst.sample_gates(plan.line["P"], gating.uniforms("dst", 0, 1, ("a", "b")))
+    assert (plan.gates, plan.line["G"]) == ([drawn], drawn)
     assert json.loads(json.dumps(plan.line)) == plan.line
     assert state.epoch == 1
+
+
+def test_gates_per_step_are_drawn_for_each() -> None:
+    uneven = STATIC._replace(weights=dst.Weights(1.0, 0.0, 0.0, 0.0, 0.0))
+    _, plan = gating.plan_epoch(gating.Dropping("dst", uneven, 3, num_steps=200), None, {"a": 0.7, "b": 0.6})
+    assert len(plan.gates) == 200 and all(gates["a"] for gates in plan.gates)
+    assert plan.line["G"]["b"] == pytest.approx(plan.line["P"]["b"], abs=0.1)
+    assert plan.gates[7] == dst.sample_gates(plan.line["P"], gating.uniforms("dst", 3, 1, ("a", "b"), 7))[0]
 
 
 def test_a_forced_task_is_named() -> None:
     weights = dst.Weights(0, 0, 1, 0, 0)
     never = STATIC._replace(weights=weights)
-    plan = gating.plan_epoch("random_drop", None, {"a": 0.7, "b": 0.6}, never, 0, [0.0])[1]
+    plan = gating.plan_epoch(gating.Dropping("random_drop", never, 0, [0.0]), None, {"a": 0.7, "b": 0.6})[1]
     assert sum(plan.line["G"].values()) == 1
     assert plan.line["forced"] == [task for task, gate in plan.line["G"].items() if gate] == plan.line["guard"]
 
@@ -54,8 +63,9 @@ def test_control_repeats_the_mean_of_the_dst_run(tmp_path: Path) -> None:
     (tmp_path / "dst.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     control = gating.read_control(tmp_path, 2)
     assert control == pytest.approx([0.75, 0.3])
-    state, first = gating.plan_epoch("random_drop", None, {"a": 0.7, "b": 0.6}, STATIC, 0, control)
-    _, second = gating.plan_epoch("random_drop", state, {"a": 0.5, "b": 0.6}, STATIC, 0, control)
+    dropping = gating.Dropping("random_drop", STATIC, 0, control)
+    state, first = gating.plan_epoch(dropping, None, {"a": 0.7, "b": 0.6})
+    _, second = gating.plan_epoch(dropping, state, {"a": 0.5, "b": 0.6})
     assert (first.line["P"], second.line["P"]) == ({"a": 0.75, "b": 0.75}, {"a": control[1], "b": control[1]})
     with pytest.raises(UserError, match="has 2 of 3 epochs"):
         gating.read_control(tmp_path, 3)

@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,13 +11,17 @@ from PIL import Image
 from torch import Tensor, nn
 
 from configs.default import get_config
+from mtl import study as whole_study
 from mtl.batch import Batch
+from mtl.config import read_run, read_study
 from mtl.losses import binary
 from mtl.models import backbones
 from mtl.models.backbones import Architecture, Stage, make_backbone
 from mtl.models.heads import parse_taps
 from mtl.models.images import Augmentation, augment_and_normalize
 from mtl.models.model import Model, Params, make_model
+from mtl.state import TrainState
+from mtl.training import loop, run
 from mtl.training import step as training_step
 from tests.data.celeba_files import make_ids, write
 
@@ -107,3 +112,15 @@ def tiny_config(root: Path, cache: Path) -> ConfigDict:
     config.train.device = "cpu"
     config.dst.probe_images = 12
     return config
+
+
+def fit(config: ConfigDict, workdir: Path) -> tuple[TrainState, dict[str, Any]]:
+    return loop.fit(read_run(config), workdir)
+
+
+def prepare(config: ConfigDict, workdir: Path) -> tuple[run.Run, TrainState]:
+    return run.prepare(read_run(config), workdir)
+
+
+def study(config: ConfigDict, workdir: Path) -> str:
+    return whole_study.study(read_study(config), workdir)

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtl import locks
 from mtl.data.celeba import Table, take_rows
 from mtl.data.decoding import bad_image_error, decode_all
 from mtl.data.image_files import open_zip
 from mtl.errors import UserError
+from mtl.record import locks
 from mtl.record.files import read_json, write_json
 
 FORMAT_VERSION = 1  # raise it when the same images would give other pixels

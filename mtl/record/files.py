@@ -11,8 +11,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from mtl import locks
 from mtl.errors import UserError
+from mtl.record import locks
 
 Line = dict[str, Any]  # of a file of JSON lines
 

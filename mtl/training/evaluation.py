@@ -17,14 +17,14 @@ from mtl.training.run import Run
 
 def probe(run: Run, state: TrainState) -> dict[str, float | None]:
     """V: each task's mean training loss on a fixed probe of the training split, without an update."""
-    batch_size = run.config.train.batch_size
-    order = generator(Stream.PROBE, run.config.seed).permutation(run.rows["train"])
-    num_images = max(batch_size, min(run.config.dst.probe_images, len(order)) // batch_size * batch_size)
+    batch_size = run.settings.train.batch_size
+    order = generator(Stream.PROBE, run.settings.seed).permutation(run.data.rows["train"])
+    num_images = max(batch_size, min(run.settings.dropping.probe_images, len(order)) // batch_size * batch_size)
     losses_K = torch.zeros(len(run.model.tasks), dtype=torch.float64, device=run.device)
     num_labelled_K = torch.zeros_like(losses_K)
-    for batch in evaluation_batches(run.pack, np.sort(order[:num_images]), batch_size, run.device):
+    for batch in evaluation_batches(run.data.pack, np.sort(order[:num_images]), batch_size, run.device):
         labelled_K = mask_matrix(batch, run.model.tasks).sum(0).double()
-        losses_K += stack_losses(run.loss_step(state.params, state.buffers, batch)) * labelled_K
+        losses_K += stack_losses(run.steps.loss(state.params, state.buffers, batch)) * labelled_K
         num_labelled_K += labelled_K
     return mean_losses(run, losses_K, num_labelled_K)
 
@@ -40,12 +40,12 @@ def score(
     run: Run, params: Params, buffers: dict[str, Tensor], split: str
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Scores a split: (what results.json says of it, what predictions.npz holds)."""
-    rows = run.rows[split]
+    rows = run.data.rows[split]
     logits = [
-        torch.cat(list(run.predict_step(params, buffers, batch.inputs).values()), dim=1)
-        for batch in evaluation_batches(run.pack, rows, run.config.train.batch_size, run.device)
+        torch.cat(list(run.steps.predict(params, buffers, batch.inputs).values()), dim=1)
+        for batch in evaluation_batches(run.data.pack, rows, run.settings.train.batch_size, run.device)
     ]
-    table = run.pack.table
+    table = run.data.pack.table
     predictions = {
         "logits": torch.cat(logits)[: len(rows)].cpu().numpy(),
         "labels": table.labels[rows],
@@ -53,10 +53,10 @@ def score(
         "ids": table.ids[rows],
         "identity": table.identity[rows],
         "tasks": np.array(table.attributes),
-        "majority": run.majority_K,
+        "majority": run.data.majority_K,
     }
     labels, mask = predictions["labels"], predictions["mask"]
-    scores = evaluate(table.attributes, predictions["logits"], labels, mask, run.majority_K)
+    scores = evaluate(table.attributes, predictions["logits"], labels, mask, run.data.majority_K)
     return scores, predictions
 
 

@@ -25,11 +25,11 @@ def show_examples(
       num_random: int64 scalar.
     """
     positions = choose_positions(predictions["logits"], predictions["labels"], predictions["mask"])
-    rows = run.rows["test"][positions]
-    images = torch.from_numpy(np.asarray(run.pack.images_NCHW)[rows])
+    rows = run.data.rows["test"][positions]
+    images = torch.from_numpy(np.asarray(run.data.pack.images_NCHW)[rows])
     saliency = [
-        to_bytes(run.saliency_step(params, buffers, chunk.to(run.device)).cpu().numpy())
-        for chunk in images.split(run.config.train.batch_size)
+        to_bytes(run.steps.saliency(params, buffers, chunk.to(run.device)).cpu().numpy())
+        for chunk in images.split(run.settings.train.batch_size)
     ]
     num_random = len(positions) - predictions["logits"].shape[1]
     return {

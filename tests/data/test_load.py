@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from mtl import locks
+from mtl.config import read_data
 from mtl.data import faces
 from mtl.data.load import chosen_attributes, load_pack, load_table
 from mtl.errors import UserError
+from mtl.record import locks
 from tests.tiny import TASKS
 
 
@@ -19,12 +20,12 @@ def test_drawn_faces_are_drawn_once(config: ConfigDict, tmp_path: Path) -> None:
     config.data.update(
         {"name": "faces", "root": str(tmp_path / "faces"), "num_faces": 12, "attributes": ("Smiling", "Male")}
     )
-    pack = load_pack(config.data)
+    pack = load_pack(read_data(config.data))
     assert pack.images_NCHW.shape == (12, 3, 8, 8)
     assert pack.table.attributes == ("Smiling", "Male")
     assert set(pack.table.split) == {0, 1, 2}
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "faces").rglob("*.jpg")}
-    again = load_pack(config.data)
+    again = load_pack(read_data(config.data))
     assert np.array_equal(again.images_NCHW, pack.images_NCHW)
     assert stamps == {path: path.stat().st_mtime_ns for path in (tmp_path / "faces").rglob("*.jpg")}
 
@@ -34,7 +35,7 @@ def test_who_wants_faces_that_are_being_drawn_waits(
 ) -> None:
     config.data.update({"name": "faces", "root": str(tmp_path / "faces"), "num_faces": 12, "num_workers": 1})
     waits, draws, tables, draw = threading.Event(), [], [], faces._draw_files
-    second = threading.Thread(target=lambda: tables.append(load_table(config.data)))
+    second = threading.Thread(target=lambda: tables.append(load_table(read_data(config.data))))
     read_holder = locks._read_holder
 
     def draw_slowly(*arguments: Any) -> int:
@@ -45,7 +46,7 @@ def test_who_wants_faces_that_are_being_drawn_waits(
 
     monkeypatch.setattr(locks, "_read_holder", lambda path: waits.set() or read_holder(path))
     monkeypatch.setattr(faces, "_draw_files", draw_slowly)
-    first = load_table(config.data)
+    first = load_table(read_data(config.data))
     second.join()
     assert len(draws) == 1
     assert np.array_equal(first.labels, tables[0].labels)
@@ -53,17 +54,17 @@ def test_who_wants_faces_that_are_being_drawn_waits(
 
 
 def test_attributes_by_name_or_all(config: ConfigDict) -> None:
-    table = load_table(config.data)
+    table = load_table(read_data(config.data))
     config.data.attributes = ("all",)
-    assert chosen_attributes(config.data, table) == TASKS
+    assert chosen_attributes(read_data(config.data), table) == TASKS
     config.data.attributes = ("c,a",)
-    assert chosen_attributes(config.data, table) == ("c", "a")
+    assert chosen_attributes(read_data(config.data), table) == ("c", "a")
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"name": "imagenet"}, "choose faces or celeba"),
+        ({"name": "imagenet"}, "choose one of faces, celeba"),
         ({"name": "celeba", "root": ""}, r"--config\.data\.root=DIR"),
         ({"name": "faces", "num_faces": 5}, "draw at least 10"),
         ({"name": "faces", "label_noise": 2.0}, "must lie in"),
@@ -72,4 +73,4 @@ def test_attributes_by_name_or_all(config: ConfigDict) -> None:
 def test_mistakes(config: ConfigDict, fields: dict[str, Any], message: str) -> None:
     config.data.update(fields)
     with pytest.raises(UserError, match=message):
-        load_pack(config.data)
+        load_pack(read_data(config.data))

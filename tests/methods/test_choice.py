@@ -10,8 +10,7 @@ from ml_collections import ConfigDict
 from configs.default import get_config
 from mtl.errors import UserError
 from mtl.methods import METHODS
-from mtl.training.loop import fit
-from tests.tiny import TASKS
+from tests.tiny import TASKS, fit
 
 
 def test_the_configuration_has_every_option_with_its_default() -> None:

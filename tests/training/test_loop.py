@@ -22,12 +22,10 @@ from mtl.errors import UserError
 from mtl.record import files
 from mtl.record.paths import run_folder
 from mtl.statistics import write_results
-from mtl.study import study
 from mtl.training import checkpoint
 from mtl.training import loop as training
-from mtl.training.loop import fit
-from mtl.training.run import prepare
-from tests.tiny import TASKS, write_celeba
+from mtl.training.run import prepare as prepare_run
+from tests.tiny import TASKS, fit, prepare, study, write_celeba
 
 FILES = {"config.json", "metrics.jsonl", "results.json", "predictions.npz", "examples.npz", "checkpoint"}
 
@@ -127,7 +125,8 @@ def test_gates_drawn_per_step(config: ConfigDict, tmp_path: Path) -> None:
     epochs = [line for line in read_lines(folder / "metrics.jsonl") if line["kind"] == "epoch"]
     assert [line["gates"] for line in epochs] == [line["G"] for line in lines]
     for line in lines:
-        draws = [gating.draw_gates("dst", line["P"], 0, line["epoch"], step)[0] for step in range(6)]
+        uniforms = [gating.uniforms("dst", 0, line["epoch"], tuple(line["P"]), step) for step in range(6)]
+        draws = [dst.sample_gates(line["P"], each)[0] for each in uniforms]
         assert line["G"] == {task: sum(draw[task] for draw in draws) / 6 for task in TASKS}
     assert any(0 < gate < 1 for line in lines for gate in line["G"].values())
 
@@ -139,8 +138,8 @@ def test_examples_show_the_faces_that_they_name(config: ConfigDict, tmp_path: Pa
     examples, predictions = np.load(folder / "examples.npz"), np.load(folder / "predictions.npz")
     assert examples["images"].shape == (12 + 3, 3, 8, 8) and examples["evidence"].shape == (12 + 3, 3, 8, 8)
     assert int(examples["num_random"]) == 12
-    rows = run.rows["test"][examples["positions"]]
-    assert np.array_equal(examples["images"], np.asarray(run.pack.images_NCHW)[rows])
+    rows = run.data.rows["test"][examples["positions"]]
+    assert np.array_equal(examples["images"], np.asarray(run.data.pack.images_NCHW)[rows])
     wrongness = np.where(predictions["labels"], -predictions["logits"], predictions["logits"])
     assert np.array_equal(examples["positions"][12:], wrongness.argmax(axis=0))
     assert (examples["evidence"].max(axis=(2, 3)) == 255).all()
@@ -164,16 +163,16 @@ def die_at_step(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     calls = 0
 
     def dying_prepare(*args: Any) -> Any:
-        run, state = prepare(*args)
+        run, state = prepare_run(*args)
 
         def step(*step_args: Any) -> Any:
             nonlocal calls
             calls += 1
             if calls == number:
                 raise Killed
-            return run.train_step(*step_args)
+            return run.steps.train(*step_args)
 
-        return run._replace(train_step=step), state
+        return run._replace(steps=run.steps._replace(train=step)), state
 
     monkeypatch.setattr(training, "prepare", dying_prepare)
 
@@ -240,6 +239,7 @@ def test_killed_around_every_write(config: ConfigDict, tmp_path: Path, name: str
 LIFE = """
 import os, signal, sys
 from pathlib import Path
+from mtl.config import read_run
 from mtl.training import loop as train
 from tests.tiny import tiny_config
 root, cache, workdir, number = sys.argv[1:]
@@ -253,10 +253,10 @@ def deadly(*args):
         calls += 1
         if calls == int(number):
             os.kill(os.getpid(), signal.SIGKILL)
-        return run.train_step(*step_args)
-    return run._replace(train_step=step), state
+        return run.steps.train(*step_args)
+    return run._replace(steps=run.steps._replace(train=step)), state
 train.prepare = deadly
-train.fit(config, Path(workdir))
+train.fit(read_run(config), Path(workdir))
 """
 
 
@@ -275,20 +275,19 @@ def test_sigkill(config: ConfigDict, tmp_path: Path) -> None:
 STUDY = """
 import sys
 from pathlib import Path
-from mtl import study
 from mtl.training import loop as train
-from tests.tiny import tiny_config
+from tests.tiny import study, tiny_config
 root, cache, workdir = sys.argv[1:]
 config = tiny_config(Path(root), Path(cache))
 config.study.methods, config.study.seeds = ("joint", "dst"), (0,)
 train_steps = train.train_steps
 def pausing(run, *rest):
-    if run.config.method == "dst":
+    if run.settings.method == "dst":
         print("training", flush=True)
         sys.stdin.readline()
     return train_steps(run, *rest)
 train.train_steps = pausing
-study.study(config, Path(workdir))
+study(config, Path(workdir))
 """
 
 
@@ -454,8 +453,8 @@ def test_single_class_warns_and_goes_on(config: ConfigDict, tmp_path: Path, caps
     ("field", "value", "message"),
     [
         ("method", "dts", "choose one of joint, single_task, .*, dst, random_drop"),
-        ("dst.measure", "guess", "choose probe or running"),
-        ("dst.count", "all", "choose annotated or positives"),
+        ("dst.measure", "guess", "choose one of probe, running"),
+        ("dst.count", "all", "choose one of annotated, positives"),
         ("dst.weights.depth", 0.3, "must sum to 1, but sum to 1.1"),
         ("train.epochs", 0, "train.epochs is 0"),
         ("train.device", "cuda:99", "which torch cannot use here"),

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from mtl import locks
 from mtl.errors import UserError
+from mtl.record import locks
 
 HOLDER = """
 import sys
 from pathlib import Path
-from mtl import locks
+from mtl.record import locks
 with locks.hold(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.readline()
@@ -25,7 +25,7 @@ with locks.hold(Path(sys.argv[1])):
 
 def start_holder(folder: Path) -> subprocess.Popen[str]:
     """A process that holds `folder` until it gets a line."""
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     command = [sys.executable, "-c", HOLDER, str(folder)]
     holder = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None and holder.stdout.readline() == "held\n"

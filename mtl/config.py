@@ -1,0 +1,199 @@
+"""The only reader of ConfigDict: what people type becomes typed values, checked, before anything is opened or written.
+
+Only here do messages name fields of the configuration. What lies beneath takes plain values.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from mtl import dst, gating, methods
+from mtl.closest import closest
+from mtl.data.load import DataSettings
+from mtl.errors import UserError
+from mtl.training.settings import DroppingSettings, ModelSettings, RunSettings, StudySettings, TrainSettings
+from mtl.training.sourcing import Sourcing
+
+METHODS = ("joint", "single_task", *methods.METHODS, *gating.DROPPING)
+
+
+def read_run(config: ConfigDict) -> RunSettings:
+    """Reads and checks the configuration of one run.
+
+    Raises:
+      UserError: for a field out of its range or choices, and fields that do not go together.
+    """
+    _check(config)
+    balances = config.method in methods.METHODS  # dropping schemes and single-task networks sum the losses
+    added = config.dst.enabled and config.method not in gating.DROPPING
+    return RunSettings(
+        name=config.variant or (f"dst_{config.method}" if added else config.method),
+        seed=config.seed,
+        method=config.method,
+        balancing=config.method if balances else "joint",
+        options=config.methods.get(config.method, ConfigDict()).to_dict() if balances else {},
+        data=read_data(config.data),
+        model=ModelSettings(**{**config.model, "taps": split_names(config.model.taps)}),
+        train=TrainSettings(**config.train),
+        dropping=_read_dropping(config),
+        sourcing=Sourcing(**config.gradients),
+        raw=config.to_dict(),
+    )
+
+
+def read_study(config: ConfigDict) -> StudySettings:
+    """Reads and checks the configuration of a study: every run of methods x seeds.
+
+    Raises:
+      UserError: for a name or a seed that is none, a reference that is not there, and whatever `read_run` refuses.
+    """
+    names, seeds = order_methods(split_names(config.study.methods), list(config.study.variants)), config.study.seeds
+    if not names or not seeds:
+        raise UserError(
+            "study.methods and study.seeds must name at least one method and one seed, as in ('joint',) (0,)"
+        )
+    if not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
+        raise UserError(f"study.seeds is {tuple(seeds)}; give whole numbers from 0 up, as in 0,1,2")
+    _check_references(config)
+    runs = [read_run(of_run(config, name, seed)) for seed in seeds for name in names]
+    return StudySettings(runs, config.to_dict())
+
+
+def read_data(data: ConfigDict) -> DataSettings:
+    """`config.data` with names split at commas and paths that know the home folder.
+
+    Raises:
+      UserError: for a field that is none of its choices, or CelebA without data.root.
+    """
+    _check_choices(
+        ("data.name", data.name, ("faces", "celeba")),
+        ("data.crop", data.crop, ("full", "square")),
+        ("data.on_bad_image", data.on_bad_image, ("fail", "skip")),
+    )
+    if data.name == "celeba" and not data.root:
+        raise UserError("data.root is not set: give the folder of CelebA's files, --config.data.root=DIR")
+    names = {field: split_names(data[field]) for field in ("attributes", "label_fractions")}
+    paths = {field: Path(data[field]).expanduser() for field in ("root", "cache")}
+    return DataSettings(**{**data, **names, **paths})
+
+
+def split_names(values: Iterable[str]) -> tuple[str, ...]:
+    """Splits at commas, since `--config.study.methods=joint,dst` arrives as one name.
+
+    Example:
+      >>> split_names(("joint,dst", "random_drop"))
+      ('joint', 'dst', 'random_drop')
+    """
+    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def order_methods(names: tuple[str, ...], variants: Sequence[str] = ()) -> tuple[str, ...]:
+    """The order in which methods are trained: as given, but the control after the DST run that it repeats.
+
+    Raises:
+      UserError: for a name that is unknown, or that is a method's and a variant's.
+    """
+    twice = [name for name in variants if name in METHODS]
+    if twice:
+        raise UserError(f"study.variants has {twice[0]!r}, which is the name of a method; give the variant another")
+    for name in names:
+        _check_known("study.methods", name, variants)
+    return tuple(sorted(dict.fromkeys(names), key=lambda name: name == "random_drop"))
+
+
+def _check_known(field: str, name: str, variants: Sequence[str]) -> None:
+    known = (*METHODS, *variants)
+    if name not in known:
+        raise UserError(
+            f"{field} names {name!r}, which is neither a method nor in study.variants, {closest(name, known)}"
+        )
+
+
+def single_run(config: ConfigDict) -> ConfigDict:
+    """The configuration of the run that `variant`, or `method` where there is none, and `seed` name.
+
+    Raises:
+      UserError: if `variant` is not one of `study.variants`.
+    """
+    variants = list(config.study.variants)
+    if config.variant and config.variant not in variants:
+        has = ", ".join(variants) or "none"
+        raise UserError(f"variant is {config.variant!r}, which is not in study.variants ({has})")
+    return of_run(config, config.variant or config.method, config.seed)
+
+
+def of_run(config: ConfigDict, name: str, seed: int) -> ConfigDict:
+    """The configuration of one run of a study; `name` is that of a method, or of one of `study.variants`.
+
+    Raises:
+      UserError: if a variant names a field that there is not, or gives it a value of another type.
+    """
+    copy = config.copy_and_resolve_references()
+    copy.seed = seed
+    if name not in config.study.variants:
+        copy.method = name
+        return copy
+    copy.variant = name
+    try:
+        copy.lock().update(config.study.variants[name].to_dict())  # locked: a field that there is not is an error
+    except (KeyError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"study.variants.{name} does not fit the configuration: {reason}") from error
+    return copy
+
+
+def _check_references(config: ConfigDict) -> None:
+    for name, baseline in config.study.references.items():
+        for each in (name, baseline):
+            _check_known("study.references", each, list(config.study.variants))
+        if name == baseline:
+            raise UserError(f"study.references compares {name} with itself; name another run")
+
+
+def _read_dropping(config: ConfigDict) -> DroppingSettings:
+    given = config.dst.weights
+    weights = dst.Weights(given.depth, given.count, given.incompleteness, given.stagnancy, given.regularization)
+    scheme = config.method if config.method in gating.DROPPING else "dst" if config.dst.enabled else None
+    return DroppingSettings(
+        scheme=scheme,
+        weights=gating.single_metric(config.method, weights),
+        beta=config.dst.beta,
+        per_step=config.dst.period == "step",
+        running=config.dst.measure == "running",
+        probe_images=config.dst.probe_images,
+        only_positives=config.dst.count == "positives",
+    )
+
+
+def _check_choices(*fields: tuple[str, str, tuple[str, ...]]) -> None:
+    for name, chosen, choices in fields:
+        if chosen not in choices:
+            raise UserError(f"{name} is {chosen!r}, {closest(chosen, choices)}")
+
+
+def _check(config: ConfigDict) -> None:
+    _check_choices(
+        ("method", config.method, METHODS),
+        ("model.head", config.model.head, ("linear", "mlp")),
+        ("train.optimizer", config.train.optimizer, ("adamw", "sgd")),
+        ("train.schedule", config.train.schedule, ("cosine", "constant")),
+        ("train.precision", config.train.precision, ("float32", "bfloat16")),
+        ("train.compile", config.train.compile, ("auto", "on", "off")),
+        ("dst.measure", config.dst.measure, ("probe", "running")),
+        ("dst.period", config.dst.period, ("epoch", "step")),
+        ("dst.count", config.dst.count, ("annotated", "positives")),
+        ("gradients.level", config.gradients.level, ("auto", "features", "parameters")),
+    )
+    for name, value, least in (
+        ("seed", config.seed, 0),
+        ("data.image_size", config.data.image_size, 1),
+        ("data.max_shift", config.data.max_shift, 0),
+        ("train.epochs", config.train.epochs, 1),
+        ("train.batch_size", config.train.batch_size, 2),
+        ("train.log_every", config.train.log_every, 1),
+    ):
+        if value < least:
+            raise UserError(f"{name} is {value}; it must be at least {least}")
+    if config.method == "single_task" and config.gradients.level == "parameters":
+        raise UserError("single-task networks share no parameters: leave gradients.level at auto")

@@ -1,0 +1,48 @@
+"""What makes a run this run: its settings and its data. One that goes on, or joins a study, has those it began with."""
+
+from pathlib import Path
+
+from mtl.data.fingerprint import Fingerprint, differences
+from mtl.errors import UserError
+from mtl.record.files import read_json
+from mtl.record.paths import CONFIG, find_files
+from mtl.record.settings import changed_fields, effective
+from mtl.training.settings import RunSettings
+
+
+def check_same_run(settings: RunSettings, folder: Path) -> None:
+    """Refuses to go on with a run that was begun with other settings.
+
+    Raises:
+      UserError: with the first field that differs.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        return
+    before, now = (effective(values) for values in (read_json(path)["config"], settings.raw))
+    changed = changed_fields(before, now)
+    if changed:
+        name = changed[0]
+        raise UserError(
+            f"{folder} holds a run with {name} = {before.get(name)!r}, not {now.get(name)!r}: "
+            "choose another --workdir, or delete that folder"
+        )
+
+
+def check_same_data(settings: RunSettings, now: Fingerprint, workdir: Path) -> None:
+    """The runs of a study, and a run that goes on, have the same data; a run without a fingerprint is an older one.
+
+    Raises:
+      UserError: with what differs.
+    """
+    of_this = effective(settings.raw)
+    for path in find_files(workdir, CONFIG):
+        described = read_json(path)
+        if "fingerprint" in described:
+            changed = changed_fields(effective(described["config"]), of_this)
+            fields = {name.removeprefix("data.") for name in changed if name.startswith("data.")}
+            if differing := differences(described["fingerprint"], now, fields):
+                raise UserError(
+                    f"{path.parent} was begun on other data than is there now, what differs being "
+                    f"{' and '.join(differing)}: put the data back as it was, or choose another --workdir"
+                )

@@ -1,0 +1,45 @@
+"""The network of a run, on its device."""
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from mtl.errors import UserError
+from mtl.losses import binary
+from mtl.models.backbones import architecture, make_backbone
+from mtl.models.heads import parse_taps
+from mtl.models.model import Model, Params, in_bfloat16, make_model, separate
+from mtl.training.settings import RunSettings
+
+
+def make_networks(
+    settings: RunSettings, tasks: tuple[str, ...], device: torch.device
+) -> tuple[Model, Params, dict[str, Tensor]]:
+    """One network with a head per task, or for `single_task` a network per task."""
+    options, image_size = settings.model, settings.data.image_size
+    stages = architecture(options.backbone, image_size).stages
+    taps = parse_taps(options.taps, tasks, deepest=list(stages)[-1])
+    read = tuple(dict.fromkeys(taps.values()))
+    trunk = make_backbone(options.backbone, read, options.weights, settings.seed, options.width, image_size)
+    kinds = dict.fromkeys(tasks, binary())
+    model, params, buffers = make_model(trunk, kinds, taps, options.head, options.hidden, settings.seed + 1)
+    if settings.train.precision == "bfloat16":
+        model = in_bfloat16(model)
+    if settings.method == "single_task":
+        # On a CPU a batched convolution of K networks is slower than K convolutions (benchmarks/single_task.py).
+        model, params, buffers = separate(model, params, buffers, at_once=device.type != "cpu")
+    return model, *tree_map(lambda tensor: tensor.to(device), (params, buffers))
+
+
+def find_device(name: str) -> torch.device:
+    """The device of `train.device`; "auto" is CUDA where there is one.
+
+    Raises:
+      UserError: for a name that torch does not know, or a device that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"train.device is {name!r}, which torch cannot use here; try auto or cpu") from error
