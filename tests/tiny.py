@@ -15,11 +15,12 @@ from mtl import study as whole_study
 from mtl.batch import Batch
 from mtl.config import read_run, read_study
 from mtl.losses import binary
-from mtl.models import backbones
-from mtl.models.backbones import Architecture, Stage, make_backbone
+from mtl.models.architectures import ARCHITECTURES, Architecture
+from mtl.models.backbones import make_backbone
 from mtl.models.heads import parse_taps
 from mtl.models.images import Augmentation, augment_and_normalize
 from mtl.models.model import Model, Params, make_model
+from mtl.models.stages import Stage
 from mtl.state import TrainState
 from mtl.training import loop, run
 from mtl.training import step as training_step
@@ -46,7 +47,7 @@ def build(weights: None) -> nn.Module:
     return TinyNet()
 
 
-backbones.ARCHITECTURES["tiny"] = Architecture(build, {"stage1": Stage("stage1.2", 1), "stage2": Stage("stage2.2", 2)})
+ARCHITECTURES["tiny"] = Architecture(build, {"stage1": Stage("stage1.2", 1), "stage2": Stage("stage2.2", 2)})
 
 
 def make_tiny(

@@ -1,16 +1,16 @@
 """What each setting means in this study, and why it is so: in words that this run's configuration and figures bear out.
 
-Where a setting has a few values, `OF_VALUES` has a text for each; the others are written by a function.
+Where a setting has a few values, `values.OF_VALUES` has a text for each; the others are written by a function here.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from mtl.record.paths import CONFIG, DST, METRICS, RESULTS, run_file
+from mtl.record.paths import DST, METRICS, RESULTS, run_file
 from mtl.record.reading import RunRecord, StudyRecord
 from mtl.report.names import BACKBONES, name_in_sentence
 from mtl.report.quote import quote, words
 from mtl.report.shown import dropping_methods, main_form
+from mtl.report.values import Setting, choice, listed, number
 
 PUBLISHED_SIZE = 64  # pixels, of published comparisons on CelebA
 ADAM_RATE = 1e-3
@@ -20,45 +20,7 @@ OF_BACKBONES = {
     "vgg16": "convolutions in a row, without shortcuts and without batch normalization",
 }
 OTHER = "torchvision's classification network of that name"
-OF_VALUES = {
-    "model/head": {
-        "linear": "a linear map per attribute, from the trunk's averaged features to its logit",
-        "mlp": "two layers per attribute with a ReLU between them, from the trunk's averaged features to its logit",
-    },
-    "data/crop": {
-        "square": "the largest centred square, in which the face keeps its proportions",
-        "full": "the whole image, squeezed to a square, as published comparisons do",
-    },
-    "train/optimizer": {
-        "adamw": "AdamW: the step of each parameter is scaled by its own gradients of the past",
-        "sgd": "stochastic gradient descent with momentum: one rate for all parameters",
-    },
-    "train/precision": {
-        "float32": "of the trunk, as of all else",
-        "bfloat16": "of the trunk's convolutions (autocast); features, heads and losses stay in float32",
-    },
-    "dst/period": {
-        "epoch": "gates are drawn once per epoch, as in the paper",
-        "step": "gates are drawn anew in every step; the paper draws once per epoch",
-    },
-    "dst/measure": {
-        "probe": "V is measured on fixed training images before each epoch, forward only",
-        "running": "V is the mean training loss of the epoch before; ahead of the first, on fixed training images",
-    },
-    "dst/count": {
-        "annotated": "the sample count c is that of training images with a label",
-        "positives": "the sample count c is that of training images with the attribute, which departs from the paper",
-    },
-}
 LETTERS = {"d": "depth", "c": "count", "u": "incompleteness", "r": "stagnancy", "b": "regularization"}
-
-
-class Setting(NamedTuple):
-    """A line of the settings' table; all three are markup."""
-
-    field: str
-    value: str
-    meaning: str
 
 
 def settings(study: StudyRecord) -> list[Setting]:
@@ -76,16 +38,16 @@ def _network(study: StudyRecord) -> list[Setting]:
             words(model["weights"] or "random"),
             "trained before this study" if model["weights"] else "nothing was learned before this training",
         ),
-        _choice(study, "model/head"),
+        choice(study, "model/head"),
     ]
     if model["head"] == "mlp":
-        lines.append(_number(study, "model/hidden", "units between the two layers of a head"))
+        lines.append(number(study, "model/hidden", "units between the two layers of a head"))
     taps = len(model["taps"])
     meaning = {
         0: "every attribute is read off the end of the trunk",
         len(study.results["tasks"]): "where each attribute leaves the trunk",
     }.get(taps, "where these attributes leave the trunk; the others do at its end")
-    return [*lines, Setting("model.taps", _listed(model["taps"]), meaning)]
+    return [*lines, Setting("model.taps", listed(model["taps"]), meaning)]
 
 
 def _images(study: StudyRecord) -> list[Setting]:
@@ -103,11 +65,11 @@ def _images(study: StudyRecord) -> list[Setting]:
         else "no training label was hidden"
     )
     return [
-        _number(study, "data/image_size", f"pixels a side, {beside} in published comparisons{seen}"),
-        _choice(study, "data/crop"),
+        number(study, "data/image_size", f"pixels a side, {beside} in published comparisons{seen}"),
+        choice(study, "data/crop"),
         Setting("data.flip", "yes" if data["flip"] else "no", flipped),
-        _number(study, "data/max_shift", shifted),
-        Setting("data.label_fractions", _listed(data["label_fractions"]), hidden),
+        number(study, "data/max_shift", shifted),
+        Setting("data.label_fractions", listed(data["label_fractions"]), hidden),
     ]
 
 
@@ -117,23 +79,23 @@ def _training(study: StudyRecord) -> list[Setting]:
     num_steps = quote(study, run_file(method, seed, METRICS), "0/step", "integer")
     adamw, warm = train["optimizer"] == "adamw", train["warmup_epochs"]
     lines = [
-        _number(study, "train/epochs", epochs_reason(study)),
-        _number(study, "train/batch_size", f"images per step; an epoch has {num_steps} steps"),
-        _choice(study, "train/optimizer"),
+        number(study, "train/epochs", epochs_reason(study)),
+        number(study, "train/batch_size", f"images per step; an epoch has {num_steps} steps"),
+        choice(study, "train/optimizer"),
     ]
     if not adamw:
-        lines.append(_number(study, "train/momentum", "share of the last step's direction that is kept"))
+        lines.append(number(study, "train/momentum", "share of the last step's direction that is kept"))
     decay = "decoupled from the gradient, as AdamW has it" if adamw else "an L2 penalty, added to the gradient"
     rise = "epochs in which the rate rises linearly"
     if adamw:
         rise += "; AdamW's averages rest on few gradients at first"
     return [
         *lines,
-        _number(study, "train/learning_rate", _rate_reason(train)),
-        _number(study, "train/weight_decay", decay if train["weight_decay"] else "no weight decay"),
+        number(study, "train/learning_rate", _rate_reason(train)),
+        number(study, "train/weight_decay", decay if train["weight_decay"] else "no weight decay"),
         Setting("train.schedule", words(train["schedule"]), _schedule_reason(train)),
-        _number(study, "train/warmup_epochs", rise if warm else "no warm-up: the first step takes the full rate"),
-        _choice(study, "train/precision"),
+        number(study, "train/warmup_epochs", rise if warm else "no warm-up: the first step takes the full rate"),
+        choice(study, "train/precision"),
     ]
 
 
@@ -148,14 +110,15 @@ def epochs_reason(study: StudyRecord) -> str:
         return f"{quote(study, file, f'{epoch - 1}/valid/overall_accuracy', 'percent', 1)} %"
 
     name = words(name_in_sentence(method))
-    number = quote(study, run_file(method, seed, RESULTS), "seed", "integer")
+    seed_number = quote(study, run_file(method, seed, RESULTS), "seed", "integer")
     best_number = quote(study, run_file(method, seed, RESULTS), "best_epoch", "integer")
     ends = (
         f"{at(last)} after the last, which is the best"
         if best == last
         else f"{at(best)} after the best, epoch {best_number}, and {at(last)} after the last"
     )
-    return f"validation accuracy of {name}, seed {number}: {at(1)} after the first epoch, {ends}; {_best_epochs(study)}"
+    first = f"validation accuracy of {name}, seed {seed_number}: {at(1)} after the first epoch"
+    return f"{first}, {ends}; {_best_epochs(study)}"
 
 
 def _best_epochs(study: StudyRecord) -> str:
@@ -201,8 +164,8 @@ def _dropping(study: StudyRecord) -> list[Setting]:
     return [
         *lambdas,
         Setting("$beta$", quote(study, file, "0/beta", "plain"), _beta_reason(run)),
-        *(_choice(study, f"dst/{field}") for field in ("period", "measure", "count")),
-        _number(
+        *(choice(study, f"dst/{field}") for field in ("period", "measure", "count")),
+        number(
             study, "dst/probe_images", "training images on which V is measured, at most; rounded down to whole batches"
         ),
     ]
@@ -233,27 +196,6 @@ def _beta_reason(run: RunRecord) -> str:
     if len(run.dst) < 3:
         return "no effect: rates of change are averaged from the third epoch on"
     return "weight of the newest rate of change in stagnancy"
-
-
-def _choice(study: StudyRecord, path: str) -> Setting:
-    """A setting with few values."""
-    value = _at(study, path)
-    return Setting(path.replace("/", "."), words(value), words(OF_VALUES[path][value]))
-
-
-def _number(study: StudyRecord, path: str, meaning: str) -> Setting:
-    return Setting(path.replace("/", "."), quote(study, CONFIG, f"config/{path}", "plain"), meaning)
-
-
-def _listed(entries: Sequence[str]) -> str:
-    return words(", ".join(entries)) if entries else "none"
-
-
-def _at(study: StudyRecord, path: str) -> Any:
-    value = study.config["config"]
-    for key in path.split("/"):
-        value = value[key]
-    return value
 
 
 def _example(study: StudyRecord) -> tuple[str, int, RunRecord]:

@@ -6,7 +6,8 @@ from torch.utils._pytree import tree_map
 
 from mtl.errors import UserError
 from mtl.losses import binary
-from mtl.models.backbones import architecture, make_backbone
+from mtl.models.architectures import architecture
+from mtl.models.backbones import make_backbone
 from mtl.models.heads import parse_taps
 from mtl.models.model import Model, Params, in_bfloat16, make_model, separate
 from mtl.training.settings import RunSettings

@@ -13,7 +13,8 @@ from torch.utils._pytree import tree_map
 
 from mtl.gradients import parameters as parameter_gradients
 from mtl.losses import binary
-from mtl.models.backbones import architecture, make_backbone
+from mtl.models.architectures import architecture
+from mtl.models.backbones import make_backbone
 from mtl.models.model import Model, Params, in_bfloat16, make_model
 from mtl.models.probes import Convolution
 from tests.tiny import make_tiny

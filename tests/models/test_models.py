@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from mtl.errors import UserError
 from mtl.losses import binary
-from mtl.models.backbones import architecture, from_module, make_backbone
+from mtl.models.architectures import architecture
+from mtl.models.backbones import from_module, make_backbone
 from mtl.models.heads import make_groups, make_head, parse_taps
 from mtl.models.weights import load
 from tests.tiny import TinyNet, make_tiny

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torchvision.models import get_model_builder
 
 from mtl.errors import UserError
-from mtl.models.backbones import ARCHITECTURES, architecture
+from mtl.models.architectures import ARCHITECTURES, architecture
 from mtl.models.stages import Stage, find_stages, pool
 from mtl.models.weights import build_on_meta
 
