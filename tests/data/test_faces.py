@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mtl.data.celeba_statistics import read_statistics
 from mtl.data.faces import write_faces
 from mtl.data.faces.draw import draw_face
 from mtl.data.faces.labels import (
@@ -16,7 +17,6 @@ from mtl.data.faces.labels import (
     ONE_OF,
     WOMEN_ONLY,
     apply_rules,
-    read_statistics,
     sample_labels,
 )
 from mtl.data.faces.person import sample_face

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mtl.data.celeba_statistics import read_statistics
 from mtl.data.faces.draw import draw_face
-from mtl.data.faces.labels import read_statistics, sample_labels
+from mtl.data.faces.labels import sample_labels
 from mtl.data.faces.person import sample_face
 from mtl.errors import UserError
 from mtl.progress import progress

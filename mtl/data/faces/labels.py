@@ -6,14 +6,11 @@ to the identity, so that a person looks alike in all its images, and the rest to
 """
 
 import math
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from mtl.record.files import read_json
-
-STATISTICS = Path(__file__).parents[1] / "celeba_statistics.json"
+from mtl.data.celeba_statistics import read_statistics
 
 BEARDS = ("Goatee", "Mustache", "Sideburns")
 HAIR_COLOURS = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
@@ -40,16 +37,6 @@ PERMANENCE = {
 }
 
 
-class Statistics(NamedTuple):
-    """Aggregates of CelebA's 202,599 label rows, and the copula that was fitted to them."""
-
-    names: tuple[str, ...]
-    positive_rate_K: np.ndarray
-    correlation_KK: np.ndarray  # of the 0/1 labels
-    threshold_K: np.ndarray
-    latent_correlation_KK: np.ndarray  # of z, positive definite
-
-
 class LabelRows(NamedTuple):
     """Labels of N images, and how clearly each is to be seen."""
 
@@ -57,26 +44,6 @@ class LabelRows(NamedTuple):
     degrees_NK: np.ndarray  # float64 in (-1, 1): positive = present, the size says how clearly; uniform on either side
     identity_N: np.ndarray  # int64, from 1
     split_N: np.ndarray  # int64: 0 train, 1 valid, 2 test; ascending
-
-
-def read_statistics() -> Statistics:
-    """Reads the project's table of CelebA's aggregates."""
-    table = read_json(STATISTICS)
-    return Statistics(
-        tuple(table["names"]),
-        np.array(table["positive_rate"]),
-        _symmetric(table["correlation_below_diagonal"]),
-        np.array(table["threshold"]),
-        _symmetric(table["latent_correlation_below_diagonal"]),
-    )
-
-
-def _symmetric(rows: list[list[float]]) -> np.ndarray:
-    """Correlation matrix from its rows below the diagonal: row k has k numbers."""
-    size = len(rows)
-    lower_KK = np.zeros((size, size))
-    lower_KK[np.tril_indices(size, -1)] = [number for row in rows for number in row]
-    return lower_KK + lower_KK.T + np.eye(size)
 
 
 def apply_rules(margin_NK: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
