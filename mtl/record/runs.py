@@ -48,7 +48,8 @@ def read_provenance(folders: Folders) -> dict[str, list[str]]:
 
 def _place(name: str, folder: Path) -> tuple[int, bool, bool, str]:
     rank = FIRST.index(name) if name in FIRST else len(FIRST)
-    return rank, name != method_of(folder), (folder / DST).is_file(), name
+    is_variant = name != method_of(folder)
+    return rank, is_variant, not is_variant and (folder / DST).is_file(), name
 
 
 def _check_same_settings(folders: Folders) -> None:

@@ -26,7 +26,8 @@ def write_run(workdir: Path, name: str, seed: int, config: dict[str, Any], drops
 def test_order_of_the_runs(tmp_path: Path) -> None:
     """Joint training first, then what balances, then what drops, then variants; seeds as numbers, not as text."""
     write_run(tmp_path, "random_drop", 0, {}, drops=True)
-    write_run(tmp_path, "a_variant", 0, {"method": "mgda", "variant": "a_variant"})
+    write_run(tmp_path, "variant_b", 0, {"method": "mgda", "variant": "variant_b"})
+    write_run(tmp_path, "variant_a", 0, {"method": "dst", "variant": "variant_a"}, drops=True)
     write_run(tmp_path, "uncertainty", 0, {})
     write_run(tmp_path, "dst", 0, {}, drops=True)
     write_run(tmp_path, "mgda", 0, {})
@@ -34,7 +35,16 @@ def test_order_of_the_runs(tmp_path: Path) -> None:
         write_run(tmp_path, "joint", seed, {})
     write_run(tmp_path, "single_task", 0, {})
     found = find_runs(tmp_path)
-    assert list(found) == ["joint", "single_task", "mgda", "uncertainty", "dst", "random_drop", "a_variant"]
+    assert list(found) == [
+        "joint",
+        "single_task",
+        "mgda",
+        "uncertainty",
+        "dst",
+        "random_drop",
+        "variant_a",
+        "variant_b",
+    ]
     assert list(found["joint"]) == [9, 10]
     assert read_provenance({"joint": found["joint"]})["commands"] == ["python 9", "python 10"]
     assert read_provenance(found)["versions"] == ["torch 2"]
