@@ -6,14 +6,13 @@ only prints; a seed or a method that is added trains just its own runs, and join
 
 import json
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from mtl import locks, methods
-from mtl.errors import UserError
+from mtl.errors import UserError, closest_of_many
 from mtl.names import split_names
 from mtl.record import provenance
 from mtl.record.traces import (
@@ -86,8 +85,10 @@ def write_results(workdir: Path, with_comparisons: bool) -> dict[str, Any]:
         "provenance": read_provenance(folders),
         "drop_rates": rates,
         "dropping": {method: summarize_dropping(runs) for method, runs in rates.items()},
-        "largest_weight_deviations": largest_weight_deviations(folders, methods.WEIGHTINGS),
-        "gradient_levels": gradient_levels(folders, methods.LOOKING_AT_GRADIENTS),
+        "largest_weight_deviations": largest_weight_deviations(
+            folders, methods.METHODS.keys() - methods.looking_at("gradients")
+        ),
+        "gradient_levels": gradient_levels(folders, methods.looking_at("gramian", "halves", "gradients")),
     }
     checkpoint.write_json(workdir / "results.json", results)
     return results
@@ -169,9 +170,9 @@ def order_methods(names: tuple[str, ...], variants: Sequence[str] = ()) -> tuple
 def _check_known(field: str, name: str, variants: Sequence[str]) -> None:
     known = (*METHODS, *variants)
     if name not in known:
-        closest = ", ".join(get_close_matches(name, known, n=3, cutoff=0.0))
+        near = ", ".join(closest_of_many(name, known))
         raise UserError(
-            f"{field} names {name!r}, which is neither a method nor in study.variants; the closest are {closest}"
+            f"{field} names {name!r}, which is neither a method nor in study.variants; the closest are {near}"
         )
 
 

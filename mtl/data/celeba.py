@@ -6,14 +6,13 @@ import struct
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
-from mtl.errors import UserError
+from mtl.errors import UserError, closest_of_many
 
 SPLITS = ("train", "valid", "test")
 IMAGES = "img_align_celeba"
@@ -90,8 +89,8 @@ def select_attributes(table: Table, names: Sequence[str] | Literal["all"]) -> Ta
     _refuse_twice(names, "data.attributes")
     for name in names:
         if name not in table.attributes:
-            closest = get_close_matches(name, table.attributes, n=3, cutoff=0.0)
-            raise UserError(f"there is no attribute {name!r}: did you mean {' or '.join(closest)}?")
+            near = closest_of_many(name, table.attributes)
+            raise UserError(f"there is no attribute {name!r}: did you mean {' or '.join(near)}?")
     columns = [table.attributes.index(name) for name in names]
     return table._replace(labels=table.labels[:, columns], mask=table.mask[:, columns], attributes=names)
 

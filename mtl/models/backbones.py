@@ -9,7 +9,6 @@ pixels, and hold 8 times as many weights as all of its convolutions.
 """
 
 import copy
-import difflib
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import NamedTuple
@@ -20,7 +19,7 @@ from torch import Tensor, fx, nn
 from torch.func import functional_call
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from mtl.errors import UserError
+from mtl.errors import UserError, closest_of_many
 from mtl.models.noise import Drawn, Undrawn, replace_noise
 from mtl.models.probes import Convolution, Tensors, find_convolutions, probe
 from mtl.models.stages import IMAGE_SIZE, Stage, find_stages, pool, tap_depths
@@ -99,10 +98,10 @@ def architecture(name: str, image_size: int = IMAGE_SIZE) -> Architecture:
         return ARCHITECTURES[name]
     known = sorted({*ARCHITECTURES, *torchvision.models.list_models(module=torchvision.models)})
     if name not in known:
-        closest = difflib.get_close_matches(name.lower(), known, n=4, cutoff=0.0)
+        near = closest_of_many(name.lower(), known, number=4)
         raise UserError(
             f"model.backbone is {name!r}, which is no classification network of torchvision; "
-            f"the closest names are {', '.join(closest)}"
+            f"the closest names are {', '.join(near)}"
         )
     return Architecture(_builder(name, image_size), _stages(name))
 

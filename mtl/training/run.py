@@ -13,13 +13,12 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from mtl import dst, gating, methods
-from mtl.closest import closest
 from mtl.data.batches import num_train_batches
 from mtl.data.celeba import SPLITS
 from mtl.data.fingerprint import Fingerprint, differences, fingerprint
 from mtl.data.load import load_pack
 from mtl.data.pack import Pack
-from mtl.errors import UserError
+from mtl.errors import UserError, closest
 from mtl.gradients.sources import Source
 from mtl.losses import binary
 from mtl.models.backbones import architecture, make_backbone
