@@ -30,7 +30,7 @@ from torchjd.autojac import jac_to_grad, mtl_backward
 
 from mtl.data.batches import Batch
 from mtl.methods import make_method
-from mtl.methods.interface import Observation
+from mtl.methods.base import Observation
 from mtl.methods.upgrad import upgrad
 from mtl.models.model import make_model
 

@@ -42,8 +42,8 @@ from mtl.data.batches import Batch
 from mtl.errors import UserError
 from mtl.gradients.parameters import choose_probes, inner_products, make_forward
 from mtl.gradients.per_task import by_tap, features_products, task_losses_and_gradients
+from mtl.methods.base import Method, Observation
 from mtl.methods.cagrad import cagrad
-from mtl.methods.interface import Method, Observation
 from mtl.methods.mgda import mgda
 from mtl.methods.nash_mtl import nash_mtl
 from mtl.methods.pcgrad import pcgrad

@@ -42,7 +42,7 @@ from torch.utils._pytree import tree_leaves
 from torchjd import aggregation
 
 from mtl.methods import METHODS
-from mtl.methods.interface import Method, Observation
+from mtl.methods.base import Method, Observation
 from mtl.training.compile import maybe_compile
 
 NAMES = flags.DEFINE_multi_enum("methods", [], METHODS, "may be given several times; or all that look at the Gramian")
@@ -87,9 +87,9 @@ def make_problem(generator: np.random.Generator, num_tasks: int, device: torch.d
     return Problem(gradients_KN, observation)
 
 
-def looks_at_gramian(method: object) -> bool:
+def looks_at_gramian(method: Method[Any]) -> bool:
     """Whether it is a method whose first step tells conflicting gradients from orthogonal ones by their Gramian."""
-    if not isinstance(method, Method):
+    if "gradients" in method.looks_at:
         return False
     device = torch.device("cpu")
     observation = make_problem(np.random.default_rng(0), 3, device).observation

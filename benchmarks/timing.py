@@ -9,8 +9,8 @@ from ml_collections import ConfigDict
 from torch.utils._pytree import tree_map
 
 from mtl.data.batches import Batch
+from mtl.methods.base import AnyMethod
 from mtl.methods.equal import equal
-from mtl.methods.interface import AnyMethod
 from mtl.models.model import Model, Params
 from mtl.optim import adamw, make_schedule
 from mtl.training import stepping

@@ -19,6 +19,8 @@ The 8 attributes are what the criteria of mtl/data/attributes.py choose on Celeb
 
 from ml_collections import ConfigDict
 
+from mtl.methods import default_options
+
 
 def get_config() -> ConfigDict:
     """Every field there is, with the values of the demo."""
@@ -102,34 +104,6 @@ def get_config() -> ConfigDict:
     gradients.every = 1  # steps from one look at the parameters' inner products to the next
     gradients.fraction = 1.0  # share of the batch whose gradients are looked at there
 
-    config.methods = methods = ConfigDict()  # options, with the papers' values or, where a paper has none, ours
-    methods.auto_lambda = {"initial": 0.1, "learning_rate": 1e-4}  # weights in the first step; of the weights
-    methods.boundary_intersection = {"theta": 5.0}  # penalty on the losses' distance from being equal
-    methods.cagrad = {"c": 0.4}  # how far from the mean gradient it may go, relative to its length
-    methods.coefficient_of_variation = {"variance_floor": 1e-8}  # below it, a loss counts as constant
-    methods.constant = {"weights": ()}  # one for each task, in their order; (): their mean
-    methods.cosmos = {"penalty": 1.0}  # on the angle between losses and equal losses
-    methods.cr_mogm = {"inner": "mgda", "alpha": 0.9}  # the method to smooth; share of the weights before
-    methods.db_mtl = {"beta": 0.9, "beta_decay": 0.0}  # share of the past in the average; beta / k^beta_decay
-    methods.dynamic_task_prioritization = {"gamma": 1.0, "smoothing": 0.1}  # focus on what is hard; of the averages
-    methods.dynamic_weight_average = {"temperature": 2.0}  # high: nearly equal weights
-    methods.excess_mtl = {"step_size": 0.01}  # of the weights
-    methods.fairgrad = {"alpha": 2.0}  # 1: proportional fairness (Nash-MTL); large: max-min
-    methods.famo = {"learning_rate": 0.025, "weight_decay": 1e-3}  # of its logits
-    methods.go4align = {"num_groups": 2, "step_size": 1e-4}  # groups of tasks; of the risk that guides them
-    methods.graddrop = {"leak": 0.0}  # share of a gradient that passes whatever its sign
-    methods.gradnorm = {"alpha": 1.5, "learning_rate": 0.025}  # pull on tasks that learn slowly; of the log weights
-    methods.gradvac = {"beta": 0.01}  # of the moving average of cosines
-    methods.krum = {"num_byzantine": 1, "num_selected": 1}  # gradients that may be nonsense; gradients to average
-    methods.ldc = {"penalty": 0.01}  # on the gaps between weighted losses
-    methods.loss_balanced = {"alpha": 0.5}  # power of the loss relative to the epoch's first
-    methods.moco = {"beta": 0.5, "beta_decay": 0.5, "gamma": 0.1, "gamma_decay": 0.5, "rho": 0.0}  # tracking; weights
-    methods.modo = {"gamma": 0.1, "rho": 0.1}  # step size of the weights; their L2 coefficient
-    methods.moml = {"learning_rate": 1e-3}  # of the weights' logits
-    methods.primary = {"task": 0, "tau": 0.02, "beta": 0.999, "eps": 1e-8}  # who leads; promised to others; of norms
-    methods.random_weighting = {"distribution": "normal"}  # normal, dirichlet or bernoulli
-    methods.sdmgrad = {"regularization": 0.3}  # 0: MGDA on two halves of the batch; large: the mean gradient
-    methods.smooth_tchebycheff = {"mu": 0.01}  # small: the largest loss alone
-    methods.soft_uncertainty = {"temperature": 10.0}  # high: nearly equal weights
-    methods.trimmed_mean = {"num_trimmed": 1}  # gradients left out at each end
+    # Options, with the papers' values or, where a paper has none, ours; mtl/methods/<method>.py says what they are.
+    config.methods = ConfigDict(default_options())
     return config

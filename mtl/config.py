@@ -9,9 +9,8 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from mtl import dst, gating, methods
-from mtl.closest import closest
 from mtl.data.load import DataSettings
-from mtl.errors import UserError
+from mtl.errors import UserError, closest
 from mtl.training.settings import DroppingSettings, ModelSettings, RunSettings, StudySettings, TrainSettings
 from mtl.training.sourcing import Sourcing
 

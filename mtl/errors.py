@@ -1,4 +1,7 @@
-"""What a user's mistake raises."""
+"""What a user's mistake raises, and the names that somebody may have meant."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -7,3 +10,28 @@ class UserError(Exception):
     The sentence says what is wrong, where, and what to do. `launch.py` prints it and exits with code 2, without a
     traceback. Broken invariants of our own code are `assert`s instead.
     """
+
+
+def closest(name: object, names: Iterable[str]) -> str:
+    """What to say after a name that is none of `names`: those closest to it, if any is close, and all of them.
+
+    Example:
+      >>> print(closest("cagard", ("joint", "cagrad")))
+      closest to cagrad; choose one of joint, cagrad
+      >>> print(closest("?", ("joint", "cagrad")))
+      none of the names there are; choose one of joint, cagrad
+    """
+    names = tuple(names)
+    near = difflib.get_close_matches(str(name), names)
+    which = f"closest to {', '.join(near)}" if near else "none of the names there are"
+    return f"{which}; choose one of {', '.join(names)}"
+
+
+def closest_of_many(name: str, names: Iterable[str], number: int = 3) -> list[str]:
+    """The `number` names that are closest to it, however far: where all of them would be too many to say.
+
+    Example:
+      >>> closest_of_many("resnet", ("vgg16", "resnet18", "resnet50", "vit_b_16"), number=2)
+      ['resnet50', 'resnet18']
+    """
+    return difflib.get_close_matches(name, list(names), n=number, cutoff=0.0)

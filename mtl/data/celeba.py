@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from mtl.data.image_files import ImageSource, find_images
 from mtl.data.lists import read_column, read_labels, read_text, split_rows
-from mtl.errors import UserError
+from mtl.errors import UserError, closest_of_many
 
 SPLITS = ("train", "valid", "test")
 
@@ -69,8 +68,8 @@ def select_attributes(table: Table, names: Sequence[str] | Literal["all"]) -> Ta
     _refuse_twice(names, "data.attributes")
     for name in names:
         if name not in table.attributes:
-            closest = get_close_matches(name, table.attributes, n=3, cutoff=0.0)
-            raise UserError(f"there is no attribute {name!r}: did you mean {' or '.join(closest)}?")
+            near = closest_of_many(name, table.attributes)
+            raise UserError(f"there is no attribute {name!r}: did you mean {' or '.join(near)}?")
     columns = [table.attributes.index(name) for name in names]
     return table._replace(labels=table.labels[:, columns], mask=table.mask[:, columns], attributes=names)
 

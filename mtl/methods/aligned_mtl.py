@@ -1,10 +1,15 @@
-"""Aligned-MTL: the gradients are made orthogonal and equally long before they are averaged."""
+"""Aligned-MTL: the gradients are made orthogonal and equally long before they are averaged.
+
+Source: Senushkin et al., CVPR 2023
+LibMTL: Aligned_MTL
+TorchJD: AlignedMTL
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import Method, Observation
-from mtl.methods.solvers import gramian_method, mean_weights, normalized_gramian, rank_tolerance
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared.solvers import gramian_method, mean_weights, normalized_gramian, rank_tolerance
 
 
 def aligned_mtl() -> Method[tuple[()]]:
@@ -17,6 +22,12 @@ def aligned_mtl() -> Method[tuple[()]]:
     falls to rounding, the next one takes its place and |d| jumps up: near a Pareto point, that is. This is the authors'
     scale mode "min", their default; their "median" and "rmse", which put another eigenvalue for lambda_min, are left
     out.
+
+    Example:
+      Orthogonal gradients of lengths 2 and 1: both are made as long as the shorter, then averaged.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(aligned_mtl(), observe(gramian=[[4.0, 0.0], [0.0, 1.0]]))
+      tensor([[0.2500, 0.5000]])
     """
 
     def weights(observation: Observation) -> Tensor:

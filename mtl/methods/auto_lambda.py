@@ -1,14 +1,17 @@
-"""Auto-Lambda: weights that make a step on one half of the batch lower the losses on the other."""
+"""Auto-Lambda: weights that make a step on one half of the batch lower the losses on the other.
+
+Source: Liu et al., TMLR 2022
+LibMTL: AutoLambda
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods import learned
-from mtl.methods.interface import Method, Observation
-from mtl.methods.learned import Learned
-from mtl.methods.modo import open_halves
-from mtl.methods.options import check_number
-from mtl.methods.solvers import open_weights
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared import learned
+from mtl.methods.shared.learned import Learned
+from mtl.methods.shared.options import check_number
+from mtl.methods.shared.solvers import open_halves, open_weights
 
 
 def auto_lambda(initial: float = 0.1, learning_rate: float = 1e-4) -> Method[Learned]:
@@ -29,6 +32,12 @@ def auto_lambda(initial: float = 0.1, learning_rate: float = 1e-4) -> Method[Lea
     Args:
       initial: lambda in the first step.
       learning_rate: of lambda. The authors have 1e-4 for dense prediction, 3e-4 for CIFAR-100.
+
+    Example:
+      The first task's gradient agrees with the other half's, the second's does not.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(auto_lambda(learning_rate=0.01), observe(halves=[[2.0, 1.0], [-3.0, 1.0]]))
+      tensor([[0.1100, 0.0900]])
     """
     initial = check_number("auto_lambda.initial", initial, "[0, inf)")
     learning_rate = check_number("auto_lambda.learning_rate", learning_rate, "(0, inf)")
@@ -38,8 +47,8 @@ def auto_lambda(initial: float = 0.1, learning_rate: float = 1e-4) -> Method[Lea
 
     def update(state: Learned, observation: Observation) -> tuple[Tensor, Learned]:
         values_K = state.values_K
-        gradient_K = (-observation.learning_rate * open_halves(observation, "auto_lambda").sum(1)).to(values_K.dtype)
+        gradient_K = (-observation.learning_rate * open_halves(observation).sum(1)).to(values_K.dtype)
         state = learned.update(state, gradient_K, observation.open_K, values_K.new_full((), learning_rate))
         return open_weights(state.values_K, observation), state
 
-    return Method(init, update, needs_halves=True)
+    return Method(init, update, looks_at=("halves",))

@@ -1,11 +1,15 @@
-"""Penalty-based boundary intersection: the losses' common part, and a penalty on how far apart they are."""
+"""Boundary intersection: the losses' common part, and a penalty on how far apart they are.
+
+Source: Zhang and Li, IEEE TEVC 2007
+TorchJD: PBI
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import Method, Observation
-from mtl.methods.options import check_number
-from mtl.methods.solvers import divide
+from mtl.methods.base import Method, Observation, no_state
+from mtl.methods.shared.options import check_number
+from mtl.methods.shared.solvers import divide
 
 
 def boundary_intersection(theta: float = 5.0) -> Method[tuple[()]]:
@@ -21,11 +25,13 @@ def boundary_intersection(theta: float = 5.0) -> Method[tuple[()]]:
 
     Args:
       theta: at least 0; 0 is the mean, up to a factor. The paper's is 5.
+
+    Example:
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(boundary_intersection(theta=2.0), observe(losses=[1.0, 3.0]))
+      tensor([[-0.7071,  2.1213]])
     """
     theta = check_number("boundary_intersection.theta", theta, "[0, inf)")
-
-    def init(num_tasks: int, device: torch.device) -> tuple[()]:
-        return ()
 
     def update(state: tuple[()], observation: Observation) -> tuple[Tensor, tuple[()]]:
         losses_K, open_K = observation.losses_K, observation.open_K
@@ -36,4 +42,4 @@ def boundary_intersection(theta: float = 5.0) -> Method[tuple[()]]:
         weights_K = num_open.rsqrt() + theta * divide(above_K, torch.linalg.vector_norm(above_K))
         return torch.where(open_K, weights_K, 0.0), state
 
-    return Method(init, update)
+    return Method(no_state, update)

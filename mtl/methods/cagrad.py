@@ -1,11 +1,16 @@
-"""CAGrad: near the mean gradient, the direction that does best by the task it serves worst."""
+"""CAGrad: near the mean gradient, the direction that does best by the task it serves worst.
+
+Source: Liu et al., NeurIPS 2021
+LibMTL: CAGrad
+TorchJD: CAGrad
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import Method, Observation
-from mtl.methods.options import check_number
-from mtl.methods.solvers import gramian_method, mean_weights, minimize_nonnegative, regular_gramian
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared.options import check_number
+from mtl.methods.shared.solvers import gramian_method, mean_weights, minimize_nonnegative, regular_gramian
 
 
 def cagrad(c: float = 0.4) -> Method[tuple[()]]:
@@ -22,6 +27,11 @@ def cagrad(c: float = 0.4) -> Method[tuple[()]]:
 
     Args:
       c: radius of the ball around g_0, relative to |g_0|, in [0, 1); the paper's on NYU-v2.
+
+    Example:
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(cagrad(c=0.5), observe(gramian=[[1.0, 0.0], [0.0, 1.0]]))
+      tensor([[0.7500, 0.7500]])
     """
     c = check_number("cagrad.c", c, "[0, 1)")
 

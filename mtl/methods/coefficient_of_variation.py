@@ -1,13 +1,16 @@
-"""Weights from coefficients of variation: losses that still vary, relative to their mean, count more."""
+"""Coefficient of variation: losses that still vary, relative to their mean, count more.
+
+Source: Groenendijk et al., WACV 2021
+"""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from mtl.methods import masked
-from mtl.methods.interface import Method, Observation
-from mtl.methods.options import check_number
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared import masked
+from mtl.methods.shared.options import check_number
 
 
 class VariationState(NamedTuple):
@@ -29,6 +32,17 @@ def coefficient_of_variation(variance_floor: float = 1e-8) -> Method[VariationSt
 
     Args:
       variance_floor: added to the variance of l; the authors' code has 1e-8.
+
+    Example:
+      The first loss doubles, the second grows by half.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(
+      ...     coefficient_of_variation(),
+      ...     *[observe(losses=losses) for losses in ([1.0, 1.0], [2.0, 1.5], [7.0, 7.0])],
+      ... )
+      tensor([[0.5000, 0.5000],
+              [0.5000, 0.5000],
+              [0.6250, 0.3750]])
     """
     variance_floor = check_number("coefficient_of_variation.variance_floor", variance_floor, "(0, inf)")
 

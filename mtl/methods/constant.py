@@ -1,12 +1,16 @@
-"""Fixed weights: the mean of the losses, or what the user says."""
+"""Fixed weights: the mean of the losses, or what the user says.
+
+Source: given weights; the mean
+TorchJD: Constant, Mean
+"""
 
 import torch
 from torch import Tensor
 
 from mtl.errors import UserError
-from mtl.methods.interface import Method, Observation
-from mtl.methods.options import check_weights
-from mtl.methods.solvers import divide
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared.options import check_weights
+from mtl.methods.shared.solvers import divide
 
 
 def constant(weights: tuple[float, ...] = ()) -> Method[Tensor]:
@@ -17,6 +21,11 @@ def constant(weights: tuple[float, ...] = ()) -> Method[Tensor]:
 
     Args:
       weights: one for each task, in the order of the tasks, at least 0 and not all 0; () for the mean.
+
+    Example:
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(constant(weights=(3.0, 0.5)), observe(losses=[1.0, 9.0]))
+      tensor([[3.0000, 0.5000]])
     """
     weights = check_weights("constant.weights", weights)
 
@@ -31,4 +40,4 @@ def constant(weights: tuple[float, ...] = ()) -> Method[Tensor]:
         weights_K = torch.where(observation.open_K, state, 0.0).to(observation.losses_K.dtype)
         return weights_K if weights else divide(weights_K, weights_K.sum()), state
 
-    return Method(init, update)
+    return Method(init, update, looks_at=())

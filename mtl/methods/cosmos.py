@@ -1,11 +1,15 @@
-"""COSMOS: the mean loss, and a reward for losses that point where the preferences do."""
+"""COSMOS: the mean loss, and a reward for losses that point where the preferences do.
+
+Source: Ruchte and Grabocka, ICDM 2021
+TorchJD: COSMOS
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import Method, Observation
-from mtl.methods.options import check_number
-from mtl.methods.solvers import divide
+from mtl.methods.base import Method, Observation, no_state
+from mtl.methods.shared.options import check_number
+from mtl.methods.shared.solvers import divide
 
 
 def cosmos(penalty: float = 1.0) -> Method[tuple[()]]:
@@ -21,11 +25,13 @@ def cosmos(penalty: float = 1.0) -> Method[tuple[()]]:
 
     Args:
       penalty: lambda, at least 0; 0 is the mean. The paper's are 0.01 to 8, by data set.
+
+    Example:
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(cosmos(penalty=2.0), observe(losses=[3.0, 4.0]))
+      tensor([[0.4547, 0.5339]])
     """
     penalty = check_number("cosmos.penalty", penalty, "[0, inf)")
-
-    def init(num_tasks: int, device: torch.device) -> tuple[()]:
-        return ()
 
     def update(state: tuple[()], observation: Observation) -> tuple[Tensor, tuple[()]]:
         losses_K = torch.where(observation.open_K, observation.losses_K, 0.0)
@@ -37,4 +43,4 @@ def cosmos(penalty: float = 1.0) -> Method[tuple[()]]:
         weights_K = 1.0 / num_open - divide(penalty * away_K, num_open.sqrt() * length)
         return torch.where(observation.open_K, weights_K, 0.0), state
 
-    return Method(init, update)
+    return Method(no_state, update)

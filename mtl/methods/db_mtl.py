@@ -1,13 +1,17 @@
-"""DB-MTL: logarithms balance the losses, and all gradients are made as long as the longest."""
+"""DB-MTL: logarithms balance the losses, and all gradients are made as long as the longest.
+
+Source: Lin et al., 2023
+LibMTL: DB_MTL
+"""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import GradientMethod, Observation
-from mtl.methods.options import check_number
-from mtl.methods.solvers import divide
+from mtl.methods.base import Method, Observation, known_gradients
+from mtl.methods.shared.options import check_number
+from mtl.methods.shared.solvers import divide
 
 
 class DbMtlState(NamedTuple):
@@ -17,7 +21,7 @@ class DbMtlState(NamedTuple):
     num_updates_K: Tensor
 
 
-def db_mtl(beta: float = 0.9, beta_decay: float = 0.0) -> GradientMethod[DbMtlState]:
+def db_mtl(beta: float = 0.9, beta_decay: float = 0.0) -> Method[DbMtlState]:
     """Dual-balancing multi-task learning (Lin et al., Neural Networks 2025; arXiv:2308.12029). In step k:
 
       a_t <- beta_k a_t + (1 - beta_k) grad log L_t,   beta_k = beta / k^beta_decay,   grad log L_t = g_t / L_t
@@ -30,28 +34,45 @@ def db_mtl(beta: float = 0.9, beta_decay: float = 0.0) -> GradientMethod[DbMtlSt
     Args:
       beta: share of the past, in [0, 1). LibMTL's default; the paper tunes it for each data set.
       beta_decay: 0 keeps beta constant.
+
+    Example:
+      Gradients of log L have lengths 5 and 2.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(db_mtl(beta=0.0), observe(losses=[1.0, 0.5], gradients=[[3.0, 4.0], [0.0, 1.0]]))
+      tensor([[1.0000, 2.5000]])
     """
     beta_decay = check_number("db_mtl.beta_decay", beta_decay, "[0, inf)")
     # Averages that start at 0 and never move would train nothing.
     beta = check_number("db_mtl.beta", beta, "[0, 1]" if beta_decay > 0.0 else "[0, 1)")
 
-    def init(num_tasks: int, num_coordinates: int, device: torch.device) -> DbMtlState:
+    def init(num_tasks: int, device: torch.device, num_coordinates: int) -> DbMtlState:
         average_KN = torch.zeros(num_tasks, num_coordinates, device=device)
         return DbMtlState(average_KN, torch.zeros(num_tasks, dtype=torch.int64, device=device))
 
-    def update(state: DbMtlState, observation: Observation, gradients_KN: Tensor) -> tuple[Tensor, Tensor, DbMtlState]:
-        open_K = observation.open_K
+    def update(state: DbMtlState, observation: Observation) -> tuple[Tensor, DbMtlState]:
+        open_K, gradients_KN = observation.open_K, known_gradients(observation)
         num_updates_K = state.num_updates_K + open_K
         past_K = torch.where(open_K, beta * num_updates_K.clamp(min=1).to(gradients_KN.dtype) ** -beta_decay, 1.0)
         new_K = ((1.0 - past_K) * _inverse_losses(observation)).to(gradients_KN.dtype)
         average_KN = past_K[:, None] * state.average_KN + new_K[:, None] * gradients_KN
         norms_K = torch.where(open_K, torch.linalg.vector_norm(average_KN, dim=1), 0.0)
-        return divide(norms_K.amax(), norms_K), average_KN, DbMtlState(average_KN, num_updates_K)
+        return divide(norms_K.amax(), norms_K), DbMtlState(average_KN, num_updates_K)
+
+    def averages(state: DbMtlState, observation: Observation) -> Tensor:
+        return state.average_KN
 
     def head_weights(state: DbMtlState, observation: Observation, weights_K: Tensor) -> Tensor:
         return _inverse_losses(observation).to(weights_K.dtype)
 
-    return GradientMethod(init, update, head_weights, needs_positive_losses=True)
+    return Method(
+        init,
+        update,
+        head_weights,
+        looks_at=("losses", "gradients"),
+        gradients=averages,
+        at_features=False,
+        needs_positive_losses=True,
+    )
 
 
 def _inverse_losses(observation: Observation) -> Tensor:

@@ -1,12 +1,15 @@
-"""Dynamic task prioritisation: difficult tasks count more."""
+"""Dynamic task prioritisation: difficult tasks count more.
+
+Source: Guo et al., ECCV 2018
+"""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import Method, Observation
-from mtl.methods.options import check_number
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared.options import check_number
 
 
 class PriorityState(NamedTuple):
@@ -28,6 +31,11 @@ def dynamic_task_prioritization(gamma: float = 1.0, smoothing: float = 0.1) -> M
     Args:
       gamma: focus; the paper tunes it for each task, 1 is our choice.
       smoothing: share of the new step in the moving average kappa, which starts at the first p_t; our choice.
+
+    Example:
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(dynamic_task_prioritization(), observe(losses=[0.1, 0.7]))
+      tensor([[0.0095, 0.3524]])
     """
     gamma = check_number("dynamic_task_prioritization.gamma", gamma, "[0, inf)")
     smoothing = check_number("dynamic_task_prioritization.smoothing", smoothing, "(0, 1]")

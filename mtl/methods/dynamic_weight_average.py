@@ -1,13 +1,18 @@
-"""Dynamic weight average: tasks whose loss falls slowly from epoch to epoch count more."""
+"""Dynamic weight average: tasks whose loss falls slowly from epoch to epoch count more.
+
+Source: Liu et al., CVPR 2019
+LibMTL: DWA
+TorchJD: DWA
+"""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from mtl.methods import epochs, masked
-from mtl.methods.interface import Method, Observation
-from mtl.methods.options import check_number
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared import epochs, masked
+from mtl.methods.shared.options import check_number
 
 
 class AverageState(NamedTuple):
@@ -30,6 +35,17 @@ def dynamic_weight_average(temperature: float = 2.0) -> Method[AverageState]:
 
     Args:
       temperature: T; higher is closer to equal weights.
+
+    Example:
+      Epochs of one step: the first loss stays, the second is halved.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(
+      ...     dynamic_weight_average(),
+      ...     *[observe(losses=losses) for losses in ([1.0, 4.0], [1.0, 2.0], [1.0, 1.0])],
+      ... )
+      tensor([[1.0000, 1.0000],
+              [1.0000, 1.0000],
+              [1.1244, 0.8756]])
     """
     temperature = check_number("dynamic_weight_average.temperature", temperature, "(0, inf)")
 

@@ -1,14 +1,19 @@
-"""ExcessMTL: tasks that are still far from convergence count more, however large their loss."""
+"""ExcessMTL: tasks that are still far from convergence count more, however large their loss.
+
+Source: He et al., ICML 2024
+LibMTL: ExcessMTL
+TorchJD: ExcessMTL
+"""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from mtl.methods import masked
-from mtl.methods.interface import GradientMethod, Observation, as_the_trunk
-from mtl.methods.options import check_number
-from mtl.methods.solvers import divide
+from mtl.methods.base import Method, Observation, known_gradients
+from mtl.methods.shared import masked
+from mtl.methods.shared.options import check_number
+from mtl.methods.shared.solvers import divide
 
 FLOOR = 1e-7  # added to S, as in the authors' code
 
@@ -21,7 +26,7 @@ class ExcessState(NamedTuple):
     first_excess_K: Tensor
 
 
-def excess_mtl(step_size: float = 0.01) -> GradientMethod[ExcessState]:
+def excess_mtl(step_size: float = 0.01) -> Method[ExcessState]:
     """Robust multi-task learning with excess risks (He et al., ICML 2024).
 
       S_t <- S_t + g_t^2,   e_t = g_t^T diag(S_t)^(-1/2) g_t,   w_t <- w_t exp(step_size e_t / e_t(first)), normalised
@@ -33,16 +38,22 @@ def excess_mtl(step_size: float = 0.01) -> GradientMethod[ExcessState]:
     Args:
       step_size: of the weights. The default of the authors' code; its command for Office-Home has 1, and so has
         TorchJD, which moreover takes e_t itself for e_t / e_t(first) in the first step.
+
+    Example:
+      The second gradient doubles, the first stays.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(excess_mtl(step_size=1.0), observe(gradients=[[1.0], [1.0]]), observe(gradients=[[1.0], [2.0]]))
+      tensor([[0.5000, 0.5000],
+              [0.2532, 0.7468]])
     """
     step_size = check_number("excess_mtl.step_size", step_size, "[0, inf)")
 
-    def init(num_tasks: int, num_coordinates: int, device: torch.device) -> ExcessState:
+    def init(num_tasks: int, device: torch.device, num_coordinates: int) -> ExcessState:
         zeros_K = torch.zeros(num_tasks, device=device)
         return ExcessState(torch.zeros(num_tasks, num_coordinates, device=device), zeros_K, zeros_K.clone())
 
-    def update(
-        state: ExcessState, observation: Observation, gradients_KN: Tensor
-    ) -> tuple[Tensor, Tensor, ExcessState]:
+    def update(state: ExcessState, observation: Observation) -> tuple[Tensor, ExcessState]:
+        gradients_KN = known_gradients(observation)
         open_K, log_weights_K = observation.open_K, state.log_weights_K
         new_KN = gradients_KN.square()  # 0 at closed tasks
         squares_KN = state.squares_KN + new_KN
@@ -53,9 +64,9 @@ def excess_mtl(step_size: float = 0.01) -> GradientMethod[ExcessState]:
         raised_K = raised_K - _log_sum(raised_K, open_K) + _log_sum(log_weights_K, open_K)
         log_weights_K = torch.where(open_K, raised_K, log_weights_K)
         new_state = ExcessState(squares_KN, log_weights_K, first_excess_K)
-        return masked.softmax(log_weights_K, open_K).to(gradients_KN.dtype), gradients_KN, new_state
+        return masked.softmax(log_weights_K, open_K).to(gradients_KN.dtype), new_state
 
-    return GradientMethod(init, update, as_the_trunk)
+    return Method(init, update, looks_at=("gradients",), at_features=False)
 
 
 def _log_sum(log_values_K: Tensor, open_K: Tensor) -> Tensor:

@@ -1,11 +1,16 @@
-"""FairGrad: the direction whose gains to the tasks are shared alpha-fairly."""
+"""FairGrad: the direction whose gains to the tasks are shared alpha-fairly.
+
+Source: Ban and Ji, ICML 2024
+LibMTL: FairGrad
+TorchJD: FairGrad
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import Method, Observation
-from mtl.methods.options import check_number
-from mtl.methods.solvers import (
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared.options import check_number
+from mtl.methods.shared.solvers import (
     NUM_STEPS,
     cholesky,
     cholesky_solve,
@@ -34,6 +39,11 @@ def fairgrad(alpha: float = 2.0) -> Method[tuple[()]]:
     Args:
       alpha: at least 0.25, below which so few steps may not reach the solution; 1 is proportional fairness (Nash-MTL),
         infinity max-min fairness. The authors' experiments use 2.
+
+    Example:
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(fairgrad(alpha=1.0), observe(gramian=[[4.0, 0.0], [0.0, 1.0]]))
+      tensor([[0.5000, 1.0000]])
     """
     alpha = check_number("fairgrad.alpha", alpha, "[0.25, inf)")
     power = 1.0 / alpha

@@ -1,13 +1,18 @@
-"""FAMO: all losses fall at the same relative rate, without a gradient per task."""
+"""FAMO: all losses fall at the same relative rate, without a gradient per task.
+
+Source: Liu et al., NeurIPS 2023
+LibMTL: FAMO
+TorchJD: FAMO
+"""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from mtl.methods import learned, masked
-from mtl.methods.interface import Method, Observation
-from mtl.methods.options import check_number
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared import learned, masked
+from mtl.methods.shared.options import check_number
 
 
 class FamoState(NamedTuple):
@@ -35,6 +40,13 @@ def famo(learning_rate: float = 0.025, weight_decay: float = 1e-3) -> Method[Fam
       learning_rate: of xi.
       weight_decay: L2 coefficient of xi (gamma). The authors' scripts have 1e-3 for CelebA, NYU-v2 and QM9, 1e-2 for
         Cityscapes.
+
+    Example:
+      The second loss falls faster, and loses weight beyond 1 / L.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(famo(learning_rate=0.5), observe(losses=[1.0, 1.0]), observe(losses=[1.0, 0.5]))
+      tensor([[0.5000, 0.5000],
+              [0.5761, 0.4239]])
     """
     learning_rate = check_number("famo.learning_rate", learning_rate, "(0, inf)")
     weight_decay = check_number("famo.weight_decay", weight_decay, "[0, inf)")

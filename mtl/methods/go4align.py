@@ -1,11 +1,14 @@
-"""GO4Align: tasks of similar risk share a weight."""
+"""GO4Align: tasks of similar risk share a weight.
+
+Source: Shen et al., NeurIPS 2024
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods import masked
-from mtl.methods.interface import Method, Observation
-from mtl.methods.options import check_count, check_number
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared import masked
+from mtl.methods.shared.options import check_count, check_number
 
 NUM_ITERATIONS = 20  # of Lloyd's algorithm; 40 numbers on a line settle in fewer
 
@@ -22,6 +25,12 @@ def go4align(num_groups: int = 2, step_size: float = 1e-4) -> Method[Tensor]:
     Args:
       num_groups: of tasks, at most K; the paper tunes it for each data set. 2 is our choice, and goes with any K.
       step_size: eta; the authors' code has 1e-4.
+
+    Example:
+      The largest omega is a group alone.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(go4align(step_size=0.0), observe(losses=[1.0, 2.0, 4.0]))
+      tensor([[2.3333, 0.8750, 0.8750]])
     """
     check_count("go4align.num_groups", num_groups, "[1, inf)")
     step_size = check_number("go4align.step_size", step_size, "[0, inf)")

@@ -1,15 +1,20 @@
-"""GradDrop: at every coordinate a sign is drawn, and gradients of the other sign are dropped."""
+"""GradDrop: at every coordinate a sign is drawn, and gradients of the other sign are dropped.
+
+Source: Chen et al., NeurIPS 2020
+LibMTL: GradDrop
+TorchJD: GradDrop
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import GradientMethod, Observation
-from mtl.methods.options import check_number
-from mtl.methods.solvers import divide
-from mtl.methods.uniforms import coordinate_uniforms
+from mtl.methods.base import Method, Observation, known_gradients, no_state, unweighted
+from mtl.methods.shared.options import check_number
+from mtl.methods.shared.solvers import divide
+from mtl.methods.shared.uniforms import coordinate_uniforms
 
 
-def graddrop(leak: float = 0.0) -> GradientMethod[tuple[()]]:
+def graddrop(leak: float = 0.0) -> Method[tuple[()]]:
     """Gradient sign dropout (Chen et al., NeurIPS 2020). At every coordinate, with U uniform in (0, 1):
 
       P = (1 + sum_t g_t / sum_t |g_t|) / 2
@@ -24,17 +29,26 @@ def graddrop(leak: float = 0.0) -> GradientMethod[tuple[()]]:
 
     Args:
       leak: share of each gradient that passes in any case, in [0, 1]; the paper allows one for each task.
+
+    Example:
+      At the first coordinate the signs agree; at the second the negative one is drawn.
+      >>> from mtl.methods.base import observe
+      >>> method = graddrop()
+      >>> observation = observe(gradients=[[1.0, 1.0], [2.0, -3.0]])
+      >>> method.gradients((), observation)
+      tensor([[ 1.,  0.],
+              [ 2., -3.]])
     """
     leak = check_number("graddrop.leak", leak, "[0, 1]")
 
-    def init(num_tasks: int, num_coordinates: int, device: torch.device) -> tuple[()]:
-        return ()
+    def update(state: tuple[()], observation: Observation) -> tuple[Tensor, tuple[()]]:
+        return observation.open_K.to(known_gradients(observation).dtype), state
 
-    def update(state: tuple[()], observation: Observation, gradients_KN: Tensor) -> tuple[Tensor, Tensor, tuple[()]]:
+    def kept(state: tuple[()], observation: Observation) -> Tensor:
+        gradients_KN = known_gradients(observation)
         purity_N = 0.5 * (1.0 + divide(gradients_KN.sum(0), gradients_KN.abs().sum(0)))
         uniforms_N = coordinate_uniforms(observation.uniforms_K, observation.open_K, gradients_KN.shape[1])
         kept_KN = torch.where(gradients_KN > 0.0, purity_N > uniforms_N, purity_N < uniforms_N)
-        rows_KN = torch.where(kept_KN, gradients_KN, leak * gradients_KN)
-        return observation.open_K.to(gradients_KN.dtype), rows_KN, state
+        return torch.where(kept_KN, gradients_KN, leak * gradients_KN)
 
-    return GradientMethod(init, update, at_features=True)
+    return Method(no_state, update, unweighted, looks_at=("gradients",), gradients=kept)

@@ -1,15 +1,19 @@
-"""GradNorm: weights are learned that make gradients equally long, longer where a task's loss lags behind."""
+"""GradNorm: weights are learned that make gradients equally long, longer where a task's loss lags behind.
+
+Source: Chen et al., ICML 2018
+LibMTL: GradNorm
+"""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from mtl.methods import learned, masked
-from mtl.methods.interface import Method, Observation
-from mtl.methods.learned import Learned
-from mtl.methods.options import check_number
-from mtl.methods.solvers import divide, open_gramian, open_weights
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared import learned, masked
+from mtl.methods.shared.learned import Learned
+from mtl.methods.shared.options import check_number
+from mtl.methods.shared.solvers import divide, open_gramian, open_weights
 
 
 class GradNormState(NamedTuple):
@@ -36,6 +40,13 @@ def gradnorm(alpha: float = 1.5, learning_rate: float = 0.025) -> Method[GradNor
       alpha: how strongly slow tasks are pulled forward, at least 0; 0 makes all gradients equally long. The paper's on
         NYU-v2 is 1.5.
       learning_rate: of log w.
+
+    Example:
+      Lengths 1 and 3 are drawn together.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(gradnorm(learning_rate=0.1), *2 * [observe(losses=[1.0, 5.0], gramian=[[1.0, 0.0], [0.0, 9.0]])])
+      tensor([[1.0000, 1.0000],
+              [1.0997, 0.9003]])
     """
     alpha = check_number("gradnorm.alpha", alpha, "[0, inf)")
     learning_rate = check_number("gradnorm.learning_rate", learning_rate, "(0, inf)")
@@ -59,7 +70,7 @@ def gradnorm(alpha: float = 1.5, learning_rate: float = 0.025) -> Method[GradNor
         )
         return open_weights(weights_K, observation), GradNormState(log_weights, first_losses_K)
 
-    return Method(init, update, needs_positive_losses=True)
+    return Method(init, update, looks_at=("losses", "gramian"), needs_positive_losses=True)
 
 
 def _normalized(log_weights_K: Tensor, open_K: Tensor) -> Tensor:

@@ -1,12 +1,17 @@
-"""Gradient Vaccine: gradients that are less aligned than usual are turned towards each other."""
+"""GradVac: gradients that are less aligned than usual are turned towards each other.
+
+Source: Wang et al., ICLR 2021
+LibMTL: GradVac
+TorchJD: GradVac
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import Method, Observation, unweighted
-from mtl.methods.options import check_number
+from mtl.methods.base import Method, Observation, unweighted
 from mtl.methods.pcgrad import random_orders
-from mtl.methods.solvers import divide, open_gramian, open_weights
+from mtl.methods.shared.options import check_number
+from mtl.methods.shared.solvers import divide, open_gramian, open_weights
 
 MIN_SINE = 1e-3  # bounds the correction where the target is to be parallel
 
@@ -23,6 +28,12 @@ def gradvac(beta: float = 0.01) -> Method[Tensor]:
 
     Args:
       beta: decay of the targets' moving average, in [0, 1].
+
+    Example:
+      In its first step it is PCGrad.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(gradvac(), observe(gramian=[[1.0, -1.0], [-1.0, 2.0]]))
+      tensor([[2.0000, 1.5000]])
     """
     beta = check_number("gradvac.beta", beta, "[0, 1]")
 
@@ -50,7 +61,7 @@ def gradvac(beta: float = 0.01) -> Method[Tensor]:
         weights_K = torch.where(observation.open_K[:, None], coefficients_KK, 0.0).sum(0)
         return open_weights(weights_K, observation), targets_KK.to(state.dtype)
 
-    return Method(init, update, unweighted)
+    return Method(init, update, unweighted, looks_at=("gramian",))
 
 
 def _sine(cosine: Tensor) -> Tensor:

@@ -1,11 +1,15 @@
-"""IMTL-L: learned scales that bring all losses to the same size."""
+"""IMTL-L: learned scales that bring all losses to the same size.
+
+Source: Liu et al., ICLR 2021 (IMTL-L)
+TorchJD: IMTLL
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods import learned
-from mtl.methods.interface import Method, Observation
-from mtl.methods.learned import Learned
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared import learned
+from mtl.methods.shared.learned import Learned
 
 
 def impartial_losses() -> Method[Learned]:
@@ -15,6 +19,12 @@ def impartial_losses() -> Method[Learned]:
 
     The scales s start at 0 (equal weights), move by Adam without weight decay at the network's learning rate, and
     stand still for a task whose gate is shut. They rest where every scaled loss is 1: exp(s_t) = 1 / L_t.
+
+    Example:
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(impartial_losses(), *2 * [observe(losses=[0.5, 2.0], learning_rate=0.1)])
+      tensor([[1.0000, 1.0000],
+              [1.1052, 0.9048]])
     """
 
     def init(num_tasks: int, device: torch.device) -> Learned:

@@ -1,10 +1,14 @@
-"""IMTL-G: the direction whose projections onto all gradients are equal."""
+"""IMTL-G: the direction whose projections onto all gradients are equal.
+
+Source: Liu et al., ICLR 2021 (IMTL-G)
+TorchJD: IMTLG
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import Method, Observation
-from mtl.methods.solvers import cosines_and_norms, divide, gramian_method, open_gramian, rank_tolerance
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared.solvers import cosines_and_norms, divide, gramian_method, open_gramian, rank_tolerance
 
 
 def imtl_g() -> Method[tuple[()]]:
@@ -14,6 +18,12 @@ def imtl_g() -> Method[tuple[()]]:
 
     Weights may be negative. With C the cosines, M^-1 sqrt(diag M) = (C^-1 1) / |g|, and C^-1 becomes the pseudo-inverse
     where gradients are linearly dependent. Where no direction has equal projections, or the w sum to 0, w = 0.
+
+    Example:
+      Of orthogonal gradients the weights are proportional to 1 / |g|.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(imtl_g(), observe(gramian=[[4.0, 0.0], [0.0, 1.0]]))
+      tensor([[0.3333, 0.6667]])
     """
 
     def weights(observation: Observation) -> Tensor:

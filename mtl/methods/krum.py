@@ -1,11 +1,15 @@
-"""Multi-Krum: the gradients that lie closest to others, the rest is left out."""
+"""Multi-Krum: the gradients that lie closest to others, the rest is left out.
+
+Source: Blanchard et al., NeurIPS 2017
+TorchJD: Krum
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import Method, Observation
-from mtl.methods.options import check_count
-from mtl.methods.solvers import gramian_method, open_gramian
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared.options import check_count
+from mtl.methods.shared.solvers import gramian_method, open_gramian
 
 
 def krum(num_byzantine: int = 1, num_selected: int = 1) -> Method[tuple[()]]:
@@ -22,6 +26,12 @@ def krum(num_byzantine: int = 1, num_selected: int = 1) -> Method[tuple[()]]:
     Args:
       num_byzantine: f, how many gradients may be nonsense, at least 0 and less than K; the default goes with any K.
       num_selected: m, how many gradients to average, from 1 to K.
+
+    Example:
+      Gradients 0, 1 and 9 on a line: the first two are close.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(krum(num_selected=2), observe(gradients=[[0.0], [1.0], [9.0]]))
+      tensor([[0.5000, 0.5000, 0.0000]])
     """
     check_count("krum.num_byzantine", num_byzantine, "[0, inf)")
     check_count("krum.num_selected", num_selected, "[1, inf)")

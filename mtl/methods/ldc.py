@@ -1,12 +1,15 @@
-"""LDC-MTL: learned weights that also draw the weighted losses of neighbouring tasks together."""
+"""LDC-MTL: learned weights that also draw the weighted losses of neighbouring tasks together.
+
+Source: Xiao et al., 2025
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods import learned
-from mtl.methods.interface import Method, Observation
-from mtl.methods.learned import Learned
-from mtl.methods.options import check_number
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared import learned
+from mtl.methods.shared.learned import Learned
+from mtl.methods.shared.options import check_number
 
 
 def ldc(penalty: float = 0.01) -> Method[Learned]:
@@ -24,6 +27,11 @@ def ldc(penalty: float = 0.01) -> Method[Learned]:
 
     Args:
       penalty: lambda; the authors' code for CelebA has 0.01.
+
+    Example:
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(ldc(penalty=0.1), observe(losses=[1.0, 2.0]))
+      tensor([[0.4269, 0.5731]])
     """
     penalty = check_number("ldc.penalty", penalty, "[0, inf)")
 

@@ -1,13 +1,16 @@
-"""Loss-balanced task weighting: tasks that have improved little since the epoch began count more."""
+"""Loss-balanced weighting: tasks that have improved little since the epoch began count more.
+
+Source: Liu et al., AAAI 2019
+"""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from mtl.methods import epochs
-from mtl.methods.interface import Method, Observation
-from mtl.methods.options import check_number
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared import epochs
+from mtl.methods.shared.options import check_number
 
 
 class BalancedState(NamedTuple):
@@ -27,6 +30,13 @@ def loss_balanced(alpha: float = 0.5) -> Method[BalancedState]:
 
     Args:
       alpha: focus; 0 gives equal weights. The authors' code has 0.5.
+
+    Example:
+      In the epoch's second step the first loss is a quarter of what it was.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(loss_balanced(), observe(losses=[1.0, 4.0]), observe(losses=[0.25, 4.0], epoch_step=1))
+      tensor([[1.0000, 1.0000],
+              [0.5000, 1.0000]])
     """
     alpha = check_number("loss_balanced.alpha", alpha, "[0, inf)")
 

@@ -1,9 +1,14 @@
-"""MGDA: the shortest vector in the convex hull of the gradients."""
+"""MGDA: the shortest vector in the convex hull of the gradients.
+
+Source: Désidéri 2012; Sener and Koltun, NeurIPS 2018
+LibMTL: MGDA
+TorchJD: MGDA
+"""
 
 from torch import Tensor
 
-from mtl.methods.interface import Method, Observation
-from mtl.methods.solvers import gramian_method, minimize_nonnegative, regular_gramian
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared.solvers import gramian_method, minimize_nonnegative, regular_gramian
 
 
 def mgda() -> Method[tuple[()]]:
@@ -17,6 +22,12 @@ def mgda() -> Method[tuple[()]]:
     Departures from Sener and Koltun's code: it can divide g_t by a normaliser before it solves for w, and its settings
     for CelebA do, by L_t |g_t| ("loss+"); here g_t is as it is. Its heads are weighted by w, too, since it goes back
     through sum_t w_t L_t; here they keep their own gradients.
+
+    Example:
+      Of orthogonal gradients the weights are proportional to 1 / |g|^2.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(mgda(), observe(gramian=[[4.0, 0.0], [0.0, 1.0]]))
+      tensor([[0.2000, 0.8000]])
     """
 
     def weights(observation: Observation) -> Tensor:

@@ -1,4 +1,8 @@
-"""MoCo: MGDA, one step at a time, on gradients that are averaged over the steps."""
+"""MoCo: MGDA, one step at a time, on gradients that are averaged over the steps.
+
+Source: Fernando et al., ICLR 2023
+LibMTL: MoCo
+"""
 
 from typing import NamedTuple
 
@@ -6,9 +10,9 @@ import torch
 from torch import Tensor
 
 from mtl.linalg import row_products
-from mtl.methods import simplex
-from mtl.methods.interface import GradientMethod, Observation
-from mtl.methods.options import check_number
+from mtl.methods.base import Method, Observation, known_gradients, unweighted
+from mtl.methods.shared import simplex
+from mtl.methods.shared.options import check_number
 
 
 class MocoState(NamedTuple):
@@ -22,7 +26,7 @@ class MocoState(NamedTuple):
 
 def moco(
     beta: float = 0.5, beta_decay: float = 0.5, gamma: float = 0.1, gamma_decay: float = 0.5, rho: float = 0.0
-) -> GradientMethod[MocoState]:
+) -> Method[MocoState]:
     """Multi-objective gradient correction (Fernando et al., ICLR 2023). In step k:
 
       Y <- Y - beta_k (Y - G),                               beta_k = beta / k^beta_decay
@@ -40,6 +44,11 @@ def moco(
       beta, beta_decay: of the tracking; beta in (0, 1].
       gamma, gamma_decay: of the weights; in units of 1 / |g|^2.
       rho: L2 coefficient of the weights.
+
+    Example:
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(moco(beta=1.0), observe(gradients=[[2.0, 0.0], [0.0, 1.0]]))
+      tensor([[0.4250, 0.5750]])
     """
     beta = check_number("moco.beta", beta, "(0, 1]")
     beta_decay = check_number("moco.beta_decay", beta_decay, "[0, inf)")
@@ -47,7 +56,7 @@ def moco(
     gamma_decay = check_number("moco.gamma_decay", gamma_decay, "[0, inf)")
     rho = check_number("moco.rho", rho, "[0, inf)")
 
-    def init(num_tasks: int, num_coordinates: int, device: torch.device) -> MocoState:
+    def init(num_tasks: int, device: torch.device, num_coordinates: int) -> MocoState:
         return MocoState(
             torch.zeros(num_tasks, num_coordinates, device=device),
             simplex.uniform(num_tasks, device),
@@ -55,7 +64,8 @@ def moco(
             torch.zeros((), dtype=torch.int64, device=device),
         )
 
-    def update(state: MocoState, observation: Observation, gradients_KN: Tensor) -> tuple[Tensor, Tensor, MocoState]:
+    def update(state: MocoState, observation: Observation) -> tuple[Tensor, MocoState]:
+        gradients_KN = known_gradients(observation)
         open_K, num_steps = observation.open_K, state.num_steps + 1
         num_updates_K = state.num_updates_K + open_K
         beta_K = torch.where(open_K, beta * num_updates_K.clamp(min=1).to(gradients_KN.dtype) ** -beta_decay, 0.0)
@@ -66,7 +76,9 @@ def moco(
         gamma_k = gamma * num_steps.to(torch.float64) ** -gamma_decay
         weights_K = simplex.project(weights_K - gamma_k * slope_K, open_K)
         kept_K = torch.where(open_K, weights_K.to(state.weights_K.dtype), state.weights_K)
-        new_state = MocoState(tracked_KN, kept_K, num_updates_K, num_steps)
-        return weights_K.to(gradients_KN.dtype), tracked_KN, new_state
+        return weights_K.to(gradients_KN.dtype), MocoState(tracked_KN, kept_K, num_updates_K, num_steps)
 
-    return GradientMethod(init, update)
+    def tracked(state: MocoState, observation: Observation) -> Tensor:
+        return state.tracked_KN
+
+    return Method(init, update, unweighted, looks_at=("gradients",), gradients=tracked, at_features=False)

@@ -1,13 +1,17 @@
-"""MoDo: MGDA, one step at a time, on two samples."""
+"""MoDo: MGDA, one step at a time, on two samples.
+
+Source: Chen et al., NeurIPS 2023
+LibMTL: MoDo
+TorchJD: MoDo
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.errors import UserError
-from mtl.methods import simplex
-from mtl.methods.interface import Method, Observation, unweighted
-from mtl.methods.options import check_number
-from mtl.methods.solvers import open_weights
+from mtl.methods.base import Method, Observation, unweighted
+from mtl.methods.shared import simplex
+from mtl.methods.shared.options import check_number
+from mtl.methods.shared.solvers import open_halves, open_weights
 
 
 def modo(gamma: float = 0.1, rho: float = 0.1) -> Method[Tensor]:
@@ -25,6 +29,11 @@ def modo(gamma: float = 0.1, rho: float = 0.1) -> Method[Tensor]:
     Args:
       gamma: step size, in units of 1 / |g|^2; the authors' code has 0.1 (LibMTL: 0.001).
       rho: L2 coefficient; the authors' code has 0.1.
+
+    Example:
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(modo(), observe(halves=[[4.0, 1.0], [-1.0, 2.0]]))
+      tensor([[0.4000, 0.6000]])
     """
     gamma = check_number("modo.gamma", gamma, "(0, inf)")
     rho = check_number("modo.rho", rho, "[0, inf)")
@@ -34,24 +43,9 @@ def modo(gamma: float = 0.1, rho: float = 0.1) -> Method[Tensor]:
 
     def update(state: Tensor, observation: Observation) -> tuple[Tensor, Tensor]:
         weights_K = simplex.project(state.to(torch.float64), observation.open_K)
-        slope_K = open_halves(observation, "modo") @ weights_K + rho * weights_K
+        slope_K = open_halves(observation) @ weights_K + rho * weights_K
         weights_K = simplex.project(weights_K - gamma * slope_K, observation.open_K)
         new_state = torch.where(observation.open_K, weights_K.to(state.dtype), state)
         return open_weights(weights_K, observation), new_state
 
-    return Method(init, update, unweighted, needs_halves=True)
-
-
-def open_halves(observation: Observation, method: str) -> Tensor:
-    """G_1 G_2^T in float64, 0 at rows and columns of closed tasks. Not symmetric.
-
-    Raises:
-      UserError: if the halves were not measured for the method of that name.
-    """
-    if observation.halves_KK is None:
-        raise UserError(
-            f"{method} compares gradients on two halves of the batch, and this observation has none: "
-            "give Observation.halves_KK"
-        )
-    both_open_KK = observation.open_K & observation.open_K[:, None]
-    return torch.where(both_open_KK, observation.halves_KK.to(torch.float64), 0.0)
+    return Method(init, update, unweighted, looks_at=("halves",))

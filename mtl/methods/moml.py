@@ -1,14 +1,17 @@
-"""MOML: weights that make a step on one half of the batch lower every task's loss on the other."""
+"""MOML: weights that make a step on one half of the batch lower every task's loss on the other.
+
+Source: Ye et al., NeurIPS 2021
+LibMTL: MOML
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods import learned, masked
-from mtl.methods.interface import Method, Observation
-from mtl.methods.learned import Learned
-from mtl.methods.modo import open_halves
-from mtl.methods.options import check_number
-from mtl.methods.solvers import divide, minimize_nonnegative, open_weights, regular_cosines
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared import learned, masked
+from mtl.methods.shared.learned import Learned
+from mtl.methods.shared.options import check_number
+from mtl.methods.shared.solvers import divide, minimize_nonnegative, open_halves, open_weights, regular_cosines
 
 # What the solver leaves of a direction of 0 is shorter: the root of the 1e-6 that it adds to the cosines.
 SHORTEST = 1e-3
@@ -32,6 +35,11 @@ def moml(learning_rate: float = 1e-3) -> Method[Learned]:
 
     Args:
       learning_rate: of a; the authors' script for the Office data has 1e-3, that for NYU-v2 1e-4.
+
+    Example:
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(moml(learning_rate=0.1), observe(halves=[[2.0, 1.0], [-3.0, 0.5]]))
+      tensor([[0.5498, 0.4502]])
     """
     learning_rate = check_number("moml.learning_rate", learning_rate, "(0, inf)")
 
@@ -39,14 +47,14 @@ def moml(learning_rate: float = 1e-3) -> Method[Learned]:
         return learned.init(num_tasks, device)
 
     def update(state: Learned, observation: Observation) -> tuple[Tensor, Learned]:
-        values_K, open_K, halves_KK = state.values_K, observation.open_K, open_halves(observation, "moml")
+        values_K, open_K, halves_KK = state.values_K, observation.open_K, open_halves(observation)
         weights_K = masked.softmax(values_K.to(torch.float64), open_K)
         slopes_KK = weights_K[:, None] * (weights_K @ halves_KK - halves_KK)  # column s: h_s / eta
         gradient_K = _shortest_of_units(slopes_KK, open_K).to(values_K.dtype)
         state = learned.update(state, gradient_K, open_K, values_K.new_full((), learning_rate))
         return open_weights(masked.softmax(state.values_K, open_K), observation), state
 
-    return Method(init, update, needs_halves=True)
+    return Method(init, update, looks_at=("halves",))
 
 
 def _shortest_of_units(columns_KK: Tensor, open_K: Tensor) -> Tensor:

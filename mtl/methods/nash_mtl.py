@@ -1,7 +1,12 @@
-"""Nash-MTL: the tasks bargain for the direction."""
+"""Nash-MTL: the tasks bargain for the direction.
 
+Source: Navon et al., ICML 2022
+LibMTL: Nash_MTL
+TorchJD: NashMTL
+"""
+
+from mtl.methods.base import Method
 from mtl.methods.fairgrad import fairgrad
-from mtl.methods.interface import Method
 
 
 def nash_mtl() -> Method[tuple[()]]:
@@ -15,5 +20,10 @@ def nash_mtl() -> Method[tuple[()]]:
     gradients are multiplied by w as well, here heads keep their own; and it cuts |d| at 1, so that it divides d by
     sqrt(K), where the paper's equation, which stands here, does not. Its w can be kept for several steps; ours is new
     in each.
+
+    Example:
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(nash_mtl(), observe(gramian=[[4.0, 0.0], [0.0, 1.0]]))
+      tensor([[0.5000, 1.0000]])
     """
     return fairgrad(alpha=1.0)

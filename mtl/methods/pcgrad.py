@@ -1,10 +1,15 @@
-"""PCGrad: gradients that conflict are projected onto each other's normal plane."""
+"""PCGrad: gradients that conflict are projected onto each other's normal plane.
+
+Source: Yu et al., NeurIPS 2020
+LibMTL: PCGrad
+TorchJD: PCGrad
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import Method, Observation
-from mtl.methods.solvers import divide, gramian_method, open_gramian
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared.solvers import divide, gramian_method, open_gramian
 
 
 def pcgrad() -> Method[tuple[()]]:
@@ -14,6 +19,12 @@ def pcgrad() -> Method[tuple[()]]:
     d = sum_i g_i'
 
     Row i of `coefficients_KK` holds g_i' in terms of the gradients, so that M is all it takes.
+
+    Example:
+      Two gradients that conflict.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(pcgrad(), observe(gramian=[[1.0, -1.0], [-1.0, 2.0]]))
+      tensor([[2.0000, 1.5000]])
     """
 
     def weights(observation: Observation) -> Tensor:

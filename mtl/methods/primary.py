@@ -1,14 +1,18 @@
-"""Priority-constrained descent: one task leads, and every other is promised a little progress."""
+"""Priority-constrained descent: one task leads, and every other is promised a little progress.
+
+Source: Varam and AlHajri, TMLR 2026
+TorchJD: PCD
+"""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from mtl.methods import masked
-from mtl.methods.interface import Method, Observation, unweighted
-from mtl.methods.options import check_count, check_number
-from mtl.methods.solvers import (
+from mtl.methods.base import Method, Observation, unweighted
+from mtl.methods.shared import masked
+from mtl.methods.shared.options import check_count, check_number
+from mtl.methods.shared.solvers import (
     divide,
     minimize_nonnegative,
     open_gramian,
@@ -43,6 +47,12 @@ def primary(task: int = 0, tau: float = 0.02, beta: float = 0.999, eps: float = 
       tau: share of its own best progress that each secondary task is promised, in [0, 1].
       beta: decay of the moving average, in [0, 1).
       eps: added to the average, at least 0.
+
+    Example:
+      The first task leads; the second, orthogonal, is promised three quarters of its own progress.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(primary(tau=0.75), observe(gramian=[[4.0, 0.0], [0.0, 25.0]]))
+      tensor([[0.8000, 0.2400]])
     """
     check_count("primary.task", task, "[0, inf)")
     tau = check_number("primary.tau", tau, "[0, 1]")
@@ -71,7 +81,7 @@ def primary(task: int = 0, tau: float = 0.02, beta: float = 0.999, eps: float = 
         new_state = PrimaryState(average_K.to(state.average_K.dtype), num_steps_K)
         return open_weights(weights_K, observation), masked.hold(open_K, new_state, state)
 
-    return Method(init, update, unweighted)
+    return Method(init, update, unweighted, looks_at=("gramian",))
 
 
 def _constrained(cosines_KK: Tensor, lengths_K: Tensor, is_primary_K: Tensor, open_K: Tensor, tau: float) -> Tensor:

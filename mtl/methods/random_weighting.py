@@ -1,11 +1,16 @@
-"""Random weights, drawn anew in each step: the test that a balancing method should pass."""
+"""Random weights: drawn anew in each step, the test that a balancing method should pass.
+
+Source: Lin et al., TMLR 2022
+LibMTL: RLW
+TorchJD: Random
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods import masked
-from mtl.methods.interface import Method, Observation
-from mtl.methods.options import check_choice
+from mtl.methods.base import Method, Observation, no_state
+from mtl.methods.shared import masked
+from mtl.methods.shared.options import check_choice
 
 
 def random_weighting(distribution: str = "normal") -> Method[tuple[()]]:
@@ -17,12 +22,14 @@ def random_weighting(distribution: str = "normal") -> Method[tuple[()]]:
 
     Args:
       distribution: of the three; the paper's default is "normal".
+
+    Example:
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(random_weighting("dirichlet"), observe(losses=[1.0, 1.0], uniforms=[0.2, 0.9]))
+      tensor([[0.0883, 0.9117]])
     """
     check_choice("random_weighting.distribution", distribution, _DRAWS)
     draw = _DRAWS[distribution]
-
-    def init(num_tasks: int, device: torch.device) -> tuple[()]:
-        return ()
 
     def update(state: tuple[()], observation: Observation) -> tuple[Tensor, tuple[()]]:
         limits = torch.finfo(observation.losses_K.dtype)
@@ -30,7 +37,7 @@ def random_weighting(distribution: str = "normal") -> Method[tuple[()]]:
         # At 0 and 1 the inverse distribution functions are not finite.
         return draw(uniforms_K.clamp(limits.tiny, 1.0 - limits.eps), observation.open_K), state
 
-    return Method(init, update)
+    return Method(no_state, update, looks_at=())
 
 
 def _normal(uniforms_K: Tensor, open_K: Tensor) -> Tensor:

@@ -1,12 +1,16 @@
-"""SDMGrad: a direction between MGDA's and the mean gradient, from two samples."""
+"""SDMGrad: a direction between MGDA's and the mean gradient, from two samples.
+
+Source: Xiao et al., NeurIPS 2023
+LibMTL: SDMGrad
+TorchJD: SDMGrad
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import Method, Observation
-from mtl.methods.modo import open_halves
-from mtl.methods.options import check_number
-from mtl.methods.solvers import gramian_method, mean_weights, minimize_nonnegative, regular_gramian
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared.options import check_number
+from mtl.methods.shared.solvers import gramian_method, mean_weights, minimize_nonnegative, open_halves, regular_gramian
 
 
 def sdmgrad(regularization: float = 0.3) -> Method[tuple[()]]:
@@ -31,11 +35,17 @@ def sdmgrad(regularization: float = 0.3) -> Method[tuple[()]]:
 
     Args:
       regularization: lambda; 0 is MGDA's problem, large the mean gradient. The authors' scripts have 0.3.
+
+    Example:
+      Without lambda and noise it is MGDA.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(sdmgrad(regularization=0.0), observe(halves=[[4.0, 0.0], [0.0, 1.0]]))
+      tensor([[0.2000, 0.8000]])
     """
     regularization = check_number("sdmgrad.regularization", regularization, "[0, inf)")
 
     def weights(observation: Observation) -> Tensor:
-        denoised_KK = _raise_to_noise(open_halves(observation, "sdmgrad"))
+        denoised_KK = _raise_to_noise(open_halves(observation))
         gramian_KK = regular_gramian(observation._replace(gramian_KK=denoised_KK)) / (1.0 + regularization)
         mean_K = regularization * mean_weights(observation)
         weights_K = minimize_nonnegative(
@@ -43,7 +53,7 @@ def sdmgrad(regularization: float = 0.3) -> Method[tuple[()]]:
         )
         return (weights_K + mean_K) / (1.0 + regularization)
 
-    return gramian_method(weights)._replace(needs_halves=True)
+    return gramian_method(weights)._replace(looks_at=("halves",))
 
 
 def _raise_to_noise(halves_KK: Tensor) -> Tensor:

@@ -1,11 +1,15 @@
-"""Smooth Tchebycheff scalarisation: a soft maximum of the losses."""
+"""Smooth Tchebycheff: a soft maximum of the losses.
 
-import torch
+Source: Lin et al., ICML 2024
+LibMTL: STCH
+TorchJD: STCH
+"""
+
 from torch import Tensor
 
-from mtl.methods import masked
-from mtl.methods.interface import Method, Observation
-from mtl.methods.options import check_number
+from mtl.methods.base import Method, Observation, no_state
+from mtl.methods.shared import masked
+from mtl.methods.shared.options import check_number
 
 
 def smooth_tchebycheff(mu: float = 0.01) -> Method[tuple[()]]:
@@ -22,14 +26,16 @@ def smooth_tchebycheff(mu: float = 0.01) -> Method[tuple[()]]:
     Args:
       mu: smoothing, in units of lambda_t L_t; towards 0 only the largest loss counts. 0.01 is from another experiment
         of the authors, which learns a whole Pareto set.
+
+    Example:
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(smooth_tchebycheff(mu=1.0), observe(losses=[1.0, 3.0]))
+      tensor([[0.1345, 0.3655]])
     """
     mu = check_number("smooth_tchebycheff.mu", mu, "(0, inf)")
-
-    def init(num_tasks: int, device: torch.device) -> tuple[()]:
-        return ()
 
     def update(state: tuple[()], observation: Observation) -> tuple[Tensor, tuple[()]]:
         preference = 1.0 / observation.open_K.sum()
         return preference * masked.softmax(preference * observation.losses_K / mu, observation.open_K), state
 
-    return Method(init, update)
+    return Method(no_state, update)

@@ -1,11 +1,13 @@
-"""Soft optimal uncertainty weighting: what uncertainty weighting would learn, in closed form and softened."""
+"""Soft uncertainty weighting: what uncertainty weighting would learn, in closed form and softened.
 
-import torch
+Source: Kirchdorfer et al., GCPR 2024
+"""
+
 from torch import Tensor
 
-from mtl.methods import masked
-from mtl.methods.interface import Method, Observation
-from mtl.methods.options import check_number
+from mtl.methods.base import Method, Observation, no_state
+from mtl.methods.shared import masked
+from mtl.methods.shared.options import check_number
 
 
 def soft_uncertainty(temperature: float = 10.0) -> Method[tuple[()]]:
@@ -19,13 +21,15 @@ def soft_uncertainty(temperature: float = 10.0) -> Method[tuple[()]]:
     Args:
       temperature: T; higher is closer to equal weights. The paper tunes it for each data set and has no default. Ours
         keeps the weights of binary cross-entropies (0.1 to 0.7 nats) within a factor of about 2.4.
+
+    Example:
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(soft_uncertainty(temperature=2.0), observe(losses=[0.2, 0.5]))
+      tensor([[0.8176, 0.1824]])
     """
     temperature = check_number("soft_uncertainty.temperature", temperature, "(0, inf)")
-
-    def init(num_tasks: int, device: torch.device) -> tuple[()]:
-        return ()
 
     def update(state: tuple[()], observation: Observation) -> tuple[Tensor, tuple[()]]:
         return masked.softmax(1.0 / (temperature * observation.losses_K), observation.open_K), state
 
-    return Method(init, update, needs_positive_losses=True)
+    return Method(no_state, update, needs_positive_losses=True)

@@ -1,11 +1,16 @@
-"""Uncertainty weighting: every task has a learned variance, and noisy tasks count less."""
+"""Uncertainty weighting: every task has a learned variance, and noisy tasks count less.
+
+Source: Kendall et al., CVPR 2018
+LibMTL: UW
+TorchJD: UW
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods import learned
-from mtl.methods.interface import Method, Observation
-from mtl.methods.learned import Learned
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared import learned
+from mtl.methods.shared.learned import Learned
 
 
 def uncertainty() -> Method[Learned]:
@@ -15,6 +20,14 @@ def uncertainty() -> Method[Learned]:
 
     The log-variances s start at 0 (equal weights), move by Adam without weight decay at the network's learning rate,
     and stand still for a task whose gate is shut. They rest at exp(-s_t) = 1 / (2 L_t).
+
+    Example:
+      A loss of 0.2 counts more and one of 0.7 less, step by step.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(uncertainty(), *3 * [observe(losses=[0.2, 0.7], learning_rate=0.1)])
+      tensor([[1.0000, 1.0000],
+              [1.1052, 0.9048],
+              [1.2211, 0.8212]])
     """
 
     def init(num_tasks: int, device: torch.device) -> Learned:

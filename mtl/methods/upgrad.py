@@ -1,10 +1,15 @@
-"""UPGrad: every gradient is projected to conflict with no task, then the mean is taken."""
+"""UPGrad: every gradient is projected to conflict with no task, then the mean is taken.
+
+Source: Quinton and Rey, 2024
+LibMTL: UPGrad
+TorchJD: UPGrad
+"""
 
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import Method, Observation
-from mtl.methods.solvers import gramian_method, mean_weights, project_onto_dual_cone
+from mtl.methods.base import Method, Observation
+from mtl.methods.shared.solvers import gramian_method, mean_weights, project_onto_dual_cone
 
 
 def upgrad() -> Method[tuple[()]]:
@@ -13,6 +18,12 @@ def upgrad() -> Method[tuple[()]]:
     w = sum_i v_i,  v_i = argmin_v v^T M v  subject to  v >= e_i / K
 
     Then M w >= 0. In cosines instead of M, the diagonal is 1 + 1e-6, so that v is unique.
+
+    Example:
+      Two gradients that conflict: each is projected, then the mean is taken.
+      >>> from mtl.methods.base import observe, try_out
+      >>> try_out(upgrad(), observe(gramian=[[1.0, -1.0], [-1.0, 2.0]]))
+      tensor([[1.0000, 0.7500]])
     """
 
     def weights(observation: Observation) -> Tensor:

@@ -1,13 +1,12 @@
 """Networks by name: how they are built, and where tasks may tap them."""
 
-import difflib
 from collections.abc import Mapping
 from functools import cache, partial
 from typing import NamedTuple
 
 import torchvision
 
-from mtl.errors import UserError
+from mtl.errors import UserError, closest_of_many
 from mtl.models.stages import IMAGE_SIZE, Stage, find_stages
 from mtl.models.weights import Build, build_on_meta
 
@@ -54,10 +53,10 @@ def architecture(name: str, image_size: int = IMAGE_SIZE) -> Architecture:
         return ARCHITECTURES[name]
     known = sorted({*ARCHITECTURES, *torchvision.models.list_models(module=torchvision.models)})
     if name not in known:
-        closest = difflib.get_close_matches(name.lower(), known, n=4, cutoff=0.0)
+        near = closest_of_many(name.lower(), known, number=4)
         raise UserError(
             f"model.backbone is {name!r}, which is no classification network of torchvision; "
-            f"the closest names are {', '.join(closest)}"
+            f"the closest names are {', '.join(near)}"
         )
     return Architecture(_builder(name, image_size), _stages(name))
 

@@ -1,7 +1,15 @@
-"""Names as they are written for people: of methods, tasks and networks. A name in code that is not here loses its _."""
+"""Names as they are written for people: of methods, tasks and networks. A name in code that is not here loses its _.
 
+A balancing method's file in mtl/methods begins with its name, a colon and what it is, and then says its source.
+"""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+BALANCING = Path(__file__).parents[1] / "methods"
 BACKBONES = {"resnet18": "ResNet-18", "vgg16": "VGG-16"}
-METHOD_NAMES = {
+METHOD_NAMES = {  # without a file of their own
     "dst": "DST",
     "random_drop": "random dropping",
     "single_task": "single-task",
@@ -9,63 +17,45 @@ METHOD_NAMES = {
     "dst_count": "DST, count",
     "dst_incompleteness": "DST, incompleteness",
     "dst_stagnancy": "DST, stagnancy",
-    "aligned_mtl": "Aligned-MTL",
-    "auto_lambda": "Auto-Lambda",
-    "boundary_intersection": "boundary intersection",
-    "cagrad": "CAGrad",
-    "coefficient_of_variation": "coefficient of variation",
-    "conflict_free": "ConFIG",
-    "constant": "fixed weights",
-    "cosmos": "COSMOS",
-    "cr_mogm": "CR-MOGM",
-    "db_mtl": "DB-MTL",
-    "dual_proj": "DualProj",
-    "dynamic_task_prioritization": "dynamic task prioritisation",
-    "dynamic_weight_average": "dynamic weight average",
-    "excess_mtl": "ExcessMTL",
-    "fairgrad": "FairGrad",
-    "famo": "FAMO",
-    "geometric": "geometric mean",
-    "go4align": "GO4Align",
-    "graddrop": "GradDrop",
-    "gradnorm": "GradNorm",
-    "gradvac": "GradVac",
-    "impartial": "IMTL",
-    "impartial_losses": "IMTL-L",
-    "imtl_g": "IMTL-G",
-    "krum": "Multi-Krum",
-    "ldc": "LDC-MTL",
-    "loss_balanced": "loss-balanced weighting",
-    "mgda": "MGDA",
-    "moco": "MoCo",
-    "modo": "MoDo",
-    "moml": "MOML",
-    "nash_mtl": "Nash-MTL",
-    "pcgrad": "PCGrad",
-    "primary": "priority-constrained descent",
-    "random_weighting": "random weights",
-    "scale_invariant": "scale-invariant scalarisation",
-    "sdmgrad": "SDMGrad",
-    "smooth_tchebycheff": "smooth Tchebycheff",
-    "soft_uncertainty": "soft uncertainty weighting",
-    "trimmed_mean": "trimmed mean",
-    "uncertainty": "uncertainty weighting",
-    "upgrad": "UPGrad",
 }
 IN_SENTENCES = {"joint": "joint training", "single_task": "single-task networks"}  # where the short name is too short
+
+
+@cache
+def balancing(method: str) -> tuple[str, str] | None:
+    """A balancing method's name and what it is, read from its file without importing it; None if it has no file.
+
+    A word without capitals of its own begins small: Trimmed mean, but not CAGrad.
+
+    Example:
+      >>> balancing("mgda"), balancing("trimmed_mean")[0], balancing("my_method")
+      (('MGDA', 'the shortest vector in the convex hull of the gradients'), 'trimmed mean', None)
+    """
+    file = BALANCING / f"{method}.py"
+    said = ast.get_docstring(ast.parse(file.read_text())) if file.is_file() else None
+    if said is None or "\nSource: " not in said:
+        return None
+    name, _, described = said.partition("\n")[0].removesuffix(".").partition(": ")
+    word = name.partition(" ")[0]
+    return (name[0].lower() + name[1:] if word == word.capitalize() else name), described
 
 
 def method_name(method: str) -> str:
     """As it is written in tables and figures; dst_<method> is DST's gates with another method's weights.
 
     Example:
-      >>> method_name("dst"), method_name("dst_mgda"), method_name("my_method")
-      ('DST', 'DST + MGDA', 'my method')
+      >>> method_name("dst"), method_name("cagrad"), method_name("dst_mgda"), method_name("my_method")
+      ('DST', 'CAGrad', 'DST + MGDA', 'my method')
     """
-    weights = method.removeprefix("dst_")
-    if method not in METHOD_NAMES and weights in METHOD_NAMES:
-        return f"DST + {METHOD_NAMES[weights]}"
-    return METHOD_NAMES.get(method, task_name(method))
+    if name := _known(method):
+        return name
+    weights = _known(method.removeprefix("dst_"))
+    return f"DST + {weights}" if weights else task_name(method)
+
+
+def _known(method: str) -> str | None:
+    found = balancing(method)
+    return METHOD_NAMES.get(method) or (found and found[0])
 
 
 def name_in_sentence(method: str) -> str:

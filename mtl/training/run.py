@@ -16,6 +16,7 @@ from mtl.data.fingerprint import Fingerprint, fingerprint
 from mtl.data.load import load_pack
 from mtl.data.pack import Pack
 from mtl.gradients.sources import Source
+from mtl.methods.base import Method
 from mtl.models.images import augment_and_normalize, normalize
 from mtl.models.model import Model
 from mtl.optim import make_optimizer, make_schedule
@@ -131,7 +132,7 @@ def prepare(settings: RunSettings, workdir: Path) -> tuple[Run, TrainState]:
     )
     if not (folder / CONFIG).is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        files.write_json(folder / CONFIG, _describe(run, found))
+        files.write_json(folder / CONFIG, _describe(run, method, found))
     return run, state
 
 
@@ -180,7 +181,7 @@ def _make_dropping(settings: RunSettings, model: Model, data: Data, workdir: Pat
     return gating.Dropping(given.scheme, static, settings.seed, control, data.num_batches if given.per_step else None)
 
 
-def _describe(run: Run, found: Fingerprint) -> dict[str, Any]:
+def _describe(run: Run, method: Method[Any], found: Fingerprint) -> dict[str, Any]:
     pack = run.data.pack
     return {
         "config": run.settings.raw,
@@ -188,8 +189,8 @@ def _describe(run: Run, found: Fingerprint) -> dict[str, Any]:
         "skipped_images": list(pack.skipped),
         "num_skipped_images": len(pack.skipped),
         "fingerprint": found,
-        "weights_say_all": run.settings.method in methods.WEIGHTINGS,
-        "looks_at_gradients": run.settings.method in methods.LOOKING_AT_GRADIENTS,
+        "weights_say_all": run.settings.balancing != "joint" and "gradients" not in method.looks_at,
+        "looks_at_gradients": not {"gramian", "halves", "gradients"}.isdisjoint(method.looks_at),
         "versions": provenance.versions(),
         "device": provenance.device_name(run.device),
         "command": provenance.command(),

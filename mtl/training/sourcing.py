@@ -9,7 +9,7 @@ from mtl.errors import UserError
 from mtl.gradients import sources
 from mtl.gradients.parameters import choose_probes
 from mtl.gradients.sources import Gates, Source
-from mtl.methods.interface import AnyMethod, GradientMethod
+from mtl.methods.base import AnyMethod
 from mtl.models.model import Model, Params
 from mtl.models.probes import Tensors
 from mtl.state import TrainState
@@ -40,15 +40,14 @@ def find_level(wanted: str, method: AnyMethod) -> str:
     Raises:
       UserError: for an unknown level, or the features for a method that keeps gradients from step to step.
     """
-    needs_parameters = isinstance(method, GradientMethod) and not method.at_features
     if wanted not in ("auto", "features", "parameters"):
         raise UserError(f"gradients.level is {wanted!r}; choose auto, features or parameters")
-    if wanted == "features" and needs_parameters:
+    if wanted == "features" and not method.at_features:
         raise UserError(
             "this method keeps gradients from step to step, and at the features each step has other images: "
             "set gradients.level to parameters or auto"
         )
-    return "parameters" if needs_parameters or wanted == "parameters" else "features"
+    return "features" if method.at_features and wanted != "parameters" else "parameters"
 
 
 def check(sourcing: Sourcing, method: AnyMethod, gates_per_step: bool) -> None:
@@ -64,7 +63,7 @@ def check(sourcing: Sourcing, method: AnyMethod, gates_per_step: bool) -> None:
         raise UserError(f"gradients.every is {every}; give a number of steps from 1 up")
     if not 0.0 < fraction <= 1.0:
         raise UserError(f"gradients.fraction is {fraction}; give a share of the batch above 0, at most 1")
-    if isinstance(method, GradientMethod) and (every > 1 or fraction < 1.0):
+    if "gradients" in method.looks_at and (every > 1 or fraction < 1.0):
         raise UserError(
             "this method changes the gradients themselves: leave gradients.every and gradients.fraction at 1"
         )
@@ -92,7 +91,7 @@ def make_sourced_step(
     Raises:
       UserError: if `sourcing.fraction` leaves fewer than 2 examples.
     """
-    on_gradients = isinstance(method, GradientMethod)
+    on_gradients = "gradients" in method.looks_at
     if find_level(sourcing.level, method) == "features":
         only = make_step(sources.gradients_at_features(model) if on_gradients else sources.at_features(model))
         return lambda state, batch, gates, num_open, number: only(state, batch, gates)
@@ -108,9 +107,9 @@ def make_sourced_step(
     def step_of(num_open: int) -> Step:
         if num_open == 0:
             return make_step(sources.remembered(model))
-        if isinstance(method, GradientMethod):
+        if on_gradients:
             return make_step(sources.gradients_at_parameters(model, num_open))
-        halves = method.needs_halves
+        halves = "halves" in method.looks_at
         num_rows = 2 * num_open if halves else num_open
         probes = choose_probes(model, params, buffers, (num_examples, *inputs_shape[1:]), num_rows)
         if num_examples < inputs_shape[0]:

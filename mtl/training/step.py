@@ -21,8 +21,8 @@ from torch.utils._pytree import tree_map
 from mtl import dst
 from mtl.batch import Batch, mask_matrix
 from mtl.gradients.per_task import features_products, scale, stack, task_losses_and_gradients
-from mtl.gradients.sources import Gates, Given, Source, by_task
-from mtl.methods.interface import AnyMethod, GradientMethod, Method, Observation
+from mtl.gradients.sources import Gates, Given, Measured, Source, by_task
+from mtl.methods.base import AnyMethod, Observation, first_state
 from mtl.models.model import Model, Params
 from mtl.optim import Optimizer, Schedule
 from mtl.state import InnerProducts, OptimizerStates, TrainState
@@ -59,10 +59,7 @@ def init_state(
     device, num_tasks = next(iter(params.trunk.values())).device, len(model.tasks)
     heads = {name: tree_map(torch.clone, vmap(optimizer.init)(group)) for name, group in params.heads.items()}
     states = OptimizerStates(optimizer.init(params.trunk), heads)
-    if isinstance(method, GradientMethod):
-        method_state = method.init(num_tasks, sum(value.numel() for value in params.trunk.values()), device)
-    else:
-        method_state = method.init(num_tasks, device)
+    method_state = first_state(method, num_tasks, device, sum(value.numel() for value in params.trunk.values()))
     products = InnerProducts(*torch.zeros(2, num_tasks, num_tasks, device=device).unbind())
     step = torch.zeros((), dtype=torch.int64, device=device)
     return TrainState(params, buffers, states, method_state, tree_map(torch.clone, products), step)
@@ -101,8 +98,10 @@ def make_train_step(
         losses, gradients = task_losses_and_gradients(model, state.params.heads, features, batch.labels, batch.mask)
         measured = source.measure(given, gradients, pull_back)
 
-        observation = observe(model, method, given, losses, measured.products, learning_rate)
-        weights_K, direction, method_state = _balance(method, state.method, observation, measured.gradients_KN)
+        observation = observe(model, method, given, losses, measured, learning_rate)
+        weights_K, method_state = method.update(state.method, observation)
+        changes = "gradients" in method.looks_at
+        direction = weights_K @ method.gradients(method_state, observation) if changes else weights_K
         trunk_gradient = measured.combine(direction)
         head_weights = by_task(model, method.head_weights(state.method, observation, weights_K))
         head_gradients = scale(dst.mask(gradients.heads, gates), head_weights)
@@ -135,7 +134,7 @@ def observe(
     method: AnyMethod,
     given: Given,
     losses: dict[str, Tensor],
-    products: InnerProducts,
+    measured: Measured,
     learning_rate: Tensor,
 ) -> Observation:
     """What the method may look at, in the order of the tasks."""
@@ -146,25 +145,14 @@ def observe(
     seen_K = torch.where(labelled_K.any(), labelled_K, open_K)
     return Observation(
         losses_K=losses_K,
-        gramian_KK=products.gramian_KK,
+        gramian_KK=measured.products.gramian_KK,
         open_K=seen_K,
         uniforms_K=given.batch.uniforms_K,
         learning_rate=learning_rate,
         epoch_step=given.batch.number,
-        halves_KK=products.halves_KK if isinstance(method, Method) and method.needs_halves else None,
+        halves_KK=measured.products.halves_KK if "halves" in method.looks_at else None,
+        gradients_KN=measured.gradients_KN,
     )
-
-
-def _balance(
-    method: AnyMethod, state: Any, observation: Observation, gradients_KN: Tensor | None
-) -> tuple[Tensor, Tensor, Any]:
-    """(weights_K, what the source combines to the trunk's gradient, the method's new state)."""
-    if isinstance(method, GradientMethod):
-        assert gradients_KN is not None, "a method that looks at gradients is given some"
-        weights_K, rows_KN, state = method.update(state, observation, gradients_KN)
-        return weights_K, weights_K @ rows_KN, state
-    weights_K, state = method.update(state, observation)
-    return weights_K, weights_K, state
 
 
 def _update_heads(

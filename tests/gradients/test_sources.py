@@ -13,8 +13,8 @@ from mtl.gradients import parameters as parameter_gradients
 from mtl.gradients import sources
 from mtl.gradients.sources import Given, Source
 from mtl.losses import binary_cross_entropy, task_loss
+from mtl.methods.base import AnyMethod, Method, Observation, known_gradients, no_state, unweighted
 from mtl.methods.equal import equal
-from mtl.methods.interface import AnyMethod, GradientMethod, Method, Observation
 from mtl.methods.mgda import mgda
 from mtl.methods.upgrad import upgrad
 from mtl.models.images import normalize
@@ -102,7 +102,7 @@ def watch(method: Method[Any]) -> tuple[Method[Any], list[Observation]]:
 @pytest.mark.parametrize("open_gates", [(True, True, True), (True, False, True), (False, True, False)])
 def test_at_parameters_as_by_autograd(open_gates: tuple[bool, ...], halves: bool) -> None:
     model, given = make_given(*open_gates)
-    method, seen = watch(upgrad()._replace(needs_halves=halves))
+    method, seen = watch(upgrad()._replace(looks_at=("gramian", "halves") if halves else ("gramian",)))
     source = sources.at_parameters(model, PROBES, sum(open_gates), halves)
     moved = move(model, method, source, given)
     rows_KN = trunk_gradients(model, given) * torch.tensor(open_gates)[:, None]
@@ -177,12 +177,13 @@ def test_what_an_earlier_step_measured() -> None:
     torch.testing.assert_close(moved.trunk_N, trunk_gradients(model, given).mean(0))
 
 
-def keep_gradients() -> GradientMethod[tuple[()]]:
+def keep_gradients() -> Method[tuple[()]]:
     """Equal weights of the gradients as they are."""
-    return GradientMethod(
-        lambda num_tasks, num_coordinates, device: (),
-        lambda state, observation, gradients_KN: (observation.open_K.to(gradients_KN.dtype), gradients_KN, state),
-        at_features=True,
+    return Method(
+        no_state,
+        lambda state, observation: (observation.open_K.to(known_gradients(observation).dtype), state),
+        unweighted,
+        looks_at=("gradients",),
     )
 
 
@@ -190,29 +191,23 @@ def keep_gradients() -> GradientMethod[tuple[()]]:
 def test_gradients_themselves(open_gates: tuple[bool, ...]) -> None:
     model, given = make_given(*open_gates)
     joint = move(model, equal(), sources.at_features(model), given)
-    rows: list[Tensor] = []
-
-    def update(state: Any, observation: Observation, gradients_KN: Tensor) -> tuple[Tensor, Tensor, Any]:
-        rows.append(gradients_KN)
-        return keep_gradients().update(state, observation, gradients_KN)
-
-    method = keep_gradients()._replace(update=update)
+    method, seen = watch(keep_gradients())
     for source in (sources.gradients_at_features(model), sources.gradients_at_parameters(model, sum(open_gates))):
         moved = move(model, method, source, given)
         torch.testing.assert_close(moved.trunk_N, joint.trunk_N)
         tree_map(torch.testing.assert_close, moved.heads, joint.heads)
-    at_features_KN, at_parameters_KN = rows
+    at_features_KN, at_parameters_KN = map(known_gradients, seen)
     assert at_features_KN.shape == (3, 6 * (4 + 6))
     expected_KN = trunk_gradients(model, given) * torch.tensor(open_gates)[:, None]
     torch.testing.assert_close(at_parameters_KN, expected_KN)
 
 
-ALL_SOURCES: dict[str, Callable[[Model], tuple[Method[Any] | GradientMethod[Any], Source]]] = {
+ALL_SOURCES: dict[str, Callable[[Model], tuple[AnyMethod, Source]]] = {
     "at_features": lambda model: (upgrad(), sources.at_features(model)),
     "remembered": lambda model: (upgrad(), sources.remembered(model)),
     "at_parameters": lambda model: (upgrad(), sources.at_parameters(model, PROBES, 2, halves=False)),
     "halves": lambda model: (
-        upgrad()._replace(needs_halves=True),
+        upgrad()._replace(looks_at=("gramian", "halves")),
         sources.at_parameters(model, PROBES, 2, halves=True),
     ),
     "part": lambda model: (upgrad(), sources.at_parameters_of_first(model, {}, 2, 4, halves=False)),

@@ -5,7 +5,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mtl.methods.interface import Observation
+from mtl.methods.base import Observation
 
 KINDS = ("full_rank", "deficient", "near_parallel", "conflicting", "opposed", "zero_row", "unbalanced")
 
@@ -34,6 +34,12 @@ def gradients(kind: str, num_tasks: int, seed: int) -> np.ndarray:
         case "unbalanced":
             return normal_KN * generator.permutation(np.logspace(-1.5, 1.5, num_tasks))[:, None]
     return normal_KN
+
+
+def jacobians(num_tasks: int, number: int) -> Tensor:
+    """[number, K, 3 K] float64: every second one of full rank, the others with some gradients far longer."""
+    kinds = ("full_rank", "unbalanced")
+    return torch.from_numpy(np.stack([gradients(kinds[n % 2], num_tasks, seed=n) for n in range(number)]))
 
 
 def gramians(kinds: tuple[str, ...] = KINDS, sizes: tuple[int, ...] = (1, 2, 3, 5, 8, 40)) -> st.SearchStrategy[Tensor]:

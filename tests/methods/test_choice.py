@@ -14,10 +14,24 @@ from tests.tiny import TASKS, fit
 
 
 def test_the_configuration_has_every_option_with_its_default() -> None:
-    options = {
-        name: {p.name: p.default for p in inspect.signature(METHODS[name]).parameters.values()} for name in METHODS
-    }
-    assert get_config().methods.to_dict() == {name: given for name, given in options.items() if given}
+    """And of the type that it has: a field of a configuration keeps the type of its first value."""
+    options = get_config().methods.to_dict()
+    for name, factory in METHODS.items():
+        parameters = inspect.signature(factory).parameters.values()
+        assert {*options.get(name, {})} == {parameter.name for parameter in parameters}
+        for parameter in parameters:
+            value = options[name][parameter.name]
+            default = parameter.default
+            assert value == (default.__name__ if callable(default) else default)
+            assert type(value) in (float, int, str, tuple)
+
+
+def test_every_option_is_explained() -> None:
+    """In its method's docstring, under Args."""
+    for name, options in get_config().methods.to_dict().items():
+        explained = (METHODS[name].__doc__ or "").partition("Args:")[2]
+        names = {word for line in explained.splitlines() for word in line.partition(": ")[0].strip().split(", ")}
+        assert set(options) <= names, name
 
 
 @pytest.mark.parametrize("enabled", [False, True])

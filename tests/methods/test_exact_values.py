@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from mtl.methods import METHODS
+from mtl.methods.base import first_state
 from mtl.methods.equal import equal
-from mtl.methods.interface import GradientMethod
 from tests.methods.properties import CPU, observe, to_dtype
 
 LOSSES = [(1 / 4, 1, 4), (1 / 8, 3, 1), (3 / 16, 1, 5), (1, 1, 1)]
@@ -327,25 +327,22 @@ RIDGED = {"cagrad", "cr_mogm", "dual_proj", "fairgrad", "mgda", "nash_mtl", "pri
 def run(row: Row) -> list[Tensor]:
     """The weights or directions of the first steps, in float64."""
     method = METHODS.get(row.name, equal)(**row.options)
-    state = method.init(3, 3, CPU) if isinstance(method, GradientMethod) else method.init(3, CPU)
-    state = to_dtype(state, torch.float64)
+    state = to_dtype(first_state(method, 3, CPU, 3), torch.float64)
     results = []
     for step in range(len(row.steps)):
         jacobian_KN = torch.from_numpy(GRADIENTS if step == 0 else GRADIENTS_AFTER)
         observation = observe(
             LOSSES[step],
             gramian_KK=jacobian_KN @ jacobian_KN.T,
+            gradients_KN=jacobian_KN,
             halves_KK=torch.from_numpy(HALVES if step == 0 else HALVES_AFTER),
             uniforms_K=torch.tensor(UNIFORMS, dtype=torch.float64),
             learning_rate=torch.tensor(LEARNING_RATE, dtype=torch.float64),
             epoch_step=torch.tensor(EPOCH_STEPS[step]),
         )
-        if isinstance(method, GradientMethod):
-            weights_K, rows_KN, state = method.update(state, observation, jacobian_KN)
-            results.append(weights_K @ rows_KN)
-        else:
-            weights_K, state = method.update(state, observation)
-            results.append(weights_K)
+        weights_K, state = method.update(state, observation)
+        looks = "gradients" in method.looks_at
+        results.append(weights_K @ method.gradients(state, observation) if looks else weights_K)
     return results
 
 
@@ -356,8 +353,11 @@ def test_row(row: Row) -> None:
         assert actual.tolist() == pytest.approx(expected, rel=tolerance, abs=tolerance), (step, row.reason)
 
 
-def test_every_method_has_a_row() -> None:
-    assert set(METHODS) <= {row.name for row in ROWS}
+def test_every_method_has_exact_values() -> None:
+    """In a row above, or at least in the example of its docstring, which runs as a test too."""
+    rows = {row.name for row in ROWS}
+    assert all(name in rows or ">>> try_out(" in (METHODS[name].__doc__ or "") for name in METHODS)
+    assert rows <= {"equal", *METHODS}
 
 
 @pytest.mark.parametrize(("name", "alpha"), [("nash_mtl", 1.0), ("fairgrad", 2.0)])

@@ -1,10 +1,10 @@
-"""Methods that look at the gradients themselves: values by hand, the papers in NumPy, TorchJD, what all must do.
+"""Methods that look at the gradients themselves: values by hand, the papers in NumPy, TorchJD.
 
-The checks at the end read no weight's value, so they hold for methods of any kind. K tasks; N coordinates; T steps.
+K tasks; N coordinates; T steps.
 """
 
 import math
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,22 +13,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves
 from torchjd import aggregation as theirs
 
 from mtl.errors import UserError
-from mtl.methods import simplex
+from mtl.methods.base import Observation, first_state
 from mtl.methods.db_mtl import db_mtl
 from mtl.methods.excess_mtl import excess_mtl
 from mtl.methods.graddrop import graddrop
-from mtl.methods.interface import GradientMethod, Observation
 from mtl.methods.moco import moco
+from mtl.methods.shared import simplex
+from mtl.methods.shared.uniforms import coordinate_uniforms
 from mtl.methods.trimmed_mean import trimmed_mean
-from mtl.methods.uniforms import coordinate_uniforms
-from tests.methods.properties import assert_trees_close, observe, select, to_dtype
+from tests.methods.properties import Make, observe, to_dtype
 from tests.methods.samplers import KINDS, gradients
 
-Make = Callable[[], GradientMethod[Any]]
 Step = tuple[Observation, Tensor]
 
 CPU = torch.device("cpu")
@@ -72,7 +71,7 @@ def random_steps(seed: int, num_tasks: int, num_steps: int = 5, gated: bool = Fa
 
 
 def init64(make: Make, num_tasks: int, num_coordinates: int = NUM_COORDINATES) -> Any:
-    return to_dtype(make().init(num_tasks, num_coordinates, CPU), torch.float64)
+    return to_dtype(first_state(make(), num_tasks, CPU, num_coordinates), torch.float64)
 
 
 def direction(weights_K: Tensor, gradients_KN: Tensor, observation: Observation) -> Tensor:
@@ -83,8 +82,9 @@ def run(make: Make, state: Any, steps: list[Step]) -> tuple[list[Tensor], list[T
     """The directions and weights of each step, and the last state."""
     directions_TN, weights_TK, method = [], [], make()
     for observation, gradients_KN in steps:
-        weights_K, rows_KN, state = method.update(state, observation, gradients_KN)
-        directions_TN.append(direction(weights_K, rows_KN, observation))
+        observation = observation._replace(gradients_KN=gradients_KN)
+        weights_K, state = method.update(state, observation)
+        directions_TN.append(direction(weights_K, method.gradients(state, observation), observation))
         weights_TK.append(weights_K)
     return directions_TN, weights_TK, state
 
@@ -92,8 +92,8 @@ def run(make: Make, state: Any, steps: list[Step]) -> tuple[list[Tensor], list[T
 def first(make: Make, gradients_KN: Tensor, **fields: Any) -> tuple[Tensor, Tensor]:
     """The first step's weights and direction."""
     observation = observe(fields.pop("losses", [1.0] * len(gradients_KN)), **fields)
-    weights_K, rows_KN, _ = make().update(init64(make, *gradients_KN.shape), observation, gradients_KN)
-    return weights_K, direction(weights_K, rows_KN, observation)
+    directions_TN, weights_TK, _ = run(make, init64(make, *gradients_KN.shape), [(observation, gradients_KN)])
+    return weights_TK[0], directions_TN[0]
 
 
 # The simplex
@@ -293,8 +293,8 @@ def test_graddrop_agrees_with_torchjd(leak: float, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(torch, "rand", lambda *_, drawn=uniforms_N, **__: drawn.double())
         expected_N = theirs.GradDrop(leak=torch.full((len(gradients_KN),), leak))(gradients_KN)
         monkeypatch.undo()
-        weights_K, rows_KN, _ = graddrop(leak).update((), observation, gradients_KN)
-        torch.testing.assert_close(weights_K @ rows_KN, expected_N, rtol=1e-5, atol=1e-6)
+        direction_N = first(partial(graddrop, leak), gradients_KN, uniforms_K=observation.uniforms_K)[1]
+        torch.testing.assert_close(direction_N, expected_N, rtol=1e-5, atol=1e-6)
 
 
 def test_trimmed_mean_agrees_with_torchjd() -> None:
@@ -363,7 +363,7 @@ def test_excess_mtl_open_tasks_share_what_they_had() -> None:
     method, state = make(), init64(make, 5)
     state = state._replace(log_weights_K=torch.full((5,), 0.2, dtype=torch.float64).log())
     for observation, gradients_KN in random_steps(3, 5, num_steps=10, gated=True):
-        _, _, state = method.update(state, observation, gradients_KN)
+        _, state = method.update(state, observation._replace(gradients_KN=gradients_KN))
         torch.testing.assert_close(state.log_weights_K.exp().sum(), torch.ones((), dtype=torch.float64))
 
 
@@ -384,8 +384,10 @@ def test_finite_and_zero_at_shut_gates(
         scale = 10.0 ** (exponent, other_exponent, 0.0)[step]
         rows_KN = torch.from_numpy(scale * gradients(kind, num_tasks, seed)).float() * observation.open_K[:, None]
         observation = to_dtype(observation._replace(losses_K=observation.losses_K / scale), torch.float32)
-        state = method.init(*rows_KN.shape, CPU) if state is None else state
-        weights_K, returned_KN, state = method.update(state, observation, rows_KN)
+        observation = observation._replace(gradients_KN=rows_KN)
+        state = first_state(method, num_tasks, CPU, rows_KN.shape[1]) if state is None else state
+        weights_K, state = method.update(state, observation)
+        returned_KN = method.gradients(state, observation)
         assert weights_K.shape == (num_tasks,) and weights_K.dtype == torch.float32
         assert returned_KN.shape == rows_KN.shape and returned_KN.dtype == torch.float32
         assert all(torch.isfinite(leaf).all() for leaf in (weights_K, returned_KN, *tree_leaves(state)))
@@ -401,57 +403,6 @@ def test_all_gradients_zero(name: str) -> None:
 
 @every_method
 @few
-@given(seeds, st.integers(2, 8))
-def test_permutation(name: str, seed: int, num_tasks: int) -> None:
-    """Tasks in another order give the same direction; weights are in that order."""
-    make, steps = METHODS[name], random_steps(seed, num_tasks, gated=True)
-    order = torch.randperm(num_tasks, generator=torch.Generator().manual_seed(seed))
-    directions_TN, weights_TK, _ = run(make, init64(make, num_tasks), steps)
-    permuted_TN, permuted_TK, _ = run(make, init64(make, num_tasks), select(steps, order, num_tasks))
-    assert_trees_close(permuted_TN, directions_TN)
-    assert_trees_close(permuted_TK, select(weights_TK, order, num_tasks))
-
-
-@every_method
-@few
-@given(seeds, st.integers(2, 8))
-def test_shut_gates_are_as_if_the_task_were_not_there(name: str, seed: int, num_tasks: int) -> None:
-    """In every step of changing gates; and the state of closed tasks stands still, bit for bit."""
-    make = METHODS[name]
-    method, state = make(), init64(make, num_tasks)
-    for observation, gradients_KN in random_steps(seed, num_tasks, gated=True):
-        tasks, absent = observation.open_K.nonzero().flatten(), (~observation.open_K).nonzero().flatten()
-        weights_K, rows_KN, new_state = method.update(state, observation, gradients_KN)
-        alone = method.update(*select((state, observation, gradients_KN), tasks, num_tasks))
-        assert_trees_close(select((weights_K, rows_KN, new_state), tasks, num_tasks), alone)
-        for before, after in zip(tree_leaves(state), tree_leaves(new_state), strict=True):
-            if before.dim() > 0:
-                assert torch.equal(before[absent], after[absent])
-        state = new_state
-
-
-@every_method
-@few
-@given(seeds, st.integers(2, 8))
-def test_same_gates_all_along(name: str, seed: int, num_tasks: int) -> None:
-    """The open tasks have the direction and weights of a method that was made for them alone."""
-    make, (gate,) = METHODS[name], random_steps(seed, num_tasks, num_steps=1, gated=True)
-    open_K = gate[0].open_K
-    tasks = open_K.nonzero().flatten()
-    steps = [
-        (observation._replace(open_K=open_K), gradients_KN * open_K[:, None])
-        for observation, gradients_KN in random_steps(seed, num_tasks)
-    ]
-    directions_TN, weights_TK, _ = run(make, init64(make, num_tasks), steps)
-    alone_TN, alone_TK, _ = run(make, init64(make, len(tasks)), select(steps, tasks, num_tasks))
-    for actual, expected in zip(directions_TN, alone_TN, strict=True):
-        torch.testing.assert_close(actual, expected, rtol=1e-6, atol=1e-6)  # 1 / K is float32 at the start
-    for weights_K, alone_K in zip(weights_TK, alone_TK, strict=True):
-        torch.testing.assert_close(weights_K[tasks], alone_K, rtol=1e-6, atol=1e-6)
-
-
-@every_method
-@few
 @given(st.floats(1e-6, 1e6))
 def test_one_task_keeps_its_gradient(name: str, scale: float) -> None:
     """With weight 1. MoCo and DB-MTL average from 0: a constant gradient c gets 0.5 and 0.1 of it, DB-MTL's over L."""
@@ -460,53 +411,3 @@ def test_one_task_keeps_its_gradient(name: str, scale: float) -> None:
     weights_K, direction_N = first(METHODS[name], gradient_1N, losses=[4.0])
     assert weights_K.tolist() == pytest.approx([1.0])
     torch.testing.assert_close(direction_N, share * gradient_1N[0])
-
-
-@every_method
-@few
-@given(seeds, st.integers(1, 8))
-def test_float64(name: str, seed: int, num_tasks: int) -> None:
-    """Computes in the precision of its inputs, and float32 agrees with float64."""
-    make, steps = METHODS[name], random_steps(seed, num_tasks, gated=True)
-    exact_TN, weights_TK, state = run(make, init64(make, num_tasks), steps)
-    floating = [leaf for leaf in tree_leaves((exact_TN, weights_TK, state)) if leaf.is_floating_point()]
-    assert all(leaf.dtype == torch.float64 for leaf in floating)
-    single = [(to_dtype(observation, torch.float32), gradients_KN.float()) for observation, gradients_KN in steps]
-    rounded_TN, _, _ = run(make, make().init(num_tasks, NUM_COORDINATES, CPU), single)
-    for exact_N, rounded_N in zip(exact_TN, rounded_TN, strict=True):
-        torch.testing.assert_close(rounded_N, exact_N.float(), rtol=1e-3, atol=1e-4)
-
-
-@every_method
-def test_pure(name: str) -> None:
-    """An update writes into nothing that it was given, and the same arguments give the same result."""
-    make, (before, given_step) = METHODS[name], random_steps(5, 4, num_steps=2, gated=True)
-    method = make()
-    _, _, state = method.update(init64(make, 4), *before)
-    copies = tree_map(torch.clone, (state, given_step))
-    once, again = method.update(state, *given_step), method.update(state, *given_step)
-    assert all(torch.equal(a, b) for a, b in zip(tree_leaves((state, given_step)), tree_leaves(copies), strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(tree_leaves(once), tree_leaves(again), strict=True))
-
-
-@every_method
-def test_compiles(name: str) -> None:
-    """To one graph, which gives the same numbers in every step without compiling again."""
-    make, steps = METHODS[name], random_steps(7, 4, gated=True)
-    method = make()
-    torch._dynamo.reset()
-    with torch._dynamo.config.patch(error_on_recompile=True):
-        compiled = method._replace(update=torch.compile(method.update, fullgraph=True, backend="eager"))
-        actual = run(lambda: compiled, init64(make, 4), steps)
-    assert_trees_close(actual, run(make, init64(make, 4), steps))
-
-
-@every_method
-def test_many_at_once(name: str) -> None:
-    """Under vmap over runs, each with its own state, as one run after the other."""
-    make, runs = METHODS[name], [random_steps(seed, 4, num_steps=1, gated=True)[0] for seed in range(3)]
-    method = make()
-    stacked = tree_map(lambda *leaves: torch.stack(leaves), *[(init64(make, 4), *step) for step in runs])
-    together = torch.func.vmap(method.update)(*stacked)
-    for index, step in enumerate(runs):
-        assert_trees_close(tree_map(lambda leaf, i=index: leaf[i], together), method.update(init64(make, 4), *step))

@@ -14,16 +14,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves
 from torchjd import aggregation as theirs
 
 from mtl.methods.auto_lambda import auto_lambda
-from mtl.methods.interface import Observation
+from mtl.methods.base import Observation
 from mtl.methods.modo import modo
 from mtl.methods.moml import moml
 from mtl.methods.sdmgrad import sdmgrad
 from tests.methods import properties
-from tests.methods.properties import CPU, Make, assert_trees_close, init64, observe, run, sequence
+from tests.methods.properties import CPU, Make, init64, observe, run, sequence
 from tests.methods.samplers import KINDS, gradients
 
 METHODS: dict[str, Make] = {
@@ -101,7 +101,7 @@ def test_heads() -> None:
     for name, make in METHODS.items():
         expected_K = weights_K if name in ("auto_lambda", "moml") else torch.ones(2)
         assert torch.equal(make().head_weights((), observation, weights_K), expected_K)
-        assert make().needs_halves
+        assert make().looks_at == ("halves",)
 
 
 # Against TorchJD, where it has the method
@@ -216,14 +216,3 @@ def test_closed_tasks_entries_are_not_read(name: str, seed: int, num_tasks: int)
     unknown = observation._replace(halves_KK=observation.halves_KK.where(both_open_KK, torch.nan))
     known, hidden = (make().update(init64(make, num_tasks), each) for each in (observation, unknown))
     assert all(torch.equal(a, b) for a, b in zip(tree_leaves(known), tree_leaves(hidden), strict=True))
-
-
-@every_method
-def test_many_at_once(name: str) -> None:
-    """Under vmap over runs, each with its own state, as one run after the other."""
-    method, runs = METHODS[name](), [sequence(seed, 4, num_steps=1, gated=True)[0] for seed in range(3)]
-    state = init64(METHODS[name], 4)
-    stacked = tree_map(lambda *leaves: torch.stack(leaves), *((state, observation) for observation in runs))
-    together = torch.func.vmap(method.update)(*stacked)
-    for index, observation in enumerate(runs):
-        assert_trees_close(tree_map(lambda leaf, i=index: leaf[i], together), method.update(state, observation))

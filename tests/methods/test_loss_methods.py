@@ -1,4 +1,4 @@
-"""The methods that look at losses only: values worked by hand, gradients by autograd, and what all methods must do."""
+"""The methods that look at losses only: values worked by hand, gradients by autograd, TorchJD."""
 
 import math
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mtl.errors import UserError
+from mtl.methods.base import Observation
 from mtl.methods.coefficient_of_variation import coefficient_of_variation
 from mtl.methods.dynamic_task_prioritization import dynamic_task_prioritization
 from mtl.methods.dynamic_weight_average import dynamic_weight_average
@@ -20,7 +21,6 @@ from mtl.methods.famo import famo
 from mtl.methods.geometric import geometric
 from mtl.methods.go4align import go4align
 from mtl.methods.impartial_losses import impartial_losses
-from mtl.methods.interface import Observation
 from mtl.methods.ldc import ldc
 from mtl.methods.loss_balanced import loss_balanced
 from mtl.methods.random_weighting import random_weighting
@@ -31,26 +31,6 @@ from mtl.methods.uncertainty import uncertainty
 from tests.methods import properties
 from tests.methods.properties import Make, init64, observe, run, sequence
 
-METHODS: dict[str, Make] = {
-    "equal": equal,
-    "scale_invariant": scale_invariant,
-    "random_normal": random_weighting,
-    "random_dirichlet": lambda: random_weighting("dirichlet"),
-    "random_bernoulli": lambda: random_weighting("bernoulli"),
-    "uncertainty": uncertainty,
-    "soft_uncertainty": soft_uncertainty,
-    "dynamic_weight_average": dynamic_weight_average,
-    "dynamic_task_prioritization": dynamic_task_prioritization,
-    "geometric": geometric,
-    "impartial_losses": impartial_losses,
-    "loss_balanced": loss_balanced,
-    "coefficient_of_variation": coefficient_of_variation,
-    "famo": famo,
-    "smooth_tchebycheff": smooth_tchebycheff,
-    "go4align": go4align,
-    "ldc": ldc,
-}
-every_method = pytest.mark.parametrize("name", METHODS)
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=5, deadline=None)
 

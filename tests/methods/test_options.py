@@ -1,6 +1,5 @@
 """A wrong name or value is one sentence that names the option; every option of every method is tried."""
 
-import inspect
 import math
 from typing import Any
 
@@ -8,12 +7,12 @@ import pytest
 import torch
 
 from mtl.errors import UserError
-from mtl.methods import HALVES_METHODS, METHODS, constant, cr_mogm, make_method
-from mtl.methods.interface import AnyMethod, GradientMethod, Method
-from mtl.methods.options import check_number
+from mtl.methods import METHODS, default_options, make_method
+from mtl.methods.base import AnyMethod, Observation, first_state
+from mtl.methods.shared.options import check_number
 from tests.methods.properties import CPU, observe, run, sequence, to_dtype
 
-OPTIONS = [(name, option) for name, factory in METHODS.items() for option in inspect.signature(factory).parameters]
+OPTIONS = [(name, option) for name, options in default_options().items() for option in options]
 # Of what kind an option is, its default tells; these are values that no option of that kind takes.
 NOT_NUMBERS = (math.nan, math.inf, -math.inf, "x", None, (), True)
 NEVER = {
@@ -27,17 +26,14 @@ every_option = pytest.mark.parametrize(("name", "option"), OPTIONS, ids=map("-".
 
 def take_steps(method: AnyMethod, num_tasks: int = 3) -> None:
     observations = to_dtype(sequence(0, num_tasks, num_steps=2), torch.float32)
-    if isinstance(method, GradientMethod):
-        state = method.init(num_tasks, num_tasks, CPU)
-        for observation in observations:
-            _, _, state = method.update(state, observation, torch.eye(num_tasks))
-    else:
-        run(lambda: method, method.init(num_tasks, CPU), observations)
+    _, state = run(lambda: method, first_state(method, num_tasks, CPU, num_tasks + 2), observations)
+    if "gradients" in method.looks_at:
+        method.gradients(state, observations[-1])
 
 
 @every_option
 def test_values_that_no_such_option_takes(name: str, option: str) -> None:
-    default = inspect.signature(METHODS[name]).parameters[option].default
+    default = default_options()[name][option]
     for value in NEVER[type(default)]:
         with pytest.raises(UserError, match=rf"^methods\.{name}\.{option}\S* (is|has) ") as raised:
             take_steps(make_method(name, {option: value}))
@@ -84,6 +80,8 @@ def test_defaults_go_with_any_number_of_tasks(name: str, num_tasks: int) -> None
         ("krum", {"num_selected": 4}, r"\[1, 3\]"),
         ("go4align", {"num_groups": 4}, r"^methods\.go4align\.num_groups is 4; choose a whole number in \[1, 3\]$"),
         ("trimmed_mean", {"num_trimmed": 2}, r"^methods\.trimmed_mean\.num_trimmed is 2; .*\[0, 1\]$"),
+        ("primary", {"task": -1}, r"^methods\.primary\.task is -1"),
+        ("primary", {"tau": 1.5}, r"^methods\.primary\.tau is 1\.5; .*\[0, 1\]$"),
         ("primary", {"task": 3}, r"^methods\.primary\.task is 3; choose a whole number in \[0, 2\]$"),
     ],
 )
@@ -135,33 +133,37 @@ def test_joint_is_the_sum_of_the_losses() -> None:
     assert weights_K.tolist() == [1.0, 1.0]
 
 
-@pytest.mark.parametrize("name", [factory.__name__ for factory in HALVES_METHODS])
-def test_a_method_that_needs_halves_and_gets_none(name: str) -> None:
-    """In a loop of one's own, smoothed by CR-MOGM too."""
-    for method in (make_method(name, {}), make_method("cr_mogm", {"inner": name})):
-        assert isinstance(method, Method) and method.needs_halves
-        with pytest.raises(UserError, match=rf"^{name} compares gradients on two halves .*Observation\.halves_KK"):
-            method.update(method.init(2, CPU), observe([1.0, 1.0], halves_KK=None))
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_that_is_not_shown_what_it_looks_at(name: str) -> None:
+    """In a loop of one's own, smoothed by CR-MOGM too: a sentence, and no NaN."""
+    methods = [make_method(name, {})]
+    methods += [] if "gradients" in methods[0].looks_at else [make_method("cr_mogm", {"inner": name})]
+    for method in methods:
+        for what, field in [("gramian", "gramian_KK"), ("halves", "halves_KK"), ("gradients", "gradients_KN")]:
+            observation = to_dtype(observe([1.0, 1.0]), torch.float32)._replace(**{field: None})
+            if what in method.looks_at:
+                with pytest.raises(UserError, match=rf"this observation has none: give {field}$"):
+                    update(method, observation)
+            else:
+                update(method, observation)
 
 
-def test_other_methods_need_no_halves() -> None:
-    for name in METHODS.keys() - {factory.__name__ for factory in HALVES_METHODS}:
-        method = make_method(name, {})
-        if isinstance(method, Method):
-            method.update(method.init(2, CPU), to_dtype(observe([1.0, 1.0]), torch.float32)._replace(halves_KK=None))
+def test_cr_mogm_smooths_no_method_of_gradients() -> None:
+    with pytest.raises(UserError, match=r"^methods\.cr_mogm\.inner looks at the gradients themselves; choose"):
+        make_method("cr_mogm", {"inner": "moco"})
+
+
+def update(method: AnyMethod, observation: Observation) -> torch.Tensor:
+    num_tasks = len(observation.losses_K)
+    weights_K, _ = method.update(first_state(method, num_tasks, CPU, num_tasks + 2), observation)
+    return weights_K
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_losses_may_be_negative_unless_a_method_says_no(name: str) -> None:
     method = make_method(name, {})
-    if method.needs_positive_losses:
-        return
-    observation = to_dtype(observe([-2.0, 0.0, 0.5]), torch.float32)
-    if isinstance(method, GradientMethod):
-        weights_K, _, _ = method.update(method.init(3, 3, CPU), observation, torch.eye(3))
-    else:
-        weights_K, _ = method.update(method.init(3, CPU), observation)
-    assert torch.isfinite(weights_K).all()
+    if not method.needs_positive_losses:
+        assert torch.isfinite(update(method, to_dtype(observe([-2.0, 0.0, 0.5]), torch.float32))).all()
 
 
 def test_which_methods_need_positive_losses() -> None:
@@ -183,5 +185,5 @@ def test_which_methods_need_positive_losses() -> None:
         "soft_uncertainty",
         "uncertainty",
     }
-    assert cr_mogm("famo").needs_positive_losses and not cr_mogm("mgda").needs_positive_losses
-    assert not constant().needs_positive_losses
+    for inner, needs in [("famo", True), ("mgda", False)]:
+        assert make_method("cr_mogm", {"inner": inner}).needs_positive_losses == needs

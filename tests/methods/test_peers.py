@@ -1,4 +1,4 @@
-"""The table of methods names all of ours, and all that LibMTL and TorchJD have."""
+"""The table of methods is what the files say, and names all of ours and all that LibMTL and TorchJD have."""
 
 from pathlib import Path
 
@@ -6,12 +6,10 @@ from torchjd import aggregation, scalarization
 
 import mtl.methods
 from mtl.methods import METHODS
+from mtl.methods.table import readme
 
-ROWS = [
-    [cell.strip() for cell in line.strip("|").split("|")]
-    for line in (Path(mtl.methods.__file__).parent / "README.md").read_text().splitlines()
-    if line.startswith("| ")
-][1:]
+TABLE = [line for line in readme().splitlines() if line.startswith("| ")][1:]
+ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in TABLE]
 # Its README's table of methods, main of 14 May 2025.
 LIBMTL = """
 EW GradNorm UW MGDA DWA GLS PCGrad GradDrop IMTL GradVac CAGrad MOML Nash_MTL
@@ -21,6 +19,11 @@ RLW AutoLambda MoCo Aligned_MTL FAMO SDMGrad MoDo FORUM STCH ExcessMTL FairGrad 
 
 def names(column: int) -> list[str]:
     return [name.strip("`") for row in ROWS for name in row[column].split(", ") if name != "-"]
+
+
+def test_the_readme_is_up_to_date() -> None:
+    committed = (Path(mtl.methods.__file__).parent / "README.md").read_text()
+    assert committed == readme(), "run  python -m mtl.methods.table > mtl/methods/README.md"
 
 
 def test_ours() -> None:

@@ -17,6 +17,7 @@ from torchjd import aggregation as theirs
 from torchjd import linalg
 
 from mtl.methods.aligned_mtl import aligned_mtl
+from mtl.methods.base import Method
 from mtl.methods.cagrad import cagrad
 from mtl.methods.conflict_free import conflict_free
 from mtl.methods.cr_mogm import cr_mogm
@@ -24,7 +25,6 @@ from mtl.methods.dual_proj import dual_proj
 from mtl.methods.fairgrad import fairgrad
 from mtl.methods.gradvac import gradvac
 from mtl.methods.imtl_g import imtl_g
-from mtl.methods.interface import Method
 from mtl.methods.mgda import mgda
 from mtl.methods.nash_mtl import nash_mtl
 from mtl.methods.pcgrad import pcgrad, random_orders
@@ -155,7 +155,7 @@ def test_gradvac_has_the_same_weights_in_the_same_order_over_ten_steps(monkeypat
 def test_cr_mogm_has_the_same_weights_over_ten_steps() -> None:
     """TorchJD's initial weights too are the first ones. Ours are kept in float32."""
     gramians_NKK = jacobians(5, number=10) @ jacobians(5, number=10).mT
-    method, weighting = cr_mogm(imtl_g()), theirs.CRMOGMWeighting(theirs.IMTLGWeighting())
+    method, weighting = cr_mogm(imtl_g), theirs.CRMOGMWeighting(theirs.IMTLGWeighting())
     state = method.init(5, CPU)
     for gramian_KK in gramians_NKK:
         weights_K, state = method.update(state, observe(gramian_KK))

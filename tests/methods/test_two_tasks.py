@@ -15,12 +15,12 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from mtl.methods.aligned_mtl import aligned_mtl
+from mtl.methods.base import Method
 from mtl.methods.conflict_free import conflict_free
 from mtl.methods.dual_proj import dual_proj
 from mtl.methods.fairgrad import fairgrad
 from mtl.methods.gradvac import gradvac
 from mtl.methods.imtl_g import imtl_g
-from mtl.methods.interface import Method
 from mtl.methods.pcgrad import pcgrad
 from mtl.methods.upgrad import upgrad
 from tests.methods.samplers import gramians, observe

@@ -12,6 +12,7 @@ from pypdf import PdfReader
 
 from mtl.data.attributes import FAULTS, PUBLISHED, gain
 from mtl.errors import UserError
+from mtl.methods import METHODS as BALANCING
 from mtl.record.reading import read_study
 from mtl.report import job
 from mtl.report.names import METHOD_NAMES
@@ -25,7 +26,7 @@ NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?")
 # What the prose itself may say: years, levels, indices in formulas, "two", "ten" as digits do not occur.
 IN_PROSE = {"95", "1979", "2014", "2015", "2018", "2023", "0", "1", "2", "100"}
 EIGHT_TASKS = ("Smiling Male Black_Hair Arched_Eyebrows Wearing_Earrings Wavy_Hair 5_o_Clock_Shadow Young").split()
-MANY_METHODS = ("joint", *METHOD_NAMES)
+MANY_METHODS = ("joint", *METHOD_NAMES, *BALANCING)
 METHODS_SHOWN = ("joint", "single_task", "dst", "random_drop", "dst_stagnancy")
 
 

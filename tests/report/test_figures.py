@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from mtl.methods import METHODS as BALANCING
 from mtl.record.reading import RunRecord, StudyRecord, read_study
 from mtl.report import style
 from mtl.report.figures import OF_METHOD, OF_STUDY, WITH_IMAGES, draw_figures
@@ -357,9 +358,9 @@ SIZES: dict[str, dict[str, Any]] = {
     "least": {"methods": ("joint",), "num_seeds": 1, "num_epochs": 1, "tasks": ALL_TASKS[:2], "num_images": 40},
     "many tasks": {"methods": ("joint", "dst"), "num_seeds": 1, "num_epochs": 13, "tasks": ALL_TASKS},
     "many methods": {"methods": ALL_METHODS, "num_seeds": 3, "num_epochs": 3, "tasks": ALL_TASKS[4:8]},
-    "all methods": {"methods": ("joint", *METHOD_NAMES), "num_seeds": 1, "num_epochs": 2, "num_images": 40},
+    "all methods": {"methods": ("joint", *METHOD_NAMES, *BALANCING), "num_seeds": 1, "num_epochs": 2, "num_images": 40},
     "all methods, many tasks": {
-        "methods": tuple(METHOD_NAMES),
+        "methods": (*METHOD_NAMES, *BALANCING),
         "num_seeds": 1,
         "num_epochs": 3,
         "tasks": ALL_TASKS,

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.utils._pytree import tree_map
 
-from mtl.methods import WEIGHTINGS
+from mtl.methods import METHODS
+from mtl.methods.base import first_state
 from mtl.optim import adamw, make_schedule
 from mtl.training.step import init_state
 from tests.gradients.test_sources import ALL_SOURCES
@@ -25,10 +26,10 @@ def to(tree: Any, device: torch.device) -> Any:
     return tree_map(lambda tensor: tensor.to(device), tree)
 
 
-@pytest.mark.parametrize("name", WEIGHTINGS)
+@pytest.mark.parametrize("name", METHODS)
 def test_every_method(name: str) -> None:
-    method = WEIGHTINGS[name]()
-    on_cpu, on_gpu = (to(method.init(4, device), device) for device in (CPU, GPU))
+    method = METHODS[name]()
+    on_cpu, on_gpu = (to(first_state(method, 4, device, 6), device) for device in (CPU, GPU))
     for observation in sequence(seed=1, num_tasks=4, gated=True):
         single = tree_map(lambda x: x.float() if x.is_floating_point() else x, observation)
         weights_K, on_cpu = method.update(on_cpu, single)

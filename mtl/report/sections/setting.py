@@ -1,21 +1,17 @@
 """The network, its training and the methods: what each setting means in this study, and what each method is."""
 
-import ast
-from pathlib import Path
 from typing import Any
 
 from mtl.record.paths import CONFIG, RESULTS
 from mtl.record.reading import StudyRecord
-from mtl.report.names import method_name
+from mtl.report.names import balancing, method_name
 from mtl.report.quote import quote, table, words
 from mtl.report.reasons import settings
 from mtl.report.shown import dropping_methods, has_many, main_form
 
-BALANCING = Path(__file__).parents[2] / "methods"
 METHODS = {
     "joint": "the sum of all losses: the baseline",
     "single_task": "a network per attribute, each with the same budget of epochs",
-    "uncertainty": "losses weighted by learned variances (Kendall, Gal and Cipolla 2018)",
     "dst": "Dropped Scheduled Task (Malhotra, Vatsa and Singh 2023), its metrics mixed by lambda",
     "random_drop": "the control of DST alone: every task has DST's mean activation probability of that epoch, drawn independently",
     "dst_depth": "DST with network depth as its only metric",
@@ -71,14 +67,10 @@ def what_it_is(method: str) -> str:
     """A method in a line: of `METHODS`, or what its file in mtl/methods begins with, less its name."""
     if method in METHODS:
         return METHODS[method]
-    weights = method.removeprefix("dst_")
-    file = BALANCING / f"{weights}.py"
-    if not file.is_file():
+    found = balancing(method.removeprefix("dst_"))
+    if found is None:
         return "a variant; its configuration is in its runs' config.json"
-    line = (ast.get_docstring(ast.parse(file.read_text())) or "").partition("\n")[0].removesuffix(".")
-    prefix, _, rest = line.partition(": ")
-    described = rest if prefix.casefold() == method_name(weights).casefold() else line
-    return described if weights == method else f"DST's gates; for the tasks that they leave on, {described}"
+    return f"DST's gates; for the tasks that they leave on, {found[1]}" if method.startswith("dst_") else found[1]
 
 
 def _described(study: StudyRecord, method: str) -> str:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import Observation
+from mtl.methods.base import Observation
 
 
 class EpochClock(NamedTuple):

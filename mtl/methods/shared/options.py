@@ -12,8 +12,7 @@ from typing import Any
 
 import torch
 
-from mtl.closest import closest
-from mtl.errors import UserError
+from mtl.errors import UserError, closest
 
 
 def check_number(option: str, value: Any, interval: str) -> float:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mtl.methods import masked
+from mtl.methods.shared import masked
 from mtl.optim import OptimizerState, adamw
 
 _adam = adamw(weight_decay=0.0)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mtl.methods.interface import Method, Observation, unweighted
+from mtl.methods.base import Method, Observation, known_gramian, known_halves, no_state, unweighted
 
 NUM_STEPS = 30  # each divides mu by about 10; tests hold the optimum to it
 # What may be added to the cosines' diagonal: the first, unless rounding made the Gramian indefinite by more than that.
@@ -20,27 +20,30 @@ Derivatives = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def gramian_method(weights: Callable[[Observation], Tensor]) -> Method[tuple[()]]:
-    """The method without state that returns weights(observation); heads keep their own gradients."""
-
-    def init(num_tasks: int, device: torch.device) -> tuple[()]:
-        return ()
+    """The method without state that returns weights(observation), of the Gramian; heads keep their own gradients."""
 
     def update(state: tuple[()], observation: Observation) -> tuple[Tensor, tuple[()]]:
         return open_weights(weights(observation), observation), state
 
-    return Method(init, update, unweighted)
+    return Method(no_state, update, unweighted, looks_at=("gramian",))
 
 
 def open_weights(weights_K: Tensor, observation: Observation) -> Tensor:
-    """The weights at open tasks and 0 at closed ones, in the Gramian's type."""
-    return torch.where(observation.open_K, weights_K, 0.0).to(observation.gramian_KK.dtype)
+    """The weights at open tasks and 0 at closed ones, in the losses' type."""
+    return torch.where(observation.open_K, weights_K, 0.0).to(observation.losses_K.dtype)
 
 
 def open_gramian(observation: Observation) -> Tensor:
     """M in float64, exactly symmetric, 0 at rows and columns of closed tasks."""
     both_open_KK = observation.open_K & observation.open_K[:, None]
-    gramian_KK = observation.gramian_KK.to(torch.float64)
+    gramian_KK = known_gramian(observation).to(torch.float64)
     return torch.where(both_open_KK, (gramian_KK + gramian_KK.T) / 2.0, 0.0)
+
+
+def open_halves(observation: Observation) -> Tensor:
+    """<g_i, g'_j> of the batch's halves in float64, 0 at rows and columns of closed tasks. Not symmetric."""
+    both_open_KK = observation.open_K & observation.open_K[:, None]
+    return torch.where(both_open_KK, known_halves(observation).to(torch.float64), 0.0)
 
 
 def normalized_gramian(observation: Observation) -> Tensor:
@@ -95,7 +98,7 @@ def divide(numerator: Tensor, denominator: Tensor) -> Tensor:
 
 def rank_tolerance(observation: Observation) -> Tensor:
     """Eigenvalues up to this, relative to the largest, are rounding: 10 K epsilon, of the open tasks and M's type."""
-    return 10.0 * observation.open_K.sum() * torch.finfo(observation.gramian_KK.dtype).eps
+    return 10.0 * observation.open_K.sum() * torch.finfo(known_gramian(observation).dtype).eps
 
 
 def minimize_nonnegative(derivatives: Derivatives, open_BK: Tensor, on_simplex: bool = False) -> Tensor:

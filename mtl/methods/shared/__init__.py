@@ -1,0 +1,1 @@
+"""What several methods share, and nothing that is a method."""
