@@ -36,6 +36,7 @@ class Model(NamedTuple):
       trunk: (params, buffers, inputs, train) -> (tap -> features [B, D], new buffers).
       head: (params of one head, features [B, D]) -> outputs [B, O].
       convolutions, probe: of the trunk, see `backbones.Backbone`.
+      may_be_negative: tasks whose loss may be below 0.
     """
 
     tasks: tuple[str, ...]
@@ -45,6 +46,7 @@ class Model(NamedTuple):
     head: Callable[[dict[str, Tensor], Tensor], Tensor]
     convolutions: dict[str, Convolution]
     probe: Callable[[tuple[str, ...]], ProbedTrunk]
+    may_be_negative: tuple[str, ...]
 
 
 def make_model(
@@ -66,6 +68,14 @@ def make_model(
 
     Raises:
       UserError: if there is no task, or a task reads a stage that the trunk does not give.
+
+    Example:
+      >>> from mtl.losses import binary, classes
+      >>> from mtl.models.backbones import from_module
+      >>> trunk = from_module(torch.nn.Linear(20, 8), None, torch.empty(2, 20))
+      >>> model, params, buffers = make_model(trunk, {"smile": binary(), "age": classes(5)})
+      >>> {name: head["weight"].shape for name, head in params.heads.items()}
+      {'output': torch.Size([1, 1, 8]), 'output, 5 outputs': torch.Size([1, 5, 8])}
     """
     if not tasks:
         raise UserError("a network needs at least one task")
@@ -79,7 +89,16 @@ def make_model(
         for index, (name, group) in enumerate(groups.items())
     }
     depths = {task: trunk.depths[taps[task]] + kind.num_layers for task in tasks}
-    model = Model(tuple(tasks), groups, depths, trunk.apply, kind.apply, trunk.convolutions, trunk.probe)
+    model = Model(
+        tasks=tuple(tasks),
+        groups=groups,
+        depths=depths,
+        trunk=trunk.apply,
+        head=kind.apply,
+        convolutions=trunk.convolutions,
+        probe=trunk.probe,
+        may_be_negative=tuple(name for name, task in tasks.items() if not task.positive),
+    )
     return model, Params(trunk.params, heads), trunk.buffers
 
 
