@@ -50,8 +50,8 @@ def backward(
       losses: task -> scalar with its graph; all of the tasks in every step, in one order.
       method: from `mtl.methods`.
       state: what the call before returned; None before the first.
-      features: what all heads read, one tensor or several: the method looks at gradients there, and what is behind it
-        is the trunk. Give this or `shared`.
+      features: what the heads read, one tensor, or several of which none is made of another: the method looks at
+        gradients there, and what is behind it is the trunk. Give this or `shared`.
       shared: the parameters that tasks have in common: the method looks at gradients there, which holds one of that
         size for each task.
       gates: task -> whether it is trained; None: all are.
@@ -95,8 +95,8 @@ def backward(
         state = BalanceState(method_state, torch.tensor(0))
     open_K = torch.tensor([task in open_tasks for task in tasks], device=stacked[0].device)
     observation = Observation(
-        losses_K=_losses(losses, method, open_K, stacked[0].dtype),
-        gramian_KK=torch.stack([row_products(each_KN, each_KN) for each_KN in stacked]).sum(0),
+        losses_K=_losses(losses, method, open_K),
+        gramian_KK=torch.stack([row_products(each_KN, each_KN) for each_KN in stacked]).sum(0).float(),
         open_K=open_K,
         uniforms_K=draw_uniforms(len(tasks), seed, int(state.step)).to(open_K.device),
         learning_rate=torch.tensor(learning_rate, device=open_K.device),
@@ -104,7 +104,7 @@ def backward(
     )
     with torch.no_grad():
         on_gradients = isinstance(method, GradientMethod)
-        gradients_KN = torch.cat(stacked, dim=1) if on_gradients else None
+        gradients_KN = torch.cat(stacked, dim=1).float() if on_gradients else None
         weights_K, direction, method_state = balance(method, state.method, observation, gradients_KN)
         head_weights_K = method.head_weights(state.method, observation, weights_K)
         sums = direction.split(sizes) if on_gradients else [direction.to(each.dtype) @ each for each in stacked]
@@ -136,13 +136,29 @@ def _shared_tensors(
     if (features is None) == (shared is None):
         raise UserError("give backward either features, which the heads read, or shared, the parameters they share")
     if shared is not None:
-        return [parameter for parameter in shared if parameter.requires_grad]
+        parameters = [parameter for parameter in shared if parameter.requires_grad]
+        if not parameters:
+            raise UserError("none of the shared parameters requires a gradient: there is nothing to balance")
+        return parameters
     if isinstance(method, GradientMethod) and not method.at_features:
         raise UserError(
             "this method keeps gradients from step to step, and at the features each step has other examples: give "
             "backward the shared parameters instead"
         )
-    return [features] if isinstance(features, Tensor) else list(features or ())
+    tensors = [features] if isinstance(features, Tensor) else list(features or ())
+    if not tensors or not all(tensor.requires_grad for tensor in tensors):
+        raise UserError(
+            "the features have no graph, so there is no trunk to train: give them as the trunk returns them"
+        )
+    nodes = {_node(tensor) for tensor in tensors}
+    if any(
+        child in nodes
+        for child in _nodes([child for node in nodes for child, _ in node.next_functions if child], set())
+    ):
+        raise UserError(
+            "some features are made of others, and count twice: give backward the shared parameters instead"
+        )
+    return tensors
 
 
 def _own_parameters(task: str, loss: Tensor, tensors: list[Tensor]) -> list[Tensor]:
@@ -153,18 +169,24 @@ def _own_parameters(task: str, loss: Tensor, tensors: list[Tensor]) -> list[Tens
 
 
 def _leaves(roots: Sequence[Tensor], stop: Sequence[Tensor] = ()) -> list[Tensor]:
-    waiting: list[Node | None] = [get_gradient_edge(root).node for root in roots]
-    seen: set[Node | None] = {None, *(get_gradient_edge(tensor).node for tensor in stop)}
-    leaves = []
+    """The leaves of the roots' graphs; what lies behind the tensors at which it stops is left out."""
+    nodes = _nodes([_node(root) for root in roots], {_node(tensor) for tensor in stop})
+    return [node.variable for node in nodes if hasattr(node, "variable")]  # the nodes that add to a leaf's .grad
+
+
+def _nodes(waiting: list[Node], stop: set[Node]) -> dict[Node, None]:
+    """All nodes from which these get their gradient's way on, themselves too, in the order in which they are found."""
+    found: dict[Node, None] = {}
     while waiting:
         node = waiting.pop()
-        if node not in seen:
-            seen.add(node)
-            assert node is not None
-            waiting += [child for child, _ in node.next_functions]
-            if hasattr(node, "variable"):  # of the node that adds to a leaf's .grad
-                leaves.append(node.variable)
-    return leaves
+        if node not in found and node not in stop:
+            found[node] = None
+            waiting += [child for child, _ in node.next_functions if child is not None]
+    return found
+
+
+def _node(tensor: Tensor) -> Node:
+    return get_gradient_edge(tensor).node
 
 
 def _check_apart(own: Mapping[str, list[Tensor]], tensors: list[Tensor]) -> None:
@@ -186,8 +208,8 @@ def _stack(tensor: Tensor, gradients: Gradients) -> Tensor:
     return stacked.detach().flatten(1).to(torch.promote_types(tensor.dtype, torch.float32))
 
 
-def _losses(losses: Mapping[str, Tensor], method: AnyMethod, open_K: Tensor, dtype: torch.dtype) -> Tensor:
-    losses_K = torch.stack([loss.detach().to(dtype) for loss in losses.values()])
+def _losses(losses: Mapping[str, Tensor], method: AnyMethod, open_K: Tensor) -> Tensor:
+    losses_K = torch.stack([loss.detach().float() for loss in losses.values()])
     if not method.needs_positive_losses:
         return losses_K
     for task, value, is_open in zip(losses, losses_K.tolist(), open_K.tolist(), strict=True):
