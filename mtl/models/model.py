@@ -5,7 +5,7 @@ leading task axis, and each task taps its own. So whatever trains one network tr
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -89,17 +89,28 @@ def make_model(
         for index, (name, group) in enumerate(groups.items())
     }
     depths = {task: trunk.depths[taps[task]] + kind.num_layers for task in tasks}
+    read = tuple(dict.fromkeys(group.tap for group in groups.values()))
     model = Model(
         tasks=tuple(tasks),
         groups=groups,
         depths=depths,
-        trunk=trunk.apply,
+        trunk=_reading(trunk.apply, read),
         head=kind.apply,
         convolutions=trunk.convolutions,
-        probe=trunk.probe,
+        probe=lambda layers: _reading(trunk.probe(layers), read),
         may_be_negative=tuple(name for name, task in tasks.items() if not task.positive),
     )
     return model, Params(trunk.params, heads), trunk.buffers
+
+
+def _reading(apply: Callable[..., Any], taps: tuple[str, ...]) -> Callable[..., Any]:
+    """The trunk with the taps that tasks read, in the order of `tasks_by_tap`: pulling back takes the very same."""
+
+    def read(*args: Any) -> tuple[Any, ...]:
+        features, *others = apply(*args)
+        return {tap: features[tap] for tap in taps}, *others
+
+    return read
 
 
 def tasks_by_tap(model: Model) -> dict[str, tuple[str, ...]]:

@@ -112,7 +112,7 @@ def test_a_source_for_all_tasks_shows_a_dropped_one_as_nothing(name: str) -> Non
 
 def test_gates_and_source_may_be_left_out() -> None:
     made, method = NETWORKS["whole"](WITH_NEGATIVE), mtl.methods.moco()
-    model, params, buffers = made
+    model = made[0]
     bare = mtl.make_train_step(model, mtl.adamw(), mtl.make_schedule("constant", 0.01, 1, 0), method)
     state, step = start(made, method, "parameters")
     assert_same_bits(
