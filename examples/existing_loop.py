@@ -1,4 +1,4 @@
-"""An existing loop with nn.Modules: UPGrad combines the tasks' gradients, and DST drops tasks. 3 lines of it are ours."""
+"""An existing loop with nn.Modules, in which UPGrad combines the tasks' gradients and DST drops tasks."""
 
 import torch
 from torch import nn

@@ -19,7 +19,7 @@ net = nn.Sequential(nn.Linear(20, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Dropout
 model, params, buffers = mtl.make_model(mtl.from_module(net, None, inputs[:2]), tasks)
 method, optimizer = mtl.methods.cagrad(), mtl.adamw()
 state = mtl.init_state(model, params, buffers, optimizer, method)
-step = mtl.make_train_step(model, optimizer, mtl.make_schedule("cosine", 0.01, 160, 10), method)
+step = mtl.make_train_step(model, optimizer, mtl.make_schedule("cosine", 0.02, 80, 5), method)
 step = mtl.maybe_compile(step, "auto", inputs.device)  # "auto" compiles on a GPU, "on" everywhere
 
 loss_step, everything = mtl.make_loss_step(model), mtl.make_batch(inputs, labels)
@@ -30,7 +30,7 @@ for epoch in range(1, 11):
     schedule, account = mtl.dst.update(schedule, before, static)
     on, _ = mtl.draw_gates("dst", account.P, seed=0, epoch=epoch)
     gates = mtl.make_gates(on)
-    for number, rows in enumerate(torch.randperm(512).split(32)):
+    for number, rows in enumerate(torch.randperm(512).split(64)):
         batch = mtl.make_batch(inputs[rows], {task: each[rows] for task, each in labels.items()}, None, number, epoch)
         state, metrics = step(state, batch, gates)
     print(f"epoch {epoch}: loss before it {sum(before.values()):.3f}, on: {', '.join(t for t in on if on[t])}")
