@@ -53,12 +53,21 @@ def draw_gates(
 
     Returns:
       (task -> on or off, the task that was turned on by force: none or one).
+
+    Example:
+      >>> draw_gates("dst", {"smile": 1.0, "hat": 0.0}, seed=0, epoch=1)
+      ({'smile': True, 'hat': False}, [])
     """
     return dst.sample_gates(P, uniforms(method, seed, epoch, tuple(P), step))
 
 
 def uniforms(method: str, seed: int, epoch: int, tasks: tuple[str, ...], step: int | None = None) -> dst.PerTask:
-    """One number from [0, 1) per task: a pure function of (method, seed, epoch, step)."""
+    """One number from [0, 1) per task: a pure function of (method, seed, epoch, step).
+
+    Example:
+      >>> uniforms("dst", 0, 1, ("smile", "hat")) == uniforms("dst", 0, 1, ("smile", "hat"))
+      True
+    """
     # 3: the stream of gates; data/batches.py has 1 and 2
     key = [3, DROPPING.index(method), seed, epoch, *([] if step is None else [step])]
     return dict(zip(tasks, np.random.default_rng(np.random.SeedSequence(key)).random(len(tasks)).tolist(), strict=True))
@@ -103,7 +112,12 @@ def plan_epoch(
 
 
 def mean_gates(draws: list[dict[str, bool]]) -> dict[str, float]:
-    """Task -> share of the draws in which it was on; 0 or 1 where there is one draw."""
+    """Task -> share of the draws in which it was on; 0 or 1 where there is one draw.
+
+    Example:
+      >>> mean_gates([{"smile": True, "hat": True}, {"smile": True, "hat": False}])
+      {'smile': 1.0, 'hat': 0.5}
+    """
     return {task: sum(gates[task] for gates in draws) / len(draws) for task in draws[0]}
 
 

@@ -114,13 +114,31 @@ def _reading(apply: Callable[..., Any], taps: tuple[str, ...]) -> Callable[..., 
 
 
 def tasks_by_tap(model: Model) -> dict[str, tuple[str, ...]]:
-    """Tap -> the tasks that read it, of whichever group, in the model's order."""
+    """Tap -> the tasks that read it, of whichever group, in the model's order.
+
+    Example:
+      >>> from mtl.losses import binary
+      >>> from mtl.models.backbones import from_module
+      >>> trunk = from_module(torch.nn.Linear(20, 8), None, torch.empty(2, 20))
+      >>> model, params, buffers = make_model(trunk, {"smile": binary(), "hat": binary()})
+      >>> tasks_by_tap(model)
+      {'output': ('smile', 'hat')}
+    """
     taps = {task: group.tap for group in model.groups.values() for task in group.tasks}
     return {tap: tuple(task for task in model.tasks if taps[task] == tap) for tap in dict.fromkeys(taps.values())}
 
 
 def apply_heads(model: Model, heads: HeadParams, features: Tensors) -> dict[str, Tensor]:
-    """Task -> outputs [B, O], in the order of the tasks: one vmapped call per group."""
+    """Task -> outputs [B, O], in the order of the tasks: one vmapped call per group.
+
+    Example:
+      >>> from mtl.losses import binary
+      >>> from mtl.models.backbones import from_module
+      >>> trunk = from_module(torch.nn.Linear(20, 8), None, torch.empty(2, 20))
+      >>> model, params, buffers = make_model(trunk, {"smile": binary(), "hat": binary()})
+      >>> {task: each.shape for task, each in apply_heads(model, params.heads, {"output": torch.zeros(5, 8)}).items()}
+      {'smile': torch.Size([5, 1]), 'hat': torch.Size([5, 1])}
+    """
     outputs: dict[str, Tensor] = {}
     for name, group in model.groups.items():
         outputs_GBO = vmap(model.head, in_dims=(0, None))(heads[name], features[group.tap])
@@ -134,6 +152,14 @@ def separate(model: Model, params: Params, buffers: Tensors, at_once: bool) -> t
     Args:
       model, params, buffers: from `make_model`.
       at_once: whether the trunks run together under `vmap`, or one after the other.
+
+    Example:
+      >>> from mtl.losses import binary
+      >>> from mtl.models.backbones import from_module
+      >>> trunk = from_module(torch.nn.Linear(20, 8), None, torch.empty(2, 20))
+      >>> model, params, buffers = make_model(trunk, {"smile": binary(), "hat": binary()})
+      >>> separate(model, params, buffers, at_once=True)[1].trunk["weight"].shape  # one trunk for each task
+      torch.Size([2, 8, 20])
     """
     num_tasks = len(model.tasks)
     taps = {task: group.tap for group in model.groups.values() for task in group.tasks}

@@ -63,7 +63,7 @@ class TrainStep(Protocol):
 def init_state(
     model: Model, params: Params, buffers: dict[str, Tensor], optimizer: Optimizer, method: AnyMethod
 ) -> TrainState:
-    """The state before the first step; the heads' optimizer is stacked like the heads."""
+    """The state before the first step; the heads' optimizer is stacked like the heads (see `make_train_step`)."""
     device, num_tasks = next(iter(params.trunk.values())).device, len(model.tasks)
     num_coordinates = sum(value.numel() for value in params.trunk.values())
     heads = {name: tree_map(torch.clone, vmap(optimizer.init)(group)) for name, group in params.heads.items()}
@@ -240,5 +240,10 @@ def _select(open_G: Tensor, new: Tree, old: Tree) -> Tree:
 
 
 def norm(tensors: Iterable[Tensor]) -> Tensor:
-    """Euclidean norm over all entries of all tensors."""
+    """Euclidean norm over all entries of all tensors.
+
+    Example:
+      >>> norm([torch.tensor([3.0]), torch.tensor([[4.0]])])
+      tensor(5.)
+    """
     return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(tensor) for tensor in tensors]))
