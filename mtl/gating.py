@@ -68,9 +68,27 @@ def single_metric(method: str, weights: dst.Weights) -> dst.Weights:
     return dst.Weights(0.0, 0.0, 0.0, 0.0, weights.b)._replace(**{METRICS[metric]: 1.0 - weights.b})
 
 
-def uniforms(method: str, seed: int, epoch: int, tasks: tuple[str, ...], step: int | None = None) -> dst.PerTask:
-    """One number from [0, 1) per task: a pure function of (method, seed, epoch, step)."""
-    key = [DROPPING.index(method), seed, epoch, *([] if step is None else [step])]
+def draw_gates(scheme: str, P: dst.PerTask, seed: int, epoch: int, step: int | None = None) -> tuple[Gates, list[str]]:
+    """Gates of an epoch, or of one of its steps: a pure function of its arguments.
+
+    Returns:
+      (task -> on or off, the task that was turned on by force: none or one).
+
+    Example:
+      >>> draw_gates("dst", {"smile": 1.0, "hat": 0.0}, seed=0, epoch=1)
+      ({'smile': True, 'hat': False}, [])
+    """
+    return dst.sample_gates(P, uniforms(scheme, seed, epoch, tuple(P), step))
+
+
+def uniforms(scheme: str, seed: int, epoch: int, tasks: tuple[str, ...], step: int | None = None) -> dst.PerTask:
+    """One number from [0, 1) per task: a pure function of (scheme, seed, epoch, step).
+
+    Example:
+      >>> uniforms("dst", 0, 1, ("smile", "hat")) == uniforms("dst", 0, 1, ("smile", "hat"))
+      True
+    """
+    key = [DROPPING.index(scheme), seed, epoch, *([] if step is None else [step])]
     return dict(zip(tasks, generator(Stream.GATES, *key).random(len(tasks)).tolist(), strict=True))
 
 
@@ -92,7 +110,7 @@ def plan_epoch(dropping: Dropping, state: dst.State | None, losses: dst.PerTask)
     control, epoch = dropping.control, account.epoch
     P = account.P if control is None else dict.fromkeys(losses, control[epoch - 1])
     steps = [None] if dropping.num_steps is None else range(dropping.num_steps)
-    draws = [dst.sample_gates(P, uniforms(dropping.scheme, dropping.seed, epoch, tuple(P), step)) for step in steps]
+    draws = [draw_gates(dropping.scheme, P, dropping.seed, epoch, step) for step in steps]
     gates = [drawn for drawn, _ in draws]
     forced = sorted({task for _, names in draws for task in names})
     static = dropping.static
@@ -110,7 +128,12 @@ def plan_epoch(dropping: Dropping, state: dst.State | None, losses: dst.PerTask)
 
 
 def mean_gates(draws: list[Gates]) -> dict[str, float]:
-    """Task -> share of the draws in which it was on; 0 or 1 where there is one draw."""
+    """Task -> share of the draws in which it was on; 0 or 1 where there is one draw.
+
+    Example:
+      >>> mean_gates([{"smile": True, "hat": True}, {"smile": True, "hat": False}])
+      {'smile': 1.0, 'hat': 0.5}
+    """
     return {task: sum(gates[task] for gates in draws) / len(draws) for task in draws[0]}
 
 

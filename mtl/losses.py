@@ -29,6 +29,7 @@ class Task(NamedTuple):
       loss: (outputs_BO, labels_B) -> losses_B, differentiable. Labels may have further axes. Where a label is missing,
         the loss is given 0 in its place, and what it gives there counts nowhere.
       kind: "binary", "classes" or "regression"; "" for a task of your own.
+      positive: whether the loss is never below 0, which some methods need.
 
     Example:
       >>> def gaussian(outputs_BO, labels_B):  # a mean and a log standard deviation; may be negative
@@ -41,6 +42,7 @@ class Task(NamedTuple):
     num_outputs: int
     loss: ExampleLoss
     kind: str = ""
+    positive: bool = False
 
 
 def binary() -> Task:
@@ -50,7 +52,7 @@ def binary() -> Task:
       >>> binary().kind
       'binary'
     """
-    return Task(1, binary_cross_entropy, "binary")
+    return Task(1, binary_cross_entropy, "binary", positive=True)
 
 
 def classes(num_classes: int) -> Task:
@@ -65,7 +67,7 @@ def classes(num_classes: int) -> Task:
     """
     if num_classes < 2:
         raise UserError(f"a task of classes has {num_classes}: give at least 2")
-    return Task(num_classes, cross_entropy, "classes")
+    return Task(num_classes, cross_entropy, "classes", positive=True)
 
 
 def regression(loss: str = "squared", delta: float = 1.0) -> Task:
@@ -85,11 +87,11 @@ def regression(loss: str = "squared", delta: float = 1.0) -> Task:
     if loss == "huber":
         if not delta > 0.0:
             raise UserError(f"Huber's delta is {delta}; give a positive number, in the label's unit")
-        return Task(1, _huber(delta), "regression")
+        return Task(1, _huber(delta), "regression", positive=True)
     losses = {"squared": squared_error, "l1": absolute_error}
     if loss not in losses:
         raise UserError(f"a regression's loss is {loss!r}; choose {', '.join(losses)} or huber")
-    return Task(1, losses[loss], "regression")
+    return Task(1, losses[loss], "regression", positive=True)
 
 
 def binary_cross_entropy(outputs_BO: Tensor, labels_B: Tensor) -> Tensor:

@@ -39,6 +39,12 @@ def sgd(momentum: float = 0.9, weight_decay: float = 0.0) -> Optimizer:
     Args:
       momentum: in [0, 1).
       weight_decay: L2 coefficient.
+
+    Example:
+      >>> optimizer, params = sgd(), {"w": torch.tensor([1.0])}
+      >>> moved, state = optimizer.update({"w": torch.tensor([2.0])}, optimizer.init(params), params, torch.tensor(0.1))
+      >>> moved
+      {'w': tensor([0.8000])}
     """
 
     def init(params: Tensors) -> OptimizerState:
@@ -68,6 +74,12 @@ def adamw(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, weigh
       beta1, beta2: decay of the moments, in [0, 1).
       epsilon: added to the root of the second moment.
       weight_decay: decoupled coefficient.
+
+    Example:
+      >>> optimizer, params = adamw(weight_decay=0.0), {"w": torch.tensor([1.0])}
+      >>> moved, state = optimizer.update({"w": torch.tensor([2.0])}, optimizer.init(params), params, torch.tensor(0.1))
+      >>> moved  # the first step is as long as the learning rate
+      {'w': tensor([0.9000])}
     """
 
     def init(params: Tensors) -> OptimizerState:
@@ -114,7 +126,12 @@ def adamw(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, weigh
 
 
 def make_optimizer(name: str, momentum: float, weight_decay: float) -> Optimizer:
-    """Makes "adamw" or "sgd"; `momentum` is SGD's."""
+    """Makes "adamw" or "sgd"; `momentum` is SGD's.
+
+    Example:
+      >>> list(make_optimizer("adamw", 0.9, 0.01).init({"w": torch.zeros(2)}).moments)
+      ['first', 'second']
+    """
     if name == "adamw":
         return adamw(weight_decay=weight_decay)
     if name == "sgd":
@@ -133,6 +150,11 @@ def make_schedule(name: str, peak: float, num_steps: int, num_warmup_steps: int)
       peak: the highest learning rate.
       num_steps: of the whole run.
       num_warmup_steps: 0 for none.
+
+    Example:
+      >>> schedule = make_schedule("cosine", 0.1, num_steps=10, num_warmup_steps=2)
+      >>> [round(float(schedule(torch.tensor(step))), 3) for step in (0, 1, 6, 10)]
+      [0.05, 0.1, 0.05, 0.0]
     """
     if name not in ("cosine", "constant"):
         raise UserError(f"train.schedule is {name!r}; choose cosine or constant")

@@ -103,8 +103,8 @@ def at_parameters_of_first(model: Model, probes: Probes, num_open: int, num_exam
         )
         forward = run(state.params.trunk, state.buffers, given.inputs[first])
         _, of_first = task_losses_and_gradients(model, state.params.heads, forward.features, labels, mask)
-        order_A = _open_first(model, given.gates)[:num_open]
-        pulled = forward.pull_back(_rows(model, of_first, order_A, halves))
+        order_A = _pulled_back(model, given.gates, num_open)
+        pulled = forward.pull_back(_rows(model, of_first, given.gates, order_A, halves))
         return _in_order(
             parameters.inner_products(pulled), order_A, mask_matrix(given.batch, model.tasks)[first], halves
         )
@@ -119,8 +119,8 @@ def at_parameters(model: Model, probes: Probes, num_open: int, halves: bool) -> 
     """
 
     def measure(given: Given, gradients: TaskGradients, pull_back: Callable[[Tensors], Pulled]) -> Measured:
-        order_A = _open_first(model, given.gates)[:num_open]
-        pulled = pull_back(_rows(model, gradients, order_A, halves))
+        order_A = _pulled_back(model, given.gates, num_open)
+        pulled = pull_back(_rows(model, gradients, given.gates, order_A, halves))
         products = parameters.inner_products(pulled)
 
         def combine(weights_K: Tensor) -> Tensors:
@@ -150,12 +150,12 @@ def gradients_at_parameters(model: Model, num_open: int) -> Source:
     """The gradients at the parameters themselves, kept whole: K x N numbers, N of the trunk's size."""
 
     def measure(given: Given, gradients: TaskGradients, pull_back: Callable[[Tensors], Pulled]) -> Measured:
-        order_A = _open_first(model, given.gates)[:num_open]
-        pulled = pull_back(_rows(model, gradients, order_A, halves=False))
+        order_A = _pulled_back(model, given.gates, num_open)
+        pulled = pull_back(_rows(model, gradients, given.gates, order_A, halves=False))
         mask_BK = mask_matrix(given.batch, model.tasks)
         products = _in_order(parameters.inner_products(pulled), order_A, mask_BK, halves=False)
         rows_KN = rows_AN = _flatten(pulled.whole)
-        if num_open < len(model.tasks):  # else the order is theirs already
+        if num_open < len(model.tasks):  # else all are there, in their order
             rows_KN = rows_AN.new_zeros(len(model.tasks), rows_AN.shape[1]).index_copy(0, order_A, rows_AN)
         return Measured(products, lambda sum_N: _unflatten(sum_N, pulled.whole), rows_KN)
 
@@ -197,15 +197,17 @@ def _forward_to_parameters(model: Model, probes: Probes) -> Callable[[Given], pa
     return lambda given: run(given.state.params.trunk, given.state.buffers, given.inputs)
 
 
-def _open_first(model: Model, gates: Gates) -> Tensor:
-    """The tasks' indices, open ones first, each part in its order."""
+def _pulled_back(model: Model, gates: Gates, num_open: int) -> Tensor:
+    """The indices of the tasks that are pulled back, order_A: the open ones, or all where `num_open` is all."""
     open_K = torch.stack([gates[task] for task in model.tasks])
-    return torch.argsort((~open_K).long(), stable=True)
+    if num_open == len(model.tasks):
+        return torch.arange(num_open, device=open_K.device)
+    return torch.argsort((~open_K).long(), stable=True)[:num_open]
 
 
-def _rows(model: Model, gradients: TaskGradients, order_A: Tensor, halves: bool) -> Tensors:
-    """What is pulled back, tap -> [A, B, D]; with `halves` [2 A, B, D], each task's gradient on either half alone."""
-    rows = {tap: value[order_A] for tap, value in by_tap(model, gradients.features).items()}
+def _rows(model: Model, gradients: TaskGradients, gates: Gates, order_A: Tensor, halves: bool) -> Tensors:
+    """What is pulled back, tap -> [A, B, D], 0 for a dropped task; with `halves` [2 A, B, D], each half's alone."""
+    rows = {tap: value[order_A] for tap, value in by_tap(model, dst.mask(gradients.features, gates)).items()}
     if not halves:
         return rows
     both = {}

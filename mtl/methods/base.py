@@ -100,6 +100,24 @@ def first_state(method: Method[State], num_tasks: int, device: torch.device, num
     return method.init(num_tasks, device)
 
 
+def balance(method: Method[State], state: State, observation: Observation) -> tuple[Tensor, Tensor, State]:
+    """One update of the method.
+
+    Returns:
+      (weights_K, what the shared gradient is made of, the new state): the weights again, or for a method that looks at
+      the gradients their weighted sum [N].
+
+    Example:
+      >>> from mtl.methods.mgda import mgda
+      >>> balance(mgda(), (), observe(gramian=[[4.0, 0.0], [0.0, 1.0]]))[0]
+      tensor([0.2000, 0.8000])
+    """
+    weights_K, state = method.update(state, observation)
+    if "gradients" in method.looks_at:
+        return weights_K, weights_K @ method.gradients(state, observation), state
+    return weights_K, weights_K, state
+
+
 def known_gradients(observation: Observation) -> Tensor:
     """`Observation.gradients_KN`, which a method that looks at gradients needs."""
     return _known(observation.gradients_KN, "gradients_KN", "the tasks' gradients")

@@ -48,7 +48,13 @@ class Group(NamedTuple):
 
 
 def make_head(kind: str, hidden: int) -> Head:
-    """Makes "linear" (D -> O) or "mlp" (D -> hidden, ReLU, -> O) heads."""
+    """Makes "linear" (D -> O) or "mlp" (D -> hidden, ReLU, -> O) heads.
+
+    Example:
+      >>> head = make_head("mlp", hidden=16)
+      >>> {name: value.shape[0] for name, value in head.init(8, 1, 3, 0).items()}  # three heads, stacked
+      {'0.weight': 3, '0.bias': 3, '2.weight': 3, '2.bias': 3}
+    """
     if kind not in ("linear", "mlp"):
         raise UserError(f"model.head is {kind!r}; choose linear or mlp")
 
@@ -100,6 +106,10 @@ def parse_taps(entries: Sequence[str], tasks: Sequence[str], deepest: str) -> di
 
     Raises:
       UserError: for an entry that is not `task=stage`, or names a task that is not trained.
+
+    Example:
+      >>> parse_taps(["hat=layer2"], ["smile", "hat"], "layer4")
+      {'smile': 'layer4', 'hat': 'layer2'}
     """
     taps = dict.fromkeys(tasks, deepest)
     for entry in entries:

@@ -5,7 +5,7 @@ leading task axis, and each task taps its own. So whatever trains one network tr
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,6 +36,7 @@ class Model(NamedTuple):
       trunk: (params, buffers, inputs, train) -> (tap -> features [B, D], new buffers).
       head: (params of one head, features [B, D]) -> outputs [B, O].
       convolutions, probe: of the trunk, see `backbones.Backbone`.
+      may_be_negative: tasks whose loss may be below 0.
     """
 
     tasks: tuple[str, ...]
@@ -45,6 +46,7 @@ class Model(NamedTuple):
     head: Callable[[dict[str, Tensor], Tensor], Tensor]
     convolutions: dict[str, Convolution]
     probe: Callable[[tuple[str, ...]], ProbedTrunk]
+    may_be_negative: tuple[str, ...]
 
 
 def make_model(
@@ -66,6 +68,14 @@ def make_model(
 
     Raises:
       UserError: if there is no task, or a task reads a stage that the trunk does not give.
+
+    Example:
+      >>> from mtl.losses import binary, classes
+      >>> from mtl.models.backbones import from_module
+      >>> trunk = from_module(torch.nn.Linear(20, 8), None, torch.empty(2, 20))
+      >>> model, params, buffers = make_model(trunk, {"smile": binary(), "age": classes(5)})
+      >>> {name: head["weight"].shape for name, head in params.heads.items()}
+      {'output': torch.Size([1, 1, 8]), 'output, 5 outputs': torch.Size([1, 5, 8])}
     """
     if not tasks:
         raise UserError("a network needs at least one task")
@@ -79,18 +89,56 @@ def make_model(
         for index, (name, group) in enumerate(groups.items())
     }
     depths = {task: trunk.depths[taps[task]] + kind.num_layers for task in tasks}
-    model = Model(tuple(tasks), groups, depths, trunk.apply, kind.apply, trunk.convolutions, trunk.probe)
+    read = tuple(dict.fromkeys(group.tap for group in groups.values()))
+    model = Model(
+        tasks=tuple(tasks),
+        groups=groups,
+        depths=depths,
+        trunk=_reading(trunk.apply, read),
+        head=kind.apply,
+        convolutions=trunk.convolutions,
+        probe=lambda layers: _reading(trunk.probe(layers), read),
+        may_be_negative=tuple(name for name, task in tasks.items() if not task.positive),
+    )
     return model, Params(trunk.params, heads), trunk.buffers
 
 
+def _reading(apply: Callable[..., Any], taps: tuple[str, ...]) -> Callable[..., Any]:
+    """The trunk with the taps that tasks read, in the order of `tasks_by_tap`: pulling back takes the very same."""
+
+    def read(*args: Any) -> tuple[Any, ...]:
+        features, *others = apply(*args)
+        return {tap: features[tap] for tap in taps}, *others
+
+    return read
+
+
 def tasks_by_tap(model: Model) -> dict[str, tuple[str, ...]]:
-    """Tap -> the tasks that read it, of whichever group, in the model's order."""
+    """Tap -> the tasks that read it, of whichever group, in the model's order.
+
+    Example:
+      >>> from mtl.losses import binary
+      >>> from mtl.models.backbones import from_module
+      >>> trunk = from_module(torch.nn.Linear(20, 8), None, torch.empty(2, 20))
+      >>> model, params, buffers = make_model(trunk, {"smile": binary(), "hat": binary()})
+      >>> tasks_by_tap(model)
+      {'output': ('smile', 'hat')}
+    """
     taps = {task: group.tap for group in model.groups.values() for task in group.tasks}
     return {tap: tuple(task for task in model.tasks if taps[task] == tap) for tap in dict.fromkeys(taps.values())}
 
 
 def apply_heads(model: Model, heads: HeadParams, features: Tensors) -> dict[str, Tensor]:
-    """Task -> outputs [B, O], in the order of the tasks: one vmapped call per group."""
+    """Task -> outputs [B, O], in the order of the tasks: one vmapped call per group.
+
+    Example:
+      >>> from mtl.losses import binary
+      >>> from mtl.models.backbones import from_module
+      >>> trunk = from_module(torch.nn.Linear(20, 8), None, torch.empty(2, 20))
+      >>> model, params, buffers = make_model(trunk, {"smile": binary(), "hat": binary()})
+      >>> {task: each.shape for task, each in apply_heads(model, params.heads, {"output": torch.zeros(5, 8)}).items()}
+      {'smile': torch.Size([5, 1]), 'hat': torch.Size([5, 1])}
+    """
     outputs: dict[str, Tensor] = {}
     for name, group in model.groups.items():
         outputs_GBO = vmap(model.head, in_dims=(0, None))(heads[name], features[group.tap])
@@ -104,6 +152,14 @@ def separate(model: Model, params: Params, buffers: Tensors, at_once: bool) -> t
     Args:
       model, params, buffers: from `make_model`.
       at_once: whether the trunks run together under `vmap`, or one after the other.
+
+    Example:
+      >>> from mtl.losses import binary
+      >>> from mtl.models.backbones import from_module
+      >>> trunk = from_module(torch.nn.Linear(20, 8), None, torch.empty(2, 20))
+      >>> model, params, buffers = make_model(trunk, {"smile": binary(), "hat": binary()})
+      >>> separate(model, params, buffers, at_once=True)[1].trunk["weight"].shape  # one trunk for each task
+      torch.Size([2, 8, 20])
     """
     num_tasks = len(model.tasks)
     taps = {task: group.tap for group in model.groups.values() for task in group.tasks}

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from mtl.batch import Batch
 from mtl.errors import UserError
 from mtl.gradients import sources
+from mtl.gradients.levels import find_level, make_source
 from mtl.gradients.parameters import choose_probes
 from mtl.gradients.sources import Gates, Source
 from mtl.methods.base import AnyMethod
@@ -32,22 +33,6 @@ class Sourcing(NamedTuple):
     level: str = "auto"
     every: int = 1
     fraction: float = 1.0
-
-
-def find_level(wanted: str, method: AnyMethod) -> str:
-    """Where the method looks at gradients: "features" or "parameters".
-
-    Raises:
-      UserError: for an unknown level, or the features for a method that keeps gradients from step to step.
-    """
-    if wanted not in ("auto", "features", "parameters"):
-        raise UserError(f"gradients.level is {wanted!r}; choose auto, features or parameters")
-    if wanted == "features" and not method.at_features:
-        raise UserError(
-            "this method keeps gradients from step to step, and at the features each step has other images: "
-            "set gradients.level to parameters or auto"
-        )
-    return "features" if method.at_features and wanted != "parameters" else "parameters"
 
 
 def check(sourcing: Sourcing, method: AnyMethod, gates_per_step: bool) -> None:
@@ -91,9 +76,8 @@ def make_sourced_step(
     Raises:
       UserError: if `sourcing.fraction` leaves fewer than 2 examples.
     """
-    on_gradients = "gradients" in method.looks_at
     if find_level(sourcing.level, method) == "features":
-        only = make_step(sources.gradients_at_features(model) if on_gradients else sources.at_features(model))
+        only = make_step(make_source(model, method, "features"))
         return lambda state, batch, gates, num_open, number: only(state, batch, gates)
 
     num_examples = round(sourcing.fraction * inputs_shape[0])
@@ -107,7 +91,7 @@ def make_sourced_step(
     def step_of(num_open: int) -> Step:
         if num_open == 0:
             return make_step(sources.remembered(model))
-        if on_gradients:
+        if "gradients" in method.looks_at:
             return make_step(sources.gradients_at_parameters(model, num_open))
         halves = "halves" in method.looks_at
         num_rows = 2 * num_open if halves else num_open

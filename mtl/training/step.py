@@ -11,7 +11,7 @@ tensors.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,9 +20,11 @@ from torch.utils._pytree import tree_map
 
 from mtl import dst
 from mtl.batch import Batch, mask_matrix
+from mtl.errors import UserError
+from mtl.gradients.levels import make_source
 from mtl.gradients.per_task import features_products, scale, stack, task_losses_and_gradients
 from mtl.gradients.sources import Gates, Given, Measured, Source, by_task
-from mtl.methods.base import AnyMethod, Observation, first_state
+from mtl.methods.base import AnyMethod, Observation, balance, first_state
 from mtl.models.model import Model, Params
 from mtl.optim import Optimizer, Schedule
 from mtl.state import InnerProducts, OptimizerStates, TrainState
@@ -52,16 +54,23 @@ class Metrics(NamedTuple):
     learning_rate: Tensor
 
 
+class TrainStep(Protocol):
+    """(state, batch, task -> scalar bool tensor) -> (state, metrics); without gates every task is on."""
+
+    def __call__(self, state: TrainState, batch: Batch, gates: Gates | None = None) -> tuple[TrainState, Metrics]: ...
+
+
 def init_state(
     model: Model, params: Params, buffers: dict[str, Tensor], optimizer: Optimizer, method: AnyMethod
 ) -> TrainState:
-    """The state before the first step; the heads' optimizer is stacked like the heads."""
+    """The state before the first step; the heads' optimizer is stacked like the heads (see `make_train_step`)."""
     device, num_tasks = next(iter(params.trunk.values())).device, len(model.tasks)
+    num_coordinates = sum(value.numel() for value in params.trunk.values())
     heads = {name: tree_map(torch.clone, vmap(optimizer.init)(group)) for name, group in params.heads.items()}
     states = OptimizerStates(optimizer.init(params.trunk), heads)
-    method_state = first_state(method, num_tasks, device, sum(value.numel() for value in params.trunk.values()))
     products = InnerProducts(*torch.zeros(2, num_tasks, num_tasks, device=device).unbind())
     step = torch.zeros((), dtype=torch.int64, device=device)
+    method_state = first_state(method, num_tasks, device, num_coordinates)
     return TrainState(params, buffers, states, method_state, tree_map(torch.clone, products), step)
 
 
@@ -75,23 +84,45 @@ def make_train_step(
     optimizer: Optimizer,
     schedule: Schedule,
     method: AnyMethod,
-    source: Source,
+    source: Source | None = None,
     augment: Augment = as_they_are,
-) -> Callable[[TrainState, Batch, Gates], tuple[TrainState, Metrics]]:
+) -> TrainStep:
     """Makes train_step(state, batch, gates) -> (state, metrics).
 
-    gates: task -> scalar bool tensor. A dropped task's head and its optimizer state come out with the bits they went in
-    with: no momentum, no weight decay, no count. The trunk is updated by the weighted sum of the active tasks'
-    gradients.
+    gates: task -> scalar bool tensor; without them every task is on. A dropped task's head and its optimizer state
+    come out with the bits they went in with: no momentum, no weight decay, no count. The trunk is updated by the
+    weighted sum of the active tasks' gradients.
 
     Args:
-      source: where the method gets gradients from, see `mtl.gradients.sources`.
+      source: where the method gets gradients from, see `mtl.gradients.sources`; None: see `levels.make_source`.
       augment: makes what the trunk reads of the batch's inputs.
+
+    Raises:
+      UserError: for a method that needs positive losses and a task whose loss may be negative.
+
+    Example:
+      >>> from mtl.batch import make_batch
+      >>> from mtl.losses import regression
+      >>> from mtl.methods.upgrad import upgrad
+      >>> from mtl.models.backbones import from_module
+      >>> from mtl.models.model import make_model
+      >>> from mtl.optim import make_schedule, sgd
+      >>> trunk = from_module(torch.nn.Linear(20, 8), None, torch.empty(2, 20))
+      >>> model, params, buffers = make_model(trunk, {"age": regression(), "weight": regression()})
+      >>> state = init_state(model, params, buffers, sgd(), upgrad())
+      >>> step = make_train_step(model, sgd(), make_schedule("constant", 0.1, 1, 0), upgrad())
+      >>> batch = make_batch(torch.ones(4, 20), {"age": torch.ones(4), "weight": torch.zeros(4)})
+      >>> state, metrics = step(state, batch)
+      >>> int(state.step)
+      1
     """
+    check_losses(model, method)
+    source = make_source(model, method) if source is None else source
 
     @torch.no_grad()  # torch.func differentiates inside; outside, no graph is wanted
-    def train_step(state: TrainState, batch: Batch, gates: Gates) -> tuple[TrainState, Metrics]:
+    def train_step(state: TrainState, batch: Batch, gates: Gates | None = None) -> tuple[TrainState, Metrics]:
         learning_rate = schedule(state.step)
+        gates = dict.fromkeys(model.tasks, torch.ones_like(state.step, dtype=torch.bool)) if gates is None else gates
         given = Given(state, augment(batch.inputs, batch.augmentation), batch, gates)
 
         features, buffers, pull_back = source.forward(given)
@@ -99,9 +130,7 @@ def make_train_step(
         measured = source.measure(given, gradients, pull_back)
 
         observation = observe(model, method, given, losses, measured, learning_rate)
-        weights_K, method_state = method.update(state.method, observation)
-        changes = "gradients" in method.looks_at
-        direction = weights_K @ method.gradients(method_state, observation) if changes else weights_K
+        weights_K, direction, method_state = balance(method, state.method, observation)
         trunk_gradient = measured.combine(direction)
         head_weights = by_task(model, method.head_weights(state.method, observation, weights_K))
         head_gradients = scale(dst.mask(gradients.heads, gates), head_weights)
@@ -127,6 +156,19 @@ def make_train_step(
         return new_state, metrics
 
     return train_step
+
+
+def check_losses(model: Model, method: AnyMethod) -> None:
+    """Refuses a method that needs positive losses where a loss may be negative: a step cannot look at its value.
+
+    Raises:
+      UserError: for such a pair.
+    """
+    if method.needs_positive_losses and model.may_be_negative:
+        raise UserError(
+            f"this method needs positive losses, and that of {', '.join(model.may_be_negative)} may be negative: "
+            "choose another method, or say Task(..., positive=True) if it never is"
+        )
 
 
 def observe(
@@ -180,5 +222,10 @@ def _select(open_G: Tensor, new: Tree, old: Tree) -> Tree:
 
 
 def norm(tensors: Iterable[Tensor]) -> Tensor:
-    """Euclidean norm over all entries of all tensors."""
+    """Euclidean norm over all entries of all tensors.
+
+    Example:
+      >>> norm([torch.tensor([3.0]), torch.tensor([[4.0]])])
+      tensor(5.)
+    """
     return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(tensor) for tensor in tensors]))
