@@ -1,12 +1,13 @@
 """The command `mtl`, which is also launch.py: multi-task learning of face attributes.
 
-  mtl --config=NAME_OR_FILE --config.FIELD=VALUE ... --workdir=DIR --job=JOB
+mtl --config=NAME_OR_FILE --config.FIELD=VALUE ... --workdir=DIR --job=JOB
 """
 
 import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from traceback import extract_tb
 from typing import NamedTuple
 
 from absl import flags
@@ -57,10 +58,10 @@ def parse(argv: list[str]) -> Command | None:
     """
     if str(CONFIGS.parent) not in sys.path:  # configurations import each other as configs.NAME
         sys.path.append(str(CONFIGS.parent))
-    argv = place_config(argv)
-    _check_fields(argv)
+    name, others = split_config(argv[1:])
+    file = find_config(name)
+    _check_fields(file, others)
     given = flags.FlagValues()
-    config = _define_config(given, argv)
     workdir = flags.DEFINE_string("workdir", "runs/study", "where everything is written", flag_values=given)
     job = flags.DEFINE_enum(
         "job",
@@ -75,27 +76,32 @@ def parse(argv: list[str]) -> Command | None:
         "bundle", "", "the zip that --job=bundle writes; by default WORKDIR.zip", flag_values=given
     )
     wants_help = flags.DEFINE_boolean("help", False, "prints this", short_name="h", flag_values=given)
-    _, *positional = _in_a_sentence(lambda: given(argv))
+    config, positional = _read_flags(given, file, others)
     if wants_help.value:
         print(__doc__, given.get_help(include_special_flags=False), sep="\n")
         return None
     if positional:
         raise UserError(f"{positional[0]!r} is no flag, and mtl takes nothing else: --config=FILE, --workdir=DIR, ...")
     folder = Path(workdir.value).expanduser()
-    return Command(job.value, config.value, folder, Path(bundle.value or f"{folder}.zip").expanduser())
+    return Command(job.value, config, folder, Path(bundle.value or f"{folder}.zip").expanduser())
 
 
-def place_config(argv: list[str]) -> list[str]:
-    """The same command with the file of its configuration in front, whether it names one or not."""
+def split_config(arguments: list[str]) -> tuple[str, list[str]]:
+    """The configuration that is named, and the other arguments.
+
+    Example:
+      >>> split_config(["--config.seed=1", "--config=celeba", "--job=train"])
+      ('celeba', ['--config.seed=1', '--job=train'])
+    """
     name, others = "default", []
-    arguments = iter(argv[1:])
-    for argument in arguments:
+    remaining = iter(arguments)
+    for argument in remaining:
         flag, equals, value = argument.partition("=")
         if flag in ("--config", "-config"):
-            name = value if equals else next(arguments, "")
+            name = value if equals else next(remaining, "")
         else:
             others.append(argument)
-    return [argv[0], f"--config={find_config(name)}", *others]
+    return name, others
 
 
 def find_config(name: str) -> Path:
@@ -161,32 +167,35 @@ JOBS: dict[str, Callable[[Command], None]] = {
 }
 
 
-def _define_config(given: flags.FlagValues, argv: list[str]) -> flags.FlagHolder:
-    text = "the configuration: a file, or the name of one that comes with mtl; --config.field=value sets a field"
-    return config_flags.DEFINE_config_file("config", None, text, given, sys_argv=argv)
-
-
-def _check_fields(argv: list[str]) -> None:
+def _check_fields(file: Path, arguments: list[str]) -> None:
     """Looks the fields up before config_flags does, whose message names neither the field nor those there are."""
-    fields = [match[1] for match in map(CONFIG_FLAG.match, argv) if match]
+    fields = [match[1] for match in map(CONFIG_FLAG.match, arguments) if match]
     if not fields:
         return
     from mtl.config import check_field
 
-    alone = flags.FlagValues()
-    config = _define_config(alone, argv[:2])
-    _in_a_sentence(lambda: alone(argv[:2]))
+    config, _ = _read_flags(flags.FlagValues(), file, [])
     for field in fields:
-        check_field(config.value, field)
+        check_field(config, field)
 
 
-def _in_a_sentence(parse: Callable[[], list[str]]) -> list[str]:
-    """absl and ml_collections raise a dozen types for a wrong flag, each with a text of one or more lines."""
+def _read_flags(given: flags.FlagValues, file: Path, arguments: list[str]) -> tuple[ConfigDict, list[str]]:
+    """The configuration, and arguments that are no flags."""
+    argv = ["mtl", f"--config={file}", *arguments]  # the file comes first: fields are set in what it gives
+    text = "the configuration: a file, or the name of one that comes with mtl; --config.field=value sets a field"
+    config = config_flags.DEFINE_config_file("config", None, text, given, sys_argv=argv)
     try:
-        return parse()
-    except Exception as error:
+        _, *positional = given(argv)
+    except Exception as error:  # absl and ml_collections raise a dozen types, each with a text of one or more lines
+        cause: BaseException | None = error
+        while cause is not None:  # config_flags wraps a mistake in the file's own code
+            lines = [frame.lineno for frame in extract_tb(cause.__traceback__) if frame.filename == str(file)]
+            if lines:
+                raise UserError(f"{file}, line {lines[-1]}: {type(cause).__name__}: {cause}") from error
+            cause = cause.__context__
         message = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{message} (see --help)") from error
+    return config.value, positional
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ tensors.
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -57,7 +58,9 @@ def init_state(
 ) -> TrainState:
     """The state before the first step; the heads' optimizer is stacked like the heads."""
     device, num_tasks = next(iter(params.trunk.values())).device, len(model.tasks)
-    heads = {name: tree_map(torch.clone, vmap(optimizer.init)(group)) for name, group in params.heads.items()}
+    # vmap repeats a count by a stride of 0, which a step's result does not have: torch.compile would start again.
+    own = partial(torch.clone, memory_format=torch.contiguous_format)
+    heads = {name: tree_map(own, vmap(optimizer.init)(group)) for name, group in params.heads.items()}
     states = OptimizerStates(optimizer.init(params.trunk), heads)
     if isinstance(method, GradientMethod):
         method_state = method.init(num_tasks, sum(value.numel() for value in params.trunk.values()), device)
