@@ -14,11 +14,14 @@ setup(
     version="0.1.0",
     description="Multi-task learning of face attributes with Dropped Scheduled Task, as pure functions in PyTorch",
     python_requires=">=3.11",  # what the committed results were made with
-    packages=find_packages(include=["mtl", "mtl.*"]),
-    package_data={"mtl.data": ["*.json"], "mtl.report": ["*.typ"]},
+    packages=[*find_packages(include=["mtl", "mtl.*"]), "mtl.shipped.configs"],
+    package_dir={"mtl.shipped.configs": "configs"},  # mtl.cli finds the configurations there, once installed
+    package_data={"mtl": ["py.typed"], "mtl.data": ["*.json"], "mtl.report": ["*.typ"]},
+    entry_points={"console_scripts": ["mtl = mtl.cli:main"]},
+    license="MIT",
     install_requires=[
-        "torch>=2.14,<2.15",  # 2.14: what the tests ran on; compile.py needs its isolate_recompiles
-        "torchvision>=0.29,<0.30",  # 0.29 goes with torch 2.14; decode_jpeg is deprecated since 0.29, removal announced
+        "torch>=2.12",  # the lowest on which tests of step, compile and gradients ran; results are from 2.14
+        "torchvision>=0.27,<0.30",  # 0.27 goes with torch 2.12; decode_jpeg is deprecated since 0.29, removal announced
         "einops>=0.8.2",  # 0.8.2: what was tried; torch.compile takes its operations whole
         "numpy>=2.0",  # 2.0: NumPy scalars print and promote as in the committed artifacts
         "absl-py>=2.1",

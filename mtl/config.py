@@ -77,6 +77,22 @@ def read_data(data: ConfigDict) -> DataSettings:
     return DataSettings(**{**data, **names, **paths})
 
 
+def check_field(config: ConfigDict, path: str) -> None:
+    """Refuses a field that there is not, and says those that may be meant: of its section, and of its name elsewhere.
+
+    Raises:
+      UserError: if `path`, such as "train.epochs", leads to nothing.
+    """
+    section = config
+    for name in path.split("."):
+        if not isinstance(section, ConfigDict):
+            raise UserError(f"--config.{path} leads to nothing: {path.removesuffix(f'.{name}')} has no fields")
+        if name not in section:
+            elsewhere = [field for field in _fields(config) if field.split(".")[-1] == name]
+            raise UserError(f"--config.{path} is no field: {name!r} is {closest(name, (*elsewhere, *section))}")
+        section = section[name]
+
+
 def split_names(values: Iterable[str]) -> tuple[str, ...]:
     """Splits at commas, since `--config.study.methods=joint,dst` arrives as one name.
 
@@ -163,6 +179,11 @@ def _read_dropping(config: ConfigDict) -> DroppingSettings:
         probe_images=config.dst.probe_images,
         only_positives=config.dst.count == "positives",
     )
+
+
+def _fields(config: ConfigDict) -> list[str]:
+    nested = {name: _fields(value) if isinstance(value, ConfigDict) else [] for name, value in config.items()}
+    return [*config, *(f"{name}.{field}" for name, fields in nested.items() for field in fields)]
 
 
 def _check_choices(*fields: tuple[str, str, tuple[str, ...]]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 class UserError(Exception):
     """A mistake in the command, the configuration or the data, said in one sentence.
 
-    The sentence says what is wrong, where, and what to do. `launch.py` prints it and exits with code 2, without a
+    The sentence says what is wrong, where, and what to do. `mtl.cli` prints it and exits with code 2, without a
     traceback. Broken invariants of our own code are `assert`s instead.
     """
 
@@ -35,3 +35,15 @@ def closest_of_many(name: str, names: Iterable[str], number: int = 3) -> list[st
       ['resnet50', 'resnet18']
     """
     return difflib.get_close_matches(name, list(names), n=number, cutoff=0.0)
+
+
+def not_installed(what: str, package: str) -> UserError:
+    """The sentence on a package of the extra [report] that is missing.
+
+    Example:
+      >>> print(not_installed("the video is encoded", "PyAV"))
+      the video is encoded with PyAV, which is not installed: in the clone, run .venv/bin/pip install -e '.[report]'
+    """
+    return UserError(
+        f"{what} with {package}, which is not installed: in the clone, run .venv/bin/pip install -e '.[report]'"
+    )

@@ -11,39 +11,122 @@ import av
 import pytest
 from pypdf import PdfReader
 
+from mtl.cli import main, parse
 from tests.tiny import write_celeba
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.filterwarnings("ignore:the load_module")  # config_flags opens its file with it
 
 
 def launch(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "launch.py"), f"--config={ROOT}/configs/celeba.py", *arguments]
+    command = [sys.executable, str(ROOT / "launch.py"), *arguments]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment, timeout=300)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "sentences"),
     [
-        (("--config.data.root=/nowhere",), "/nowhere"),
-        (("--config.trian.epochs=3",), "trian"),
-        (("--config.train.epochs=three",), "three"),
-        (("--job=dance",), "dance"),
+        (["--config=celeba"], ["data.root is not set"]),
+        (["--config=celeba", "--config.data.root=/nowhere"], ["/nowhere"]),
+        (["--config=celebra"], ["--config=celebra", "closest to celeba", "default"]),
+        (["--config=/nowhere/celeba.py"], ["--config=/nowhere/celeba.py", "no such file"]),
+        (["--config.trian.epochs=3"], ["--config.trian.epochs", "'trian' is closest to train"]),
+        (["--config.train.lr=1"], ["--config.train.lr", "learning_rate"]),
+        (["--config=celeba", "--config.train.lr=1"], ["--config.train.lr", "learning_rate"]),
+        (["--config.epochs=3"], ["--config.epochs", "closest to train.epochs"]),
+        (["--noconfig.dst.enable"], ["--config.dst.enable is no field", "closest to enabled"]),
+        (["--config.train.epochs.most=3"], ["train.epochs has no fields"]),
+        (["--config.train.epochs=three"], ["three"]),
+        (["--config.train.epochs"], ["--config.train.epochs"]),
+        (["--job=dance"], ["dance", "study|report|bundle|train|attributes"]),
+        (["--jbo=study"], ["jbo", "Did you mean: job"]),
+        (["celeba"], ["'celeba' is no flag", "--config="]),
     ],
+    ids=lambda given: " ".join(given),
 )
-def test_a_mistake_gets_one_sentence_and_exit_code_2(tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
-    done = launch(*arguments, f"--workdir={tmp_path}/out")
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith("mtl: ")
-    assert sentence in done.stderr
+def test_a_mistake_gets_one_sentence_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentences: list[str]
+) -> None:
+    assert main(["mtl", *arguments, f"--workdir={tmp_path}/out"]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("mtl: ")
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+    for sentence in sentences:
+        assert sentence in said.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mistake_ends_the_process_with_exit_code_2() -> None:
+    """As a process from another folder: the default configuration is found from anywhere."""
+    done = launch("--config.train.epochs=three", cwd=Path("/"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("mtl: flag --config.train.epochs=three")
     assert done.stderr.count("\n") == 1
-    assert "Traceback" not in done.stderr
+
+
+def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mtl", "--help"]) == 0
+    assert {"--config:", "--workdir:", "--job:", "--bundle:"} <= set(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("name", ["celeba", "celeba.py", "configs/celeba.py", str(ROOT / "configs/celeba.py")])
+def test_a_shipped_configuration_is_found_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = parse(["mtl", "--config.train.epochs=3", f"--config={name}"])
+    assert command is not None
+    assert (command.config.data.name, command.config.train.epochs) == ("celeba", 3)
+
+
+def test_a_file_comes_before_a_shipped_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And may build on one."""
+    lines = (
+        "from configs.celeba import get_config as base",
+        "def get_config():",
+        "    config = base()",
+        "    config.seed = 7",
+        "    return config",
+    )
+    (tmp_path / "celeba.py").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    command = parse(["mtl", "--config=celeba.py"])
+    assert command is not None
+    assert (command.config.data.name, command.config.seed) == ("celeba", 7)
+
+
+def test_an_own_configuration_that_cannot_be_run_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "own.py").write_text("def get_config():\n    return [][1]\n")
+    assert main(["mtl", f"--config={tmp_path}/own.py"]) == 2
+    assert capsys.readouterr().err == f"mtl: {tmp_path}/own.py, line 2: IndexError: list index out of range\n"
+
+
+def test_paths_know_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    command = parse(["mtl", "--workdir=~/x"])
+    assert command is not None
+    assert (command.workdir, command.bundle) == (tmp_path / "x", tmp_path / "x.zip")
+    command = parse(["mtl", "--workdir=~/x", "--bundle=~/y.zip"])
+    assert command is not None
+    assert command.bundle == tmp_path / "y.zip"
+
+
+def test_a_backbone_that_there_is_not_is_said_before_images_are_opened(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = small_study(tmp_path)
+    assert main(["mtl", *study, "--job=train", "--config.model.backbone=resnet81"]) == 2
+    assert "model.backbone is 'resnet81'" in capsys.readouterr().err
+    assert not (tmp_path / "cache").exists()
     assert not (tmp_path / "out").exists()
 
 
 def small_study(folder: Path) -> tuple[str, ...]:
     """Arguments of a study of two methods on tiny files, which are written to `folder`; its workdir is folder/out."""
     return (
+        "--config=celeba",
         f"--config.data.root={write_celeba(folder / 'files')}",
         f"--config.data.cache={folder}/cache",
         "--config.data.num_workers=1",

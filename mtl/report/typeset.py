@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from mtl.errors import UserError
+from mtl.errors import not_installed
 from mtl.record.files import write_atomically
 
 TEMPLATE = Path(__file__).with_name("template.typ")
@@ -24,7 +24,7 @@ def typeset(source: str, path: Path) -> None:
     try:
         import typst
     except ImportError:
-        raise UserError("the report is typeset with Typst, which is not installed; pip install 'mtl[report]'") from None
+        raise not_installed("the report is typeset", "Typst") from None
     # The compiler resolves images against the folder of its input file.
     main = path.with_suffix(".typ")
     main.write_text(source)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtl.errors import UserError
+from mtl.errors import not_installed
 
 
 class Variance(NamedTuple):
@@ -111,5 +111,5 @@ def _special() -> ModuleType:
     try:
         from scipy import special
     except ImportError:
-        raise UserError("methods are compared with SciPy, which is not installed; pip install 'mtl[report]'") from None
+        raise not_installed("methods are compared", "SciPy") from None
     return special

@@ -1,5 +1,6 @@
 """The one place that calls torch.compile."""
 
+import inspect
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -9,12 +10,17 @@ from mtl.errors import UserError
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+# The steps of a study have one code object, and torch stops after 8 compilations of one unless they are isolated.
+ISOLATED = {"isolate_recompiles": True} if "isolate_recompiles" in inspect.signature(torch.compile).parameters else {}
 
 
 def maybe_compile(
     function: Callable[Arguments, Result], mode: str, device: torch.device, backend: str = "inductor"
 ) -> Callable[Arguments, Result]:
     """Compiles a pure function whole, or leaves it eager.
+
+    Before torch 2.14, which brought `isolate_recompiles`, all steps that one process compiles count together: a study
+    of more than 8 compiled runs stops with torch's FailOnRecompileLimitHit. The same command goes on from there.
 
     Args:
       function: outermost pure function; vmap and vjp go inside.
@@ -27,5 +33,4 @@ def maybe_compile(
         raise UserError(f"train.compile is {mode!r}; choose auto, on or off")
     if mode == "off" or (mode == "auto" and device.type != "cuda"):
         return function
-    # Isolated: the steps of a study have one code object, and torch stops after 8 compilations of one.
-    return torch.compile(function, fullgraph=True, dynamic=False, backend=backend, isolate_recompiles=True)  # type: ignore[call-overload]
+    return torch.compile(function, fullgraph=True, dynamic=False, backend=backend, **ISOLATED)  # type: ignore[call-overload]

@@ -17,6 +17,7 @@ from mtl.data.load import load_pack
 from mtl.data.pack import Pack
 from mtl.gradients.sources import Source
 from mtl.methods.base import Method
+from mtl.models.backbones import architecture
 from mtl.models.images import augment_and_normalize, normalize
 from mtl.models.model import Model
 from mtl.optim import make_optimizer, make_schedule
@@ -96,6 +97,7 @@ def prepare(settings: RunSettings, workdir: Path) -> tuple[Run, TrainState]:
     level = sourcing.find_level(settings.sourcing.level, method)
     sourcing.check(settings.sourcing, method, settings.dropping.scheme is not None and settings.dropping.per_step)
 
+    architecture(settings.model.backbone, settings.data.image_size)  # a name that is wrong is said before images open
     pack = load_pack(settings.data)
     found = fingerprint(pack)
     check_same_data(settings, found, workdir)

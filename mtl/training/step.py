@@ -11,6 +11,7 @@ tensors.
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
@@ -66,7 +67,9 @@ def init_state(
     """The state before the first step; the heads' optimizer is stacked like the heads (see `make_train_step`)."""
     device, num_tasks = next(iter(params.trunk.values())).device, len(model.tasks)
     num_coordinates = sum(value.numel() for value in params.trunk.values())
-    heads = {name: tree_map(torch.clone, vmap(optimizer.init)(group)) for name, group in params.heads.items()}
+    # vmap repeats a count by a stride of 0, which a step's result does not have: torch.compile would start again.
+    own = partial(torch.clone, memory_format=torch.contiguous_format)
+    heads = {name: tree_map(own, vmap(optimizer.init)(group)) for name, group in params.heads.items()}
     states = OptimizerStates(optimizer.init(params.trunk), heads)
     products = InnerProducts(*torch.zeros(2, num_tasks, num_tasks, device=device).unbind())
     step = torch.zeros((), dtype=torch.int64, device=device)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from mtl.errors import UserError
+from mtl.errors import not_installed
 from mtl.progress import progress
 from mtl.report.video.canvas import Drawing, render
 
@@ -53,7 +53,7 @@ def write_film(shots: Sequence[Shot], path: Path, size: tuple[int, int], fps: in
         import av
         from av.video.reformatter import Colorspace
     except ImportError as error:
-        raise UserError("the video needs PyAV, which is not installed: pip install 'mtl[report]'") from error
+        raise not_installed("the video is encoded", "PyAV") from error
     num_frames = round(length(shots) * fps)
     unfinished = path.with_name(f"{path.stem}.unfinished.mp4")
     showing = progress(path.name, num_frames) if show_progress else nullcontext(lambda done: None)
