@@ -12,7 +12,7 @@ that goes number by number. The host waits where it reads a value, where a value
 kinds), where a decomposition has to converge, and where numbers are copied from one device to the other, so in
 `torch.tensor([...], device=device)` too.
 
-Autograd, torch.func and its vmap work as on any device. Compilation was not tried.
+Autograd, torch.func and its vmap work as on any device. Compilation and autocast were not tried.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -66,6 +66,9 @@ class OnDevice(Tensor):
     def tolist(self) -> Any:
         return self.cpu().tolist()  # torch's own refuses a tensor that is no array of numbers
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.numbers.__reduce_ex__(protocol)  # what a checkpoint keeps
+
     @classmethod
     def __torch_dispatch__(cls, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _run(operation, args, kwargs or {})
@@ -89,9 +92,6 @@ class _Backend(_DummyBackendModule):
 
     def manual_seed_all(self, seed: int) -> None:
         pass
-
-    def get_amp_supported_dtype(self) -> list[torch.dtype]:
-        return [torch.bfloat16]
 
 
 @cache  # torch knows it from then on
