@@ -22,17 +22,18 @@ from typing import NamedTuple
 
 import torch
 from handwritten import forward, make_joint, make_network
+from timing import make_network as make_our_network
 from timing import make_ours
 from torch import Tensor, nn
 from torchjd.aggregation import UPGrad, UPGradWeighting
 from torchjd.autogram import Engine
 from torchjd.autojac import jac_to_grad, mtl_backward
 
-from mtl.data.batches import Batch
+from mtl.batch import Batch
 from mtl.methods import make_method
 from mtl.methods.base import Observation
 from mtl.methods.upgrad import upgrad
-from mtl.models.model import make_model
+from mtl.training.sourcing import Sourcing
 
 Step = Callable[[], object]
 EVERY, FRACTION = 10, 0.25
@@ -50,27 +51,26 @@ class Contestant(NamedTuple):
     num_steps: int = 1
 
 
-def ours(name: str, level: str = "auto", every: int = 1, fraction: float = 1.0) -> Contestant:
+def ours(name: str, source: Sourcing = Sourcing()) -> Contestant:  # noqa: B008 (it cannot be changed)
     """The method of that name, with its default options.
 
     Args:
-      level, every, fraction: where it looks at gradients, see configs/default.py.
+      source: where it gets gradients from.
     """
 
     def make(batch: Batch, compile: str) -> Step:
-        tasks = tuple(f"task_{k}" for k in range(batch.labels_BK.shape[1]))
-        made = make_model(tasks, "resnet18", "", (), "linear", 0, seed=0)
-        return make_ours(made, batch, [True] * len(tasks), compile, make_method(name, {}), level, every, fraction)
+        num_tasks = len(batch.labels)
+        return make_ours(make_our_network(num_tasks), batch, [True] * num_tasks, compile, make_method(name, {}), source)
 
-    return Contestant(make, every)
+    return Contestant(make, source.every)
 
 
 def at_parameters(name: str) -> dict[str, Contestant]:
     """That method with the ways to look at the parameters."""
     return {
-        f"{name}, parameters": ours(name, level="parameters"),
-        f"{name}, parameters, every {EVERY}": ours(name, level="parameters", every=EVERY),
-        f"{name}, parameters, fraction {FRACTION}": ours(name, level="parameters", fraction=FRACTION),
+        f"{name}, parameters": ours(name, Sourcing("parameters")),
+        f"{name}, parameters, every {EVERY}": ours(name, Sourcing("parameters", every=EVERY)),
+        f"{name}, parameters, fraction {FRACTION}": ours(name, Sourcing("parameters", fraction=FRACTION)),
     }
 
 
@@ -78,7 +78,7 @@ def make_loop(batch: Batch, compile: str) -> Step:
     """A gradient of all parameters per task, one after the other."""
     network, method = make_network(batch), upgrad()
     shared = list(network.trunk.parameters())
-    state = method.init(len(network.heads), batch.images_BCHW.device)
+    state = method.init(len(network.heads), batch.inputs.device)
 
     def step() -> object:
         nonlocal state
@@ -106,9 +106,14 @@ def set_gradients(parameters: Iterable[nn.Parameter], gradients: Iterable[Tensor
 def observe(batch: Batch, losses: list[Tensor], gramian_KK: Tensor) -> Observation:
     """What our method is told by the loop."""
     losses_K = torch.stack(losses).detach()
-    open_K = torch.ones_like(losses_K, dtype=torch.bool)
-    learning_rate = torch.full_like(losses_K[0], 1e-3)
-    return Observation(losses_K, gramian_KK, gramian_KK, open_K, batch.uniforms_K, learning_rate, batch.number)
+    return Observation(
+        losses_K=losses_K,
+        gramian_KK=gramian_KK,
+        open_K=torch.ones_like(losses_K, dtype=torch.bool),
+        uniforms_K=batch.uniforms_K,
+        learning_rate=torch.full_like(losses_K[0], 1e-3),
+        epoch_step=batch.number,
+    )
 
 
 def torchjd(chunk_size: int | None = None, lean: bool = False) -> Contestant:

@@ -35,10 +35,11 @@ import torch
 from absl import app, flags
 from ml_collections import ConfigDict
 from result import write_result
-from timing import quartiles
+from timing import aligned, quartiles
 from torch import Tensor
 
-from mtl.data.batches import Batch
+from mtl.batch import Batch, mask_matrix
+from mtl.config import read_run
 from mtl.errors import UserError
 from mtl.gradients.parameters import choose_probes, inner_products, make_forward
 from mtl.gradients.per_task import by_tap, features_products, task_losses_and_gradients
@@ -48,15 +49,15 @@ from mtl.methods.mgda import mgda
 from mtl.methods.nash_mtl import nash_mtl
 from mtl.methods.pcgrad import pcgrad
 from mtl.methods.upgrad import upgrad
-from mtl.models.model import Model, augment, in_bfloat16, normalize
+from mtl.models.images import augment_and_normalize
+from mtl.models.model import Model, in_bfloat16
+from mtl.state import TrainState
 from mtl.training.loop import Progress, epoch_batches
 from mtl.training.run import Run, prepare
-from mtl.training.step import TrainState
 
 ROOT = flags.DEFINE_string("root", "", "folder of CelebA's files; faces are drawn if it is not given")
 EPOCHS = flags.DEFINE_integer("epochs", None, "if not the configuration's")
 EVERY = flags.DEFINE_integer("every", 10, "steps from one moment to the next")
-FOLDER = flags.DEFINE_string("folder", "", "where the result is written, if not to artifacts/benchmarks")
 REPOSITORY = Path(__file__).parent.parent
 AGES = (1, 2, 5, 10, 20, 50)  # m, steps
 PARTS = (2, 4, 8)  # n
@@ -88,19 +89,21 @@ Measure = Callable[[TrainState, Batch], Products]
 
 
 def make_measure(run: Run, model: Model, state: TrainState, num_images: int) -> Measure:
-    """Makes measure(state, batch): M of the batch's first images as `looks` takes it, with every gate open."""
-    size = run.config.data.image_size
+    """Makes measure(state, batch): M of the batch's first images as `sources` takes it, with every gate open."""
+    size = run.settings.data.image_size
     shape = (num_images, 3, size, size)
     forward = make_forward(model, choose_probes(model, state.params, state.buffers, shape, len(model.tasks)))
 
     @torch.no_grad()
     def measure(state: TrainState, batch: Batch) -> Products:
-        images_BCHW = normalize(augment(batch.images_BCHW, batch.flip_B, batch.shift_B2))[:num_images]
-        labels_BK, mask_BK = batch.labels_BK[:num_images], batch.mask_BK[:num_images]
+        images_BCHW = augment_and_normalize(batch.inputs, batch.augmentation)[:num_images]
+        labels, mask = ({task: each[:num_images] for task, each in of.items()} for of in (batch.labels, batch.mask))
         passed = forward(state.params.trunk, state.buffers, images_BCHW)
-        _, gradients = task_losses_and_gradients(model, state.params.heads, passed.features, labels_BK, mask_BK)
+        _, gradients = task_losses_and_gradients(model, state.params.heads, passed.features, labels, mask)
         pulled = passed.pull_back(by_tap(model, gradients.features))
-        at_features_KK = features_products(model, gradients.features, mask_BK).gramian_KK
+        at_features_KK = features_products(
+            model, gradients.features, mask_matrix(batch, model.tasks)[:num_images]
+        ).gramian_KK
         return Products(*(found_KK.cpu().double() for found_KK in (inner_products(pulled), at_features_KK)))
 
     return measure
@@ -108,15 +111,15 @@ def make_measure(run: Run, model: Model, state: TrainState, num_images: int) -> 
 
 def moments(run: Run, state: TrainState) -> Iterator[Moment]:
     """Trains the whole run, and yields what is compared on its way."""
-    batch_size = run.config.train.batch_size
+    batch_size = run.settings.train.batch_size
     measure = make_measure(run, run.model, state, batch_size)
     others = {
         **{f"1/{n} of the batch": make_measure(run, run.model, state, batch_size // n) for n in PARTS},
         "bfloat16": make_measure(run, in_bfloat16(run.model), state, batch_size),
     }
-    epochs = range(1, run.config.train.epochs + 1)
+    epochs = range(1, run.settings.train.epochs + 1)
     batches = chain.from_iterable(epoch_batches(run, Progress(epoch=epoch)) for epoch in epochs)
-    sampled = range(max(AGES), len(epochs) * run.num_batches - 1, EVERY.value)
+    sampled = range(max(AGES), len(epochs) * run.data.num_batches - 1, EVERY.value)
     measured = {step - age for step in sampled for age in (0, *AGES)}
     gates = {task: run.switches[True] for task in run.model.tasks}
     exact: dict[int, Products] = {}
@@ -132,7 +135,7 @@ def moments(run: Run, state: TrainState) -> Iterator[Moment]:
                 "equal weights": torch.eye(len(gates), dtype=torch.float64),
             }
             yield Moment(exact[step].parameters_KK, estimates, batch.uniforms_K.cpu())
-        state, _ = run.train_step(state, batch, gates, len(gates), step % run.num_batches)
+        state, _ = run.steps.train(state, batch, gates, len(gates), step % run.data.num_batches)
 
 
 def errors(moment: Moment) -> dict[str, dict[str, float]]:
@@ -173,7 +176,6 @@ def weights(method: Method[Any], gramian_KK: Tensor, uniforms_K: Tensor) -> Tens
     observation = Observation(
         losses_K=torch.ones(num_tasks),
         gramian_KK=gramian_KK,
-        halves_KK=torch.full_like(gramian_KK, torch.nan),
         open_K=torch.ones(num_tasks, dtype=torch.bool),
         uniforms_K=uniforms_K,
         learning_rate=torch.tensor(1e-3),
@@ -193,8 +195,7 @@ def table(rows: dict[str, dict[str, dict[str, float]]]) -> str:
     columns = list(rows["features"])
     lines = [["", *columns]]
     lines += [[row, *(cell(column, found[column]) for column in columns)] for row, found in rows.items()]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("  ".join(map(str.rjust, line, widths)) for line in lines)
+    return aligned(lines)
 
 
 def cell(column: str, found: dict[str, float]) -> str:
@@ -221,8 +222,8 @@ def get_config() -> ConfigDict:
 def main(_: list[str]) -> None:
     config = get_config()
     with tempfile.TemporaryDirectory() as workdir:  # what a run writes is not wanted
-        run, state = prepare(config, Path(workdir))
-    num_steps = config.train.epochs * run.num_batches
+        run, state = prepare(read_run(config), Path(workdir))
+    num_steps = config.train.epochs * run.data.num_batches
     if num_steps < max(AGES) + 2:
         raise UserError(f"{num_steps} steps are too few: raise --epochs")
     sampled = list(moments(run, state))
@@ -241,7 +242,7 @@ def main(_: list[str]) -> None:
         "exact": exact,
         "setting": {
             "data": config.data.name,
-            "num_train_images": len(run.rows["train"]),
+            "num_train_images": len(run.data.rows["train"]),
             "image_size": config.data.image_size,
             "tasks": list(run.model.tasks),
             "backbone": config.model.backbone,
@@ -252,7 +253,7 @@ def main(_: list[str]) -> None:
             "num_moments": len(sampled),
         },
     }
-    write_result("gramian_error", result, run.device, FOLDER.value)
+    write_result(f"gramian_error_{run.device.type}", result, run.device)
     print(table(rows))
     for name, values in exact.items():
         print(f"exact M, {name}: {cell(name, values)}")

@@ -8,8 +8,8 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from mtl.data.batches import Batch
-from mtl.models.model import augment, normalize
+from mtl.batch import Batch
+from mtl.models.images import augment_and_normalize
 
 
 class Network(NamedTuple):
@@ -24,18 +24,18 @@ def make_network(batch: Batch) -> Network:
     """ResNet-18 and a linear head per task."""
     trunk = torchvision.models.resnet18()
     trunk.fc = nn.Identity()
-    heads = nn.ModuleList(nn.Linear(512, 1) for _ in range(batch.labels_BK.shape[1]))
-    both = nn.ModuleList([trunk, heads]).to(batch.images_BCHW.device).train()
+    heads = nn.ModuleList(nn.Linear(512, 1) for _ in range(len(batch.labels)))
+    both = nn.ModuleList([trunk, heads]).to(batch.inputs.device).train()
     return Network(trunk, heads, torch.optim.AdamW(both.parameters(), lr=1e-3, weight_decay=0.01))
 
 
 def forward(network: Network, batch: Batch) -> tuple[Tensor, list[Tensor]]:
     """(features [B, D], each task's loss)."""
-    features = network.trunk(normalize(augment(batch.images_BCHW, batch.flip_B, batch.shift_B2)))
+    features = network.trunk(augment_and_normalize(batch.inputs, batch.augmentation))
     logits = [head(features)[:, 0] for head in network.heads]
     return features, [
         binary_cross_entropy_with_logits(logits_B, labels_B)
-        for logits_B, labels_B in zip(logits, batch.labels_BK.unbind(1), strict=True)
+        for logits_B, labels_B in zip(logits, batch.labels.values(), strict=True)
     ]
 
 

@@ -3,7 +3,7 @@
 Both are `--job=train` of launch.py with the flags given after `--`. A life lasts for a random part of the time that the
 undisturbed run took, so a kill falls anywhere: reading, probing, stepping, writing a checkpoint, testing.
 
-Command: python benchmarks/kill_and_resume.py --num_kills=5 --folder=/tmp/killed -- --config.method=dst ...
+Command: python benchmarks/kill_and_resume.py --num_kills=5 --runs=/tmp/killed -- --config.method=dst ...
          writes artifacts/benchmarks/kill_and_resume.json
 """
 
@@ -17,13 +17,11 @@ from pathlib import Path
 
 import torch
 from absl import app, flags
-
-from mtl.record.files import write_json
-from mtl.training import provenance
+from result import write_result
 
 NUM_KILLS = flags.DEFINE_integer("num_kills", 5, "lives that end by SIGKILL")
 SEED = flags.DEFINE_integer("kill_seed", 0, "of the moments")
-FOLDER = flags.DEFINE_string("folder", None, "an empty folder for both runs", required=True)
+RUNS = flags.DEFINE_string("runs", None, "an empty folder for both runs", required=True)
 ROOT = Path(__file__).parent.parent
 
 
@@ -46,7 +44,7 @@ def position(workdir: Path) -> str:
 
 
 def main(argv: list[str]) -> None:
-    folder, arguments = Path(FOLDER.value), argv[1:]
+    folder, arguments = Path(RUNS.value), argv[1:]
     folder.mkdir(parents=True)
     began = time.monotonic()
     assert start(folder / "whole", arguments).wait() == 0, "the undisturbed run failed; see its log"
@@ -77,13 +75,8 @@ def main(argv: list[str]) -> None:
         "kills": moments,
         "undisturbed_seconds": round(seconds, 1),
         "arguments": arguments,
-        "device": provenance.device_name(torch.device("cpu")),
-        "versions": provenance.versions(),
-        "revision": provenance.revision(),
     }
-    target = ROOT / "artifacts" / "benchmarks" / "kill_and_resume.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_json(target, result)
+    write_result("kill_and_resume", result, torch.device("cpu"))
     print(f"{len(different)} of {len(whole)} tensors differ; test scores equal: {result['same_test_scores']}")
 
 

@@ -29,6 +29,7 @@ from result import write_result
 from timing import aligned, make_batch
 
 from mtl.methods import METHODS
+from mtl.training.sourcing import Sourcing
 
 SAMPLE = ["famo", "upgrad", "modo", "graddrop", "moco"]
 NUM_TASKS = flags.DEFINE_multi_integer("num_tasks", [8, 40], "K; may be given several times")
@@ -39,7 +40,6 @@ NUM_PROCESSES = flags.DEFINE_integer("num_processes", 3, "processes for each con
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "images per step")
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 64, "pixels")
 COMPILE = flags.DEFINE_string("compile", "off", "how our step runs: auto, on, off")
-FOLDER = flags.DEFINE_string("folder", "", "where the result is written, if not to artifacts/benchmarks")
 
 Bytes = dict[str, int]
 
@@ -60,7 +60,7 @@ def find_contestants(names: list[str], looking: list[str]) -> dict[str, Contesta
     contestants = {"joint": JOINT} | {name: ours(name) for name in names}
     for name in looking:
         contestants |= at_parameters(name)
-    return contestants | {"joint, parameters": ours("joint", level="parameters")} | OTHERS
+    return contestants | {"joint, parameters": ours("joint", Sourcing("parameters"))} | OTHERS
 
 
 def memory(device: torch.device, peak: bool = False) -> int:
@@ -154,7 +154,7 @@ def main(_: list[str]) -> None:
             "num_processes": NUM_PROCESSES.value,
         },
     }
-    write_result("method_memory", result, device, FOLDER.value, ("torchjd",))
+    write_result(f"method_memory_{device.type}", result, device, ("torchjd",))
     print(table(measured))
 
 

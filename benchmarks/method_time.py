@@ -22,8 +22,9 @@ from contestants import JOINT, OTHERS, Contestant, at_parameters, ours
 from result import write_result
 from timing import aligned, make_batch, quartiles, seconds
 
-from mtl.data.batches import Batch
+from mtl.batch import Batch
 from mtl.methods import METHODS
+from mtl.training.sourcing import Sourcing
 
 NUM_TASKS = flags.DEFINE_multi_integer("num_tasks", [8, 40], "K; may be given several times")
 NAMES = flags.DEFINE_multi_enum("methods", [], METHODS, "may be given several times; or all, and beyond 8 tasks some")
@@ -33,7 +34,6 @@ SECONDS_TOGETHER = flags.DEFINE_float("seconds_together", 60.0, "and those of ou
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "images per step")
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 64, "pixels")
 COMPILE = flags.DEFINE_string("compile", "off", "how our step runs: auto, on, off; on takes minutes for each method")
-FOLDER = flags.DEFINE_string("folder", "", "where the result is written, if not to artifacts/benchmarks")
 FEW_TASKS, MIN_ROUNDS = 8, 2
 SAMPLE = "uncertainty famo mgda nash_mtl pcgrad upgrad graddrop".split()
 
@@ -50,14 +50,14 @@ def make_groups(num_tasks: int) -> list[Group]:
         whole = f"{name}, parameters"
         together[whole] = looking.pop(whole)
         alone |= looking
-    alone["joint, parameters"] = ours("joint", level="parameters")
+    alone["joint, parameters"] = ours("joint", Sourcing("parameters"))
     return [*({name: contestant} for name, contestant in alone.items()), together]
 
 
 def play(group: Group, batch: Batch) -> np.ndarray:
     """Rounds until the time is up: [rounds, contestants, (seconds of the joint step before, of their own)]."""
     torch.compiler.reset()  # to it all methods are one function, of which it keeps a few versions
-    device, joint = batch.images_BCHW.device, JOINT.make(batch, COMPILE.value)
+    device, joint = batch.inputs.device, JOINT.make(batch, COMPILE.value)
     steps = {name: contestant.make(batch, COMPILE.value) for name, contestant in group.items()}
 
     def turn(name: str) -> float:
@@ -130,7 +130,7 @@ def main(_: list[str]) -> None:
             "seconds_together": SECONDS_TOGETHER.value,
         },
     }
-    write_result("method_time", result, device, FOLDER.value, ("torchjd",))
+    write_result(f"method_time_{device.type}", result, device, ("torchjd",))
     print(table(measured))
 
 

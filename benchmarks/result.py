@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from absl import flags
 
 from mtl.record.files import write_json
 from mtl.training import provenance
 
+FOLDER = flags.DEFINE_string("folder", "", "where the result is written, if not to artifacts/benchmarks")
 
-def write_result(
-    name: str, result: dict[str, Any], device: torch.device, folder: str = "", peers: Sequence[str] = ()
-) -> None:
-    """Writes <folder>/<name>_<device>.json: the result, with device, versions, command and source revision.
+
+def write_result(name: str, result: dict[str, Any], device: torch.device, peers: Sequence[str] = ()) -> None:
+    """Writes <--folder>/<name>.json: the result, with device, versions, command and source revision.
 
     Args:
-      folder: "" for artifacts/benchmarks.
       peers: packages that were measured beside ours, whose versions count too.
     """
     made_by = {
@@ -26,6 +26,6 @@ def write_result(
         "command": provenance.command(),
         "revision": provenance.revision(),
     }
-    where = Path(folder or Path(__file__).parent.parent / "artifacts" / "benchmarks")
+    where = Path(FOLDER.value or Path(__file__).parent.parent / "artifacts" / "benchmarks")
     where.mkdir(parents=True, exist_ok=True)
-    write_json(where / f"{name}_{device.type}.json", result | made_by)
+    write_json(where / f"{name}.json", result | made_by)

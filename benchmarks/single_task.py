@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from absl import app, flags
 from result import write_result
-from timing import make_batch, make_ours, quartiles, seconds
+from timing import make_batch, make_network, make_ours, quartiles, seconds
 
-from mtl.models.model import make_model, separate
+from mtl.models.model import separate
 
 NUM_ROUNDS = flags.DEFINE_integer("num_rounds", 8, "turns that each contestant takes")
 NUM_TASKS = flags.DEFINE_integer("num_tasks", 8, "K")
@@ -25,7 +25,7 @@ def main(_: list[str]) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     num_tasks = NUM_TASKS.value
     batch = make_batch(num_tasks, BATCH_SIZE.value, IMAGE_SIZE.value, device)
-    joint = make_model(tuple(f"task_{k}" for k in range(num_tasks)), "resnet18", "", (), "linear", 0, seed=0)
+    joint = make_network(num_tasks)
     gates = [True] * num_tasks
     contestants = {
         "joint": make_ours(joint, batch, gates),
@@ -51,7 +51,7 @@ def main(_: list[str]) -> None:
             "num_rounds": NUM_ROUNDS.value,
         },
     }
-    write_result("single_task", result, device)
+    write_result(f"single_task_{device.type}", result, device)
     for name, ratio in result["ratio"].items():
         print(f"{name}: {ratio['median']:.2f} ({ratio['quartile_1']:.2f} to {ratio['quartile_3']:.2f})")
 

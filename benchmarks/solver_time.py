@@ -50,7 +50,6 @@ NUM_TASKS = flags.DEFINE_multi_integer("num_tasks", [8, 40], "K; may be given se
 SECONDS = flags.DEFINE_float("seconds", 10.0, "rounds of a method begin for this long, for each K")
 MAX_ROUNDS = flags.DEFINE_integer("max_rounds", 200, "turns that each contestant takes at most, and 3 at least")
 COMPILE = flags.DEFINE_bool("compile", False, "also ours under torch.compile: a minute and more per method and K")
-FOLDER = flags.DEFINE_string("folder", "", "where the result is written, if not to artifacts/benchmarks")
 NUM_WARMUP, MIN_ROUNDS = 2, 3
 COMMON = 0.25  # standard deviation of the part in common, for 1 of a gradient's own
 PEERS = "torchjd cvxpy clarabel ecos quadprog qpsolvers scipy".split()
@@ -338,7 +337,7 @@ def main(_: list[str]) -> None:
             "max_rounds": MAX_ROUNDS.value,
         },
     }
-    write_result("solver_time", result, device, FOLDER.value, PEERS)
+    write_result(f"solver_time_{device.type}", result, device, PEERS)
     print(table(methods))
 
 

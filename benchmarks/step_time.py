@@ -12,9 +12,7 @@ import torch
 from absl import app, flags
 from handwritten import make_joint
 from result import write_result
-from timing import make_batch, make_ours, quartiles, seconds
-
-from mtl.models.model import make_model
+from timing import make_batch, make_network, make_ours, quartiles, seconds
 
 NUM_ROUNDS = flags.DEFINE_integer("num_rounds", 30, "turns that each contestant takes")
 NUM_TASKS = flags.DEFINE_integer("num_tasks", 8, "K")
@@ -28,8 +26,7 @@ def main(_: list[str]) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     num_tasks = NUM_TASKS.value
     batch = make_batch(num_tasks, BATCH_SIZE.value, IMAGE_SIZE.value, device)
-    tasks = tuple(f"task_{k}" for k in range(num_tasks))
-    made = make_model(tasks, "resnet18", "", (), "linear", 0, seed=0)
+    made = make_network(num_tasks)
     contestants = {
         "loop": make_joint(batch),
         "joint": make_ours(made, batch, [True] * num_tasks, COMPILE.value),
@@ -57,7 +54,7 @@ def main(_: list[str]) -> None:
             "num_rounds": NUM_ROUNDS.value,
         },
     }
-    write_result("step_time", result, device)
+    write_result(f"step_time_{device.type}", result, device)
     for name, ratio in result["ratio"].items():
         print(f"{name}: {ratio['median']:.3f} ({ratio['quartile_1']:.3f} to {ratio['quartile_3']:.3f})")
 

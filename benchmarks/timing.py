@@ -5,67 +5,79 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from ml_collections import ConfigDict
+from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from mtl.data.batches import Batch
+from mtl.batch import Batch
+from mtl.losses import binary
 from mtl.methods.base import AnyMethod
 from mtl.methods.equal import equal
-from mtl.models.model import Model, Params
+from mtl.models.backbones import make_backbone
+from mtl.models.images import Augmentation, augment_and_normalize
+from mtl.models.model import Model, Params, make_model
 from mtl.optim import adamw, make_schedule
-from mtl.training import stepping
+from mtl.training import sourcing
 from mtl.training.compile import maybe_compile
+from mtl.training.sourcing import Sourcing
 from mtl.training.step import init_state, make_train_step
+
+Made = tuple[Model, Params, dict[str, Tensor]]
+
+
+def make_network(num_tasks: int) -> Made:
+    """ResNet-18 with a linear head for each of K binary tasks."""
+    tasks = {f"task_{k}": binary() for k in range(num_tasks)}
+    return make_model(make_backbone("resnet18", ("layer4",), "", seed=0), tasks)
 
 
 def make_batch(num_tasks: int, batch_size: int, image_size: int, device: torch.device) -> Batch:
     """Random pixels and labels; their values do not matter to the time."""
     generator = np.random.default_rng(0)
-    shape = (batch_size, num_tasks)
+    images = generator.integers(0, 256, (batch_size, 3, image_size, image_size), dtype=np.uint8)
+    labels_BK = generator.integers(0, 2, (batch_size, num_tasks)).astype(np.float32)
+    flip_B, shift_B2 = generator.random(batch_size) < 0.5, generator.integers(-4, 5, (batch_size, 2))
     batch = Batch(
-        torch.from_numpy(generator.integers(0, 256, (batch_size, 3, image_size, image_size), dtype=np.uint8)),
-        torch.from_numpy(generator.integers(0, 2, shape).astype(np.float32)),
-        torch.ones(shape),
-        torch.from_numpy(generator.random(batch_size) < 0.5),
-        torch.from_numpy(generator.integers(-4, 5, (batch_size, 2))),
-        torch.from_numpy(generator.random(num_tasks, dtype=np.float32)),
-        torch.tensor(0),
+        inputs=torch.from_numpy(images),
+        labels={f"task_{k}": labels_B for k, labels_B in enumerate(torch.from_numpy(labels_BK).unbind(1))},
+        mask={f"task_{k}": mask_B for k, mask_B in enumerate(torch.ones(batch_size, num_tasks).unbind(1))},
+        augmentation=Augmentation(torch.from_numpy(flip_B), torch.from_numpy(shift_B2)),
+        uniforms_K=torch.from_numpy(generator.random(num_tasks, dtype=np.float32)),
+        number=torch.tensor(0),
     )
-    return Batch(*(tensor.to(device) for tensor in batch))
+    return tree_map(lambda tensor: tensor.to(device), batch)
 
 
 def make_ours(
-    made: tuple[Model, Params, dict[str, torch.Tensor]],
+    made: Made,
     batch: Batch,
     gates: list[bool],
     compile: str = "off",
     method: AnyMethod | None = None,
-    level: str = "auto",
-    every: int = 1,
-    fraction: float = 1.0,
+    source: Sourcing = Sourcing(),  # noqa: B008 (it cannot be changed)
 ) -> Callable[[], object]:
-    """Our training step of a network from `make_model` with the given gates, its state carried along.
+    """Our training step of a network from `make_network` with the given gates, its state carried along.
 
     Args:
       method: what weighs the tasks; equal weights without one.
-      level, every, fraction: where the method looks at gradients, see configs/default.py.
+      source: where the method gets gradients from.
     """
     model, params, buffers = made
     method = method or equal()
-    gradients = ConfigDict({"level": level, "every": every, "fraction": fraction})
-    device = batch.images_BCHW.device
+    device = batch.inputs.device
     params, buffers = tree_map(lambda tensor: tensor.to(device), (params, buffers))
     optimizer, schedule = adamw(weight_decay=0.01), make_schedule("constant", 1e-3, 1, 0)
     state = init_state(model, params, buffers, optimizer, method)
-    stepping.check(gradients, method, gates_per_step=False)
-    train_step = stepping.make_stepper(
+    sourcing.check(source, method, gates_per_step=False)
+    train_step = sourcing.make_sourced_step(
         model,
         method,
-        gradients,
+        source,
         params,
         buffers,
-        tuple(batch.images_BCHW.shape),
-        lambda look: maybe_compile(make_train_step(model, optimizer, schedule, method, look), compile, device),
+        tuple(batch.inputs.shape),
+        lambda of: maybe_compile(
+            make_train_step(model, optimizer, schedule, method, of, augment_and_normalize), compile, device
+        ),
     )
     gate_tensors = {task: torch.tensor(gate, device=device) for task, gate in zip(model.tasks, gates, strict=True)}
     number = 0

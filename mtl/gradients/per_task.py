@@ -110,9 +110,11 @@ def features_products(model: Model, feature_gradients: Mapping[str, Tensor], mas
     first = feature_gradients[model.tasks[0]]
     gramian_KK, halves_KK = first.new_zeros(2, len(model.tasks), len(model.tasks)).unbind()
     num_first = len(mask_BK) // 2
+    # Made on the device: `torch.tensor` would copy there, and wait for the copy.
+    rows = dict(zip(model.tasks, torch.arange(len(model.tasks), device=first.device).unbind(), strict=True))
     for members in tasks_by_tap(model).values():
         gradients_GBD = torch.stack([feature_gradients[task] for task in members])
-        rows_G = torch.tensor([model.tasks.index(task) for task in members], device=first.device)
+        rows_G = torch.stack([rows[task] for task in members])
         flat_GN = gradients_GBD.flatten(1)
         gramian_KK[rows_G[:, None], rows_G] = flat_GN @ flat_GN.T
         first_GD, second_GD = gradients_GBD[:, :num_first].sum(1), gradients_GBD[:, num_first:].sum(1)

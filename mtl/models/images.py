@@ -28,8 +28,7 @@ def normalize(images_BCHW: Tensor) -> Tensor:
       >>> normalize(torch.full((1, 3, 1, 1), 124, dtype=torch.uint8)).flatten()
       tensor([0.0056, 0.1352, 0.3568])
     """
-    mean = torch.tensor(IMAGENET_MEAN, device=images_BCHW.device).view(3, 1, 1)
-    scale = 1.0 / torch.tensor(IMAGENET_STD, device=images_BCHW.device).view(3, 1, 1)
+    mean, scale = _per_channel(IMAGENET_MEAN, images_BCHW), 1.0 / _per_channel(IMAGENET_STD, images_BCHW)
     return images_BCHW.to(torch.float32) * (scale / 255.0) - mean * scale
 
 
@@ -54,3 +53,8 @@ def augment(images_BCHW: Tensor, augmentation: Augmentation) -> Tensor:
 def augment_and_normalize(images_BCHW: Tensor, augmentation: Augmentation) -> Tensor:
     """What the trunk reads in training: [B, 3, H, W] float32."""
     return normalize(augment(images_BCHW, augmentation))
+
+
+def _per_channel(values: tuple[float, ...], images_BCHW: Tensor) -> Tensor:
+    """[C, 1, 1] float32, made on the images' device: `torch.tensor` would copy there, and wait for the copy."""
+    return torch.stack([torch.full((1, 1), value, device=images_BCHW.device) for value in values])

@@ -13,7 +13,7 @@ from mtl.methods.base import Method, Observation, known_gramian, known_halves, n
 
 NUM_STEPS = 30  # each divides mu by about 10; tests hold the optimum to it
 # What may be added to the cosines' diagonal: the first, unless rounding made the Gramian indefinite by more than that.
-RIDGES = tuple(10.0**exponent for exponent in range(-6, 3))
+RIDGES = range(-6, 3)  # powers of 10
 STEP_RIDGE = 1e-12  # keeps Newton's matrix regular where f is flat; the optimum is not moved
 
 Derivatives = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -79,7 +79,8 @@ def regular_cosines(gramian_KK: Tensor) -> tuple[Tensor, Tensor]:
     """
     cosines_KK, norms_K = cosines_and_norms(gramian_KK)
     identity_KK = torch.eye(len(norms_K), dtype=norms_K.dtype, device=norms_K.device)
-    ridges_R = torch.tensor(RIDGES, dtype=norms_K.dtype, device=norms_K.device)
+    # Made on the device: `torch.tensor` would copy there, and wait for the copy.
+    ridges_R = torch.logspace(RIDGES[0], RIDGES[-1], len(RIDGES), dtype=norms_K.dtype, device=norms_K.device)
     failures_R = torch.linalg.cholesky_ex(cosines_KK + 0.5 * ridges_R[:, None, None] * identity_KK)[1]
     return cosines_KK + torch.where(failures_R == 0, ridges_R, torch.inf).amin() * identity_KK, norms_K
 
