@@ -8,6 +8,10 @@ def project(values_K: Tensor, open_K: Tensor) -> Tensor:
     """The point of the simplex nearest to `values_K`, exactly: max(v - theta, 0) (Held, Wolfe and Crowder 1974).
 
     theta = max_k (v_(1) + ... + v_(k) - 1) / k,  v_(1) >= v_(2) >= ... the sorted values of the open tasks.
+
+    Example:
+      >>> project(torch.tensor([0.75, 0.5, 9.0]), torch.tensor([True, True, False]))
+      tensor([0.6250, 0.3750, 0.0000])
     """
     open_values_K = torch.where(open_K, values_K, -torch.inf)
     below_K = open_values_K - open_values_K.amax()  # the sum of the weights stays 1 where values are large

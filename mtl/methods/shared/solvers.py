@@ -92,7 +92,12 @@ def regular_gramian(observation: Observation) -> Tensor:
 
 
 def divide(numerator: Tensor, denominator: Tensor) -> Tensor:
-    """The quotient; 0 where the denominator is 0."""
+    """The quotient; 0 where the denominator is 0.
+
+    Example:
+      >>> divide(torch.tensor([1.0, 1.0]), torch.tensor([2.0, 0.0]))
+      tensor([0.5000, 0.0000])
+    """
     is_zero = denominator == 0.0
     return torch.where(is_zero, 0.0, numerator / torch.where(is_zero, 1.0, denominator))
 
@@ -116,6 +121,12 @@ def minimize_nonnegative(derivatives: Derivatives, open_BK: Tensor, on_simplex: 
         the order of 1.
       open_BK: bool; only open coordinates move, and closed ones are returned as 0.
       on_simplex: sum x = 1 as well.
+
+    Example:
+      >>> targets_K, identity_KK = torch.tensor([0.5, -3.0]).double(), torch.eye(2).double()
+      >>> x_K = minimize_nonnegative(lambda x_K: (x_K - targets_K, identity_KK), torch.tensor([True, True]))
+      >>> x_K.float().round(decimals=4)
+      tensor([0.5000, 0.0000])
     """
     ones_BK = open_BK.to(torch.float64)
     num_open_B1 = ones_BK.sum(-1, keepdim=True)
