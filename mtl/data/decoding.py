@@ -107,6 +107,7 @@ def _resize(image_CHW: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def bad_image_error(source: ImageSource, image_id: str, reason: str) -> UserError:
+    """What to say of an image that cannot be decoded."""
     return UserError(
         f"{source.path / source.prefix / image_id} cannot be decoded ({reason}): "
         'put a whole copy in its place, or set data.on_bad_image to "skip" to leave such images out.'

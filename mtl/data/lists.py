@@ -21,6 +21,11 @@ class Rows(NamedTuple):
 
 
 def read_text(path: Path) -> bytes:
+    """Reads a list file, without a byte order mark.
+
+    Raises:
+      UserError: for the web page that a mirror gives instead of a file.
+    """
     text = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     if text.lstrip().startswith(b"<"):
         raise UserError(
