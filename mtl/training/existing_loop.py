@@ -80,28 +80,21 @@ def backward(
     tensors = _shared_tensors(method, features, shared)
     own = {task: _own_parameters(task, losses[task], tensors) for task in open_tasks}
     _check_apart(own, tensors)
-
-    rows: dict[str, Gradients] = {task: (None,) * len(tensors) for task in tasks}
-    own_gradients: dict[str, Gradients] = {}
-    for task in open_tasks:
-        found = torch.autograd.grad(losses[task], [*tensors, *own[task]], retain_graph=True, allow_unused=True)
-        rows[task], own_gradients[task] = found[: len(tensors)], found[len(tensors) :]
-    columns = list(zip(*rows.values(), strict=True))
+    columns, own_gradients = _differentiate(losses, tensors, own)
     stacked = [_stack(tensor, column) for tensor, column in zip(tensors, columns, strict=True)]
 
-    sizes = [each_KN.shape[1] for each_KN in stacked]
+    sizes, device = [each_KN.shape[1] for each_KN in stacked], stacked[0].device
     if state is None:
-        method_state = first_state(method, len(tasks), stacked[0].device, sum(sizes))
-        state = BalanceState(method_state, torch.tensor(0))
-    open_K = torch.tensor([task in open_tasks for task in tasks], device=stacked[0].device)
+        state = BalanceState(first_state(method, len(tasks), device, sum(sizes)), torch.tensor(0))
+    open_K = torch.tensor([task in open_tasks for task in tasks], device=device)
     on_gradients = "gradients" in method.looks_at
     observation = Observation(
         losses_K=_losses(losses, method, open_K),
         gramian_KK=torch.stack([row_products(each_KN, each_KN) for each_KN in stacked]).sum(0).float(),
         open_K=open_K,
-        uniforms_K=draw_uniforms(len(tasks), seed, int(state.step)).to(open_K.device),
-        learning_rate=torch.tensor(learning_rate, device=open_K.device),
-        epoch_step=(state.step if number is None else torch.tensor(number)).to(open_K.device),
+        uniforms_K=draw_uniforms(len(tasks), seed, int(state.step)).to(device),
+        learning_rate=torch.tensor(learning_rate, device=device),
+        epoch_step=(state.step if number is None else torch.tensor(number)).to(device),
         gradients_KN=torch.cat(stacked, dim=1).float() if on_gradients else None,
     )
     with torch.no_grad():
@@ -112,9 +105,14 @@ def backward(
     combined = [each_N.view_as(tensor).to(tensor.dtype) for each_N, tensor in zip(sums, tensors, strict=True)]
     if shared is None:
         torch.autograd.backward(tensors, combined)
-    else:
-        reached = [any(each is not None for each in column) for column in columns]
-        _accumulate(tensors, [each if hit else None for each, hit in zip(combined, reached, strict=True)])
+    else:  # a parameter that no loss reaches keeps the .grad that it has
+        _accumulate(
+            tensors,
+            [
+                each if any(row is not None for row in column) else None
+                for each, column in zip(combined, columns, strict=True)
+            ],
+        )
     for task in open_tasks:
         _accumulate(own[task], own_gradients[task], head_weights_K[tasks.index(task)])
     return dict(zip(tasks, weights_K.unbind(), strict=True)), BalanceState(method_state, state.step + 1)
@@ -151,10 +149,8 @@ def _shared_tensors(
             "the features have no graph, so there is no trunk to train: give them as the trunk returns them"
         )
     nodes = {_node(tensor) for tensor in tensors}
-    if any(
-        child in nodes
-        for child in _nodes([child for node in nodes for child, _ in node.next_functions if child], set())
-    ):
+    children = [child for node in nodes for child, _ in node.next_functions if child is not None]
+    if not nodes.isdisjoint(_nodes(children, stop=set())):
         raise UserError(
             "some features are made of others, and count twice: give backward the shared parameters instead"
         )
@@ -175,7 +171,7 @@ def _leaves(roots: Sequence[Tensor], stop: Sequence[Tensor] = ()) -> list[Tensor
 
 
 def _nodes(waiting: list[Node], stop: set[Node]) -> dict[Node, None]:
-    """All nodes from which these get their gradient's way on, themselves too, in the order in which they are found."""
+    """These nodes and all that their gradients go on to, in the order in which they are found."""
     found: dict[Node, None] = {}
     while waiting:
         node = waiting.pop()
@@ -200,6 +196,18 @@ def _check_apart(own: Mapping[str, list[Tensor]], tensors: list[Tensor]) -> None
                     f"a parameter of shape {tuple(leaf.shape)} is reached by {task}, past what is shared, and by "
                     f"{other}: give backward all features through which the losses reach it, or name it in shared"
                 )
+
+
+def _differentiate(
+    losses: Mapping[str, Tensor], tensors: list[Tensor], own: Mapping[str, list[Tensor]]
+) -> tuple[list[Gradients], dict[str, Gradients]]:
+    """For each shared tensor the tasks' gradients, None for a dropped task; for each task those of its own."""
+    rows: dict[str, Gradients] = {task: (None,) * len(tensors) for task in losses}
+    own_gradients: dict[str, Gradients] = {}
+    for task, parameters in own.items():
+        found = torch.autograd.grad(losses[task], [*tensors, *parameters], retain_graph=True, allow_unused=True)
+        rows[task], own_gradients[task] = found[: len(tensors)], found[len(tensors) :]
+    return list(zip(*rows.values(), strict=True)), own_gradients
 
 
 def _stack(tensor: Tensor, gradients: Gradients) -> Tensor:
