@@ -121,9 +121,10 @@ def find_config(name: str) -> Path:
 
 # Each job imports what it needs, so that --help is answered at once.
 def run_study(command: Command) -> None:
+    from mtl.config import read_study
     from mtl.study import study
 
-    print(study(command.config, command.workdir))
+    print(study(read_study(command.config), command.workdir))
 
 
 def run_report(command: Command) -> None:
@@ -141,8 +142,8 @@ def run_bundle(command: Command) -> None:
 
 
 def run_train(command: Command) -> None:
-    from mtl.config import read_run
-    from mtl.study import run_line, single_run
+    from mtl.config import read_run, single_run
+    from mtl.study import run_line
     from mtl.training.loop import fit
 
     print(run_line(fit(read_run(single_run(command.config)), command.workdir)[1]))

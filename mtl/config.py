@@ -3,7 +3,7 @@
 Only here do messages name fields of the configuration. What lies beneath takes plain values.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -12,7 +12,7 @@ from mtl import dst, gating, methods
 from mtl.closest import closest
 from mtl.data.load import DataSettings
 from mtl.errors import UserError
-from mtl.training.settings import DroppingSettings, ModelSettings, RunSettings, TrainSettings
+from mtl.training.settings import DroppingSettings, ModelSettings, RunSettings, StudySettings, TrainSettings
 from mtl.training.sourcing import Sourcing
 
 METHODS = ("joint", "single_task", *methods.METHODS, *gating.DROPPING)
@@ -40,6 +40,24 @@ def read_run(config: ConfigDict) -> RunSettings:
         sourcing=Sourcing(**config.gradients),
         raw=config.to_dict(),
     )
+
+
+def read_study(config: ConfigDict) -> StudySettings:
+    """Reads and checks the configuration of a study: every run of methods x seeds.
+
+    Raises:
+      UserError: for a name or a seed that is none, a reference that is not there, and whatever `read_run` refuses.
+    """
+    names, seeds = order_methods(split_names(config.study.methods), list(config.study.variants)), config.study.seeds
+    if not names or not seeds:
+        raise UserError(
+            "study.methods and study.seeds must name at least one method and one seed, as in ('joint',) (0,)"
+        )
+    if not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
+        raise UserError(f"study.seeds is {tuple(seeds)}; give whole numbers from 0 up, as in 0,1,2")
+    _check_references(config)
+    runs = [read_run(of_run(config, name, seed)) for seed in seeds for name in names]
+    return StudySettings(runs, config.to_dict())
 
 
 def read_data(data: ConfigDict) -> DataSettings:
@@ -84,6 +102,69 @@ def split_names(values: Iterable[str]) -> tuple[str, ...]:
       ('joint', 'dst', 'random_drop')
     """
     return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def order_methods(names: tuple[str, ...], variants: Sequence[str] = ()) -> tuple[str, ...]:
+    """The order in which methods are trained: as given, but the control after the DST run that it repeats.
+
+    Raises:
+      UserError: for a name that is unknown, or that is a method's and a variant's.
+    """
+    twice = [name for name in variants if name in METHODS]
+    if twice:
+        raise UserError(f"study.variants has {twice[0]!r}, which is the name of a method; give the variant another")
+    for name in names:
+        _check_known("study.methods", name, variants)
+    return tuple(sorted(dict.fromkeys(names), key=lambda name: name == "random_drop"))
+
+
+def _check_known(field: str, name: str, variants: Sequence[str]) -> None:
+    known = (*METHODS, *variants)
+    if name not in known:
+        raise UserError(
+            f"{field} names {name!r}, which is neither a method nor in study.variants, {closest(name, known)}"
+        )
+
+
+def single_run(config: ConfigDict) -> ConfigDict:
+    """The configuration of the run that `variant`, or `method` where there is none, and `seed` name.
+
+    Raises:
+      UserError: if `variant` is not one of `study.variants`.
+    """
+    variants = list(config.study.variants)
+    if config.variant and config.variant not in variants:
+        has = ", ".join(variants) or "none"
+        raise UserError(f"variant is {config.variant!r}, which is not in study.variants ({has})")
+    return of_run(config, config.variant or config.method, config.seed)
+
+
+def of_run(config: ConfigDict, name: str, seed: int) -> ConfigDict:
+    """The configuration of one run of a study; `name` is that of a method, or of one of `study.variants`.
+
+    Raises:
+      UserError: if a variant names a field that there is not, or gives it a value of another type.
+    """
+    copy = config.copy_and_resolve_references()
+    copy.seed = seed
+    if name not in config.study.variants:
+        copy.method = name
+        return copy
+    copy.variant = name
+    try:
+        copy.lock().update(config.study.variants[name].to_dict())  # locked: a field that there is not is an error
+    except (KeyError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"study.variants.{name} does not fit the configuration: {reason}") from error
+    return copy
+
+
+def _check_references(config: ConfigDict) -> None:
+    for name, baseline in config.study.references.items():
+        for each in (name, baseline):
+            _check_known("study.references", each, list(config.study.variants))
+        if name == baseline:
+            raise UserError(f"study.references compares {name} with itself; name another run")
 
 
 def _read_dropping(config: ConfigDict) -> DroppingSettings:

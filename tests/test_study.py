@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
+from mtl.config import order_methods, single_run
 from mtl.errors import UserError
 from mtl.statistics.tables import markdown
-from mtl.study import order_methods, single_run, study, write_results
+from mtl.study import write_results
+from tests.tiny import study
 
 
 @pytest.fixture
@@ -116,7 +118,7 @@ def test_a_variant_is_compared_with_its_own_baseline(small: ConfigDict, tmp_path
         "dst_few": ["joint_few"],
         "joint_few": ["joint"],
     }
-    for references, sentence in (({"dst_few": "joint_fw"}, "closest are joint_few"), ({"joint": "joint"}, "itself")):
+    for references, sentence in (({"dst_few": "joint_fw"}, "closest to joint_few"), ({"joint": "joint"}, "itself")):
         small.study.references = references
         with pytest.raises(UserError, match=rf"study\.references .*{sentence}"):
             study(small, tmp_path)

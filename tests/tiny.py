@@ -11,8 +11,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from configs.default import get_config
+from mtl import study as whole_study
 from mtl.batch import Batch
-from mtl.config import read_run
+from mtl.config import read_run, read_study
 from mtl.losses import binary
 from mtl.models import backbones
 from mtl.models.backbones import Architecture, Stage, make_backbone
@@ -119,3 +120,7 @@ def fit(config: ConfigDict, workdir: Path) -> tuple[TrainState, dict[str, Any]]:
 
 def prepare(config: ConfigDict, workdir: Path) -> tuple[run.Run, TrainState]:
     return run.prepare(read_run(config), workdir)
+
+
+def study(config: ConfigDict, workdir: Path) -> str:
+    return whole_study.study(read_study(config), workdir)

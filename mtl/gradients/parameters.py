@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
+from einops import rearrange
 from torch import Tensor
 from torch.func import vjp, vmap
 from torch.nn.functional import unfold
@@ -126,7 +127,7 @@ def make_forward(model: Model, probes: Probes) -> Callable[[Tensors, Tensors, Te
             whole, deltas = pull_all(cotangents)
             outer = {
                 f"{layer}.weight": Outer(
-                    delta_ABCHW.permute(0, 1, 3, 4, 2).flatten(1, 3),
+                    rearrange(delta_ABCHW, "A B C H W -> A (B H W) C"),
                     patches(inputs[layer], model.convolutions[layer], fixed[f"{layer}.weight"]),
                     fixed[f"{layer}.weight"].shape,
                 )
@@ -148,7 +149,7 @@ def patches(inputs_BCHW: Tensor, convolution: Convolution, weight: Tensor) -> Te
         convolution.padding,
         convolution.stride,
     )
-    return columns_BFP.transpose(1, 2).flatten(0, 1)
+    return rearrange(columns_BFP, "B F P -> (B P) F")
 
 
 def inner_products(pulled: Pulled) -> Tensor:

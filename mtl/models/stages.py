@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torchvision
+from einops import reduce
 from torch import Tensor, fx, nn
 from torchvision.models.feature_extraction import NodePathTracer
 
@@ -39,7 +40,7 @@ def pool(values: Tensor, layout: str) -> Tensor:
     """
     if layout == "BNC":
         return values[:, 0]
-    return values if layout == "BC" else values.mean(dim=(layout.index("H"), layout.index("W")))
+    return values if layout == "BC" else reduce(values, f"{' '.join(layout)} -> B C", "mean")
 
 
 def find_stages(module: nn.Module) -> dict[str, Stage]:

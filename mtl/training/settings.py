@@ -78,3 +78,10 @@ class RunSettings(NamedTuple):
     dropping: DroppingSettings
     sourcing: Sourcing
     raw: dict[str, Any]
+
+
+class StudySettings(NamedTuple):
+    """A study: its runs, in the order in which they are trained, and its configuration as it goes into config.json."""
+
+    runs: list[RunSettings]
+    raw: dict[str, Any]

@@ -59,7 +59,7 @@ def sequence(
             observe(
                 10 ** (decades * (2 * uniform(num_tasks) - 1)),
                 gramian_KK=gradients_KN @ gradients_KN.T,
-                halves_KK=halves_2KN[0] @ halves_2KN[1].T,
+                halves_KK=halves_2KN[0] @ (halves_2KN[0] + 0.3 * halves_2KN[1]).T,  # as of one mean, with noise
                 open_K=open_K if gated else torch.ones_like(open_K),
                 uniforms_K=uniform(num_tasks),
                 epoch_step=torch.tensor(step % 3),

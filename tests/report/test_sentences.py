@@ -168,6 +168,7 @@ RULES = [
     Rule(r"\[\$lambda_d\$, depth\]", Case.drops),
     Rule(r"\[\$beta\$\]", Case.drops),
     Rule("gates", Case.drops),
+    Rule("annotated training samples", lambda case: case.drops() and case.config["dst.count"] == "annotated", False),
     Rule("One task, one epoch", Case.drops),
     Rule("one seed allows no verdict", Case.has_one_seed),
     Rule(

@@ -19,11 +19,11 @@ from torch.utils._pytree import tree_leaves
 
 from mtl import dst, gating
 from mtl.errors import UserError
-from mtl.study import study, write_results
+from mtl.study import write_results
 from mtl.training import loop as training
 from mtl.training.run import prepare as prepare_run
 from mtl.training.run import run_folder
-from tests.tiny import TASKS, fit, prepare, write_celeba
+from tests.tiny import TASKS, fit, prepare, study, write_celeba
 
 FILES = {"config.json", "metrics.jsonl", "results.json", "predictions.npz", "examples.npz", "checkpoint"}
 
@@ -271,9 +271,8 @@ def test_sigkill(config: ConfigDict, tmp_path: Path) -> None:
 STUDY = """
 import sys
 from pathlib import Path
-from mtl import study
 from mtl.training import loop as train
-from tests.tiny import tiny_config
+from tests.tiny import study, tiny_config
 root, cache, workdir = sys.argv[1:]
 config = tiny_config(Path(root), Path(cache))
 config.study.methods, config.study.seeds = ("joint", "dst"), (0,)
@@ -284,7 +283,7 @@ def pausing(run, *rest):
         sys.stdin.readline()
     return train_steps(run, *rest)
 train.train_steps = pausing
-study.study(config, Path(workdir))
+study(config, Path(workdir))
 """
 
 

@@ -54,10 +54,10 @@ def _choice(study: StudyRecord) -> str:
     chosen = choose_by(statistics.names, statistics.positive_rate_K, statistics.correlation_KK, len(tasks))
     if {*tasks} == {*chosen}:
         return (
-            "The attributes are what the criteria of mtl/attributes.py choose from the labels of CelebA: none whose "
+            "The attributes are what the criteria of mtl/data/attributes.py choose from the labels of CelebA: none whose "
             "labels were found faulty, that is a judgement rather than something seen, or that a published network "
             "predicts hardly better than a guess; informative positive rates; spread over the face and over "
-            "difficulty; little redundancy. `--job=attributes` prints the figures for the data at hand."
+            "difficulty; little redundancy. #box[`--job=attributes`] prints the figures for the data at hand."
         )
     return "The attributes were named in the configuration."
 

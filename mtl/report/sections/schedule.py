@@ -18,7 +18,7 @@ def section(study: StudyRecord, figures: dict[str, str]) -> str:
     return f"""= How the drop rate came about
 
 Algorithm 1 of the DST paper turns the losses $V_(k,t)$ of every task $t$ into an activation probability $P_(k,t)$ for epoch $k$;
-the drop rate is $1 - P_(k,t)$. {_measure(study, example)} {_formulas()} {_without(study, example)}
+the drop rate is $1 - P_(k,t)$. {_measure(study, example)} {_formulas(_of_run(study, example)["count"])} {_without(study, example)}
 
 {_worked(study, example)}
 
@@ -57,11 +57,16 @@ def _shaded(study: StudyRecord, dropping: list[str]) -> str:
     return " Gates that were drawn in every step are shaded by the share of the steps in which the task was trained."
 
 
-def _formulas() -> str:
-    return """Four metrics and a constant are mixed:
+def _formulas(counted: str) -> str:
+    samples = (
+        "training images with the attribute, a variant of ours"
+        if counted == "positives"
+        else "annotated training samples"
+    )
+    return f"""Four metrics and a constant are mixed:
 
 - network depth $P_d = d_t \\/ max_t d_t$, with $d_t$ the layers with weights from the image to the task's output;
-- sample count $P_c = c_t \\/ max_t c_t$, with $c_t$ the annotated training samples;
+- sample count $P_c = c_t \\/ max_t c_t$, with $c_t$ the {samples};
 - training incompleteness $P_u = min(1, I_(k,t) \\/ op("mean")_t I_(k,t))$ with $I_(k,t) = V_(k,t) \\/ V_(1,t)$;
 - training stagnancy $P_r = min(1, op("mean")_t R'_(k,t) \\/ R'_(k,t))$ with $R_(k,t) = 1/P_u dot (V_(k,t) - V_(k-1,t)) / V_(k-1,t)$ and
   $R'_(k,t) = beta R_(k,t) + (1 - beta) R'_(k-1,t)$, $R'_(2,t) = R_(2,t)$;
