@@ -19,8 +19,9 @@ def maybe_compile(
 ) -> Callable[Arguments, Result]:
     """Compiles a pure function whole, or leaves it eager.
 
-    Before torch 2.14, which brought `isolate_recompiles`, all steps that one process compiles count together: a study
-    of more than 8 compiled runs stops with torch's FailOnRecompileLimitHit. The same command goes on from there.
+    Before torch 2.14, which brought `isolate_recompiles`, torch counts the steps of one kind that a process compiles
+    (a run has one, or two where it looks at the parameters only now and then) and stops the ninth with its
+    FailOnRecompileLimitHit. A study goes on with the same command then.
 
     Args:
       function: outermost pure function; vmap and vjp go inside.

@@ -61,7 +61,7 @@ def test_other_networks_have_torchvisions_features_too(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "size", "sentence"),
     [
-        ("inception_v3", 64, r"inception_v3 cannot take such images \(.*Kernel size can't be greater"),
+        ("inception_v3", 64, r"inception_v3 cannot take such images"),
         ("vit_b_32", 40, r"vit_b_32 cannot take such images \(Input shape indivisible by patch size"),
     ],
 )
