@@ -87,7 +87,7 @@ def take_steps(sender: Connection, name: str, setting: Setting, names: list[str]
 def measure(name: str, setting: Setting) -> Bytes | None:
     """A process's bytes; None if it did not live to tell, for want of memory."""
     # A fork needs no imports of its own; CUDA does not survive one.
-    context = multiprocessing.get_context("spawn" if setting.device == "cuda" else "fork")
+    context: Any = multiprocessing.get_context("spawn" if setting.device == "cuda" else "fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=take_steps, args=(sender, name, setting, NAMES.value, AT_PARAMETERS.value))
     process.start()

@@ -20,7 +20,7 @@ import torch
 from absl import app, flags
 from contestants import JOINT, OTHERS, Contestant, at_parameters, ours
 from result import write_result
-from timing import aligned, make_batch, quartiles, seconds
+from timing import aligned, make_batch, quartiles, seconds, spread
 
 from mtl.batch import Batch
 from mtl.methods import METHODS
@@ -78,7 +78,8 @@ def play(group: Group, batch: Batch) -> np.ndarray:
 def measure(num_tasks: int, device: torch.device) -> dict[str, Any]:
     """All groups: what each contestant takes, and ours at the parameters against the others there."""
     batch = make_batch(num_tasks, BATCH_SIZE.value, IMAGE_SIZE.value, device)
-    contestants, between = {}, {}
+    contestants: dict[str, Any] = {}
+    between: dict[str, Any] = {}
     for group in make_groups(num_tasks):
         times = dict(zip(group, play(group, batch).transpose(1, 2, 0), strict=True))
         for name, (joint, own) in times.items():
@@ -95,11 +96,6 @@ def measure(num_tasks: int, device: torch.device) -> dict[str, Any]:
             if name not in OTHERS and other in group and other != "joint, nn.Module"
         }
     return {"contestants": contestants, "between": between}
-
-
-def spread(found: dict[str, float]) -> str:
-    """Median and quartiles in words."""
-    return "{median:.3f} ({quartile_1:.3f} to {quartile_3:.3f})".format(**found)
 
 
 def table(measured: dict[str, Any]) -> str:

@@ -7,11 +7,13 @@ and quartiles.
 Command: python benchmarks/single_task.py    writes artifacts/benchmarks/single_task_<device>.json
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from absl import app, flags
 from result import write_result
-from timing import make_batch, make_network, make_ours, quartiles, seconds
+from timing import make_batch, make_network, make_ours, quartiles, seconds, spread
 
 from mtl.models.model import separate
 
@@ -40,7 +42,7 @@ def main(_: list[str]) -> None:
         "all at once / one after the other": times["all at once"] / times["one after the other"],
         "one after the other / (K x joint)": times["one after the other"] / (num_tasks * times["joint"]),
     }
-    result = {
+    result: dict[str, Any] = {
         "seconds_per_step": {name: quartiles(values) for name, values in times.items()},
         "ratio": {name: quartiles(values) for name, values in ratios.items()},
         "setting": {
@@ -53,7 +55,7 @@ def main(_: list[str]) -> None:
     }
     write_result(f"single_task_{device.type}", result, device)
     for name, ratio in result["ratio"].items():
-        print(f"{name}: {ratio['median']:.2f} ({ratio['quartile_1']:.2f} to {ratio['quartile_3']:.2f})")
+        print(f"{name}: {spread(ratio)}")
 
 
 if __name__ == "__main__":

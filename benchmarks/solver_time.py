@@ -253,6 +253,7 @@ BARE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def make_solvers(name: str, num_tasks: int, device: torch.device) -> dict[str, Solver]:
     """The contestants for a method."""
     method = METHODS[name]()
+    assert isinstance(method, Method), "it looks at the Gramian"
     solvers = {
         "ours": ours(method, num_tasks, device),
         "compiled": ours(method, num_tasks, device, "on") if COMPILE.value else None,

@@ -7,12 +7,14 @@ what is reported are ratios of neighbouring steps: their median and quartiles.
 Command: python benchmarks/step_time.py [--num_rounds=30]    writes artifacts/benchmarks/step_time_<device>.json
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from absl import app, flags
 from handwritten import make_joint
 from result import write_result
-from timing import make_batch, make_network, make_ours, quartiles, seconds
+from timing import make_batch, make_network, make_ours, quartiles, seconds, spread
 
 NUM_ROUNDS = flags.DEFINE_integer("num_rounds", 30, "turns that each contestant takes")
 NUM_TASKS = flags.DEFINE_integer("num_tasks", 8, "K")
@@ -22,7 +24,7 @@ COMPILE = flags.DEFINE_string("compile", "auto", "how our step runs: auto, on, o
 NUM_WARMUP = 3
 
 
-def main(_: list[str]) -> None:
+def main(_argv: list[str]) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     num_tasks = NUM_TASKS.value
     batch = make_batch(num_tasks, BATCH_SIZE.value, IMAGE_SIZE.value, device)
@@ -37,7 +39,7 @@ def main(_: list[str]) -> None:
             seconds(step, device)
     rounds = np.array([[seconds(step, device) for step in contestants.values()] for _ in range(NUM_ROUNDS.value)])
     times = dict(zip(contestants, rounds.T, strict=True))
-    result = {
+    result: dict[str, Any] = {
         "seconds_per_step": {name: quartiles(values) for name, values in times.items()},
         "ratio": {
             "joint / loop": quartiles(times["joint"] / times["loop"]),
@@ -56,7 +58,7 @@ def main(_: list[str]) -> None:
     }
     write_result(f"step_time_{device.type}", result, device)
     for name, ratio in result["ratio"].items():
-        print(f"{name}: {ratio['median']:.3f} ({ratio['quartile_1']:.3f} to {ratio['quartile_3']:.3f})")
+        print(f"{name}: {spread(ratio)}")
 
 
 if __name__ == "__main__":

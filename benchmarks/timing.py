@@ -106,6 +106,11 @@ def quartiles(values: np.ndarray) -> dict[str, float]:
     return {"median": float(median), "quartile_1": float(low), "quartile_3": float(high)}
 
 
+def spread(found: dict[str, float]) -> str:
+    """Median and quartiles in words."""
+    return "{median:.3f} ({quartile_1:.3f} to {quartile_3:.3f})".format(**found)
+
+
 def aligned(lines: list[list[str]]) -> str:
     """A table: the first line names the columns; the first column is aligned to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
