@@ -42,7 +42,7 @@ from torch.utils._pytree import tree_leaves
 from torchjd import aggregation
 
 from mtl.methods import METHODS
-from mtl.methods.base import Method, Observation
+from mtl.methods.base import Method, Observation, known_gramian
 from mtl.training.compile import maybe_compile
 
 NAMES = flags.DEFINE_multi_enum("methods", [], METHODS, "may be given several times; or all that look at the Gramian")
@@ -149,7 +149,7 @@ def bare(name: str) -> Solver | None:
         return None
 
     def solve(problem: Problem) -> Tensor:
-        weights_K = BARE[name](problem.observation.gramian_KK.cpu().numpy().astype(np.float64))
+        weights_K = BARE[name](known_gramian(problem.observation).cpu().numpy().astype(np.float64))
         return torch.from_numpy(weights_K).to(problem.gradients_KN.device)
 
     return solve
