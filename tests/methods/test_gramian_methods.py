@@ -282,6 +282,18 @@ def assert_same_weights(actual_K: Tensor, expected_K: Tensor) -> None:
 
 
 @every_method
+@given(gramians(), st.integers(0, 2**32 - 1))
+@few
+def test_permutation_equivariance(name: str, gramian_KK: Tensor, seed: int) -> None:
+    """Of hard Gramians too, where the general test has random ones."""
+    method, order_K = METHODS[name](), torch.from_numpy(np.random.default_rng(seed).permutation(len(gramian_KK)))
+    observation = observe(gramian_KK)
+    permuted = observe(gramian_KK[order_K][:, order_K], uniforms_K=observation.uniforms_K[order_K])
+    state = method.init(len(gramian_KK), CPU)
+    assert_same_weights(method.update(state, permuted)[0], method.update(state, observation)[0][order_K])
+
+
+@every_method
 @given(gramians(), st.floats(1e-6, 1e6))
 @few
 def test_scaling_all_gradients(name: str, gramian_KK: Tensor, scale: float) -> None:
