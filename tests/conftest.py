@@ -6,9 +6,11 @@ import pytest
 import torch
 from ml_collections import ConfigDict
 
+from tests.accelerator import accelerator
 from tests.tiny import tiny_config, write_celeba
 
 torch.set_num_threads(1)  # tiny tensors gain nothing from a second thread
+accelerator()  # before the first backward pass of the process, when autograd counts the devices that there are
 
 
 @pytest.fixture(scope="session")

@@ -69,6 +69,7 @@ def load(name: str) -> Callable[..., Method[Any]]:
 
 
 METHODS = {name: load(name) for name in NAMES}
+globals().update(METHODS)  # so that `mtl.methods.upgrad()` makes the method: an import leaves the file there
 
 
 def make_method(name: str, options: dict[str, Any]) -> Method[Any]:

@@ -101,7 +101,7 @@ def test_a_minute_of_noise_stays_under_8_megabytes(tmp_path: Path) -> None:
 
 def test_without_pyav_the_extra_is_named(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(UserError, match=r"pip install 'mtl\[report\]'"):
+    with pytest.raises(UserError, match=r"pip install -e '\.\[report\]'"):
         make_video(read_study(folder), tmp_path / "demo.mp4", SIZE, FPS)
 
 
