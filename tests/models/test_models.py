@@ -21,7 +21,7 @@ BUILDERS = {"resnet18": torchvision.models.resnet18, "vgg16": torchvision.models
 
 @pytest.mark.parametrize(("name", "last"), [("resnet18", "layer4"), ("vgg16", "block5")])
 def test_same_features_as_torchvisions_module(name: str, last: str) -> None:
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         module = BUILDERS[name]().eval()
     backbone = make_backbone(name, (last,), "", seed=3)
@@ -40,7 +40,7 @@ def test_same_features_as_torchvisions_module(name: str, last: str) -> None:
 @pytest.mark.parametrize("name", ["squeezenet1_1", "shufflenet_v2_x0_5", "mobilenet_v3_small", "swin_t"])
 def test_other_networks_have_torchvisions_features_too(name: str) -> None:
     """What torchvision hands to its classifier is what is read at the last stage."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         module = torchvision.models.get_model(name).eval()
     if name == "squeezenet1_1":  # its classifier begins with a convolution

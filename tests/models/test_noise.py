@@ -28,7 +28,7 @@ class Noisy(nn.Module):
 
 
 def make_noisy(seed: int = 0) -> Backbone:
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = Noisy()
     return from_module(module, {"end": "dropout"}, torch.empty(2, 3, 8, 8), seed=seed)
