@@ -1,6 +1,7 @@
 """The only reader of ConfigDict: what people type becomes typed values, checked, before anything is opened or written.
 
-Only here do messages name fields of the configuration. What lies beneath takes plain values.
+What lies beneath takes plain values. It checks them again, for those who call it without a configuration, and some of
+its sentences name fields as they are called here.
 """
 
 from collections.abc import Iterable, Sequence

@@ -6,6 +6,10 @@ The name is the first number of the key, so that two uses never share random num
 from enum import IntEnum
 
 import numpy as np
+import torch
+from torch import Tensor
+
+WORD = 2**32 - 1  # 32 binary digits
 
 
 class Stream(IntEnum):
@@ -31,3 +35,30 @@ def generator(stream: Stream, *key: int) -> np.random.Generator:
     """
     seeds = np.random.SeedSequence([stream, *key])
     return np.random.Generator(np.random.Philox(seeds)) if stream in PER_BATCH else np.random.default_rng(seeds)
+
+
+def hashed_uniforms(a: Tensor, b: Tensor, index: Tensor) -> Tensor:
+    """Numbers in (0, 1) within a step, float32, odd multiples of 2^-24: a function of two words and a place.
+
+    u_n = the first 23 digits of mix(b ^ mix(a ^ n))
+
+    Words of 32 digits in int64, none of whose operations overflows, so the numbers are the same on every device,
+    compiled or not. (Compiled C++ may do anything where a signed number overflows, and did.)
+
+    Args:
+      a, b: int64 scalars in [0, 2^32).
+      index: int64, n.
+
+    Example:
+      >>> hashed_uniforms(torch.tensor(1), torch.tensor(2), torch.arange(6).view(2, 3)).shape
+      torch.Size([2, 3])
+    """
+    digits = mix(b ^ mix(a ^ index)) >> 9
+    return (2 * digits + 1).to(torch.float32) * 2.0**-24
+
+
+def mix(words: Tensor) -> Tensor:
+    """A bijection of 32 digits after which similar numbers look unrelated, found by C. Wellons' hash-prospector."""
+    words = ((words ^ (words >> 16)) * 0x21F0AAAD) & WORD
+    words = ((words ^ (words >> 15)) * 0x735A2D97) & WORD
+    return words ^ (words >> 15)

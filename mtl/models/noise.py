@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision.ops import StochasticDepth
 
-WORD = 2**32 - 1  # 32 binary digits
+from mtl.streams import WORD, hashed_uniforms, mix
+
 LAYERS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, StochasticDepth)
 
 
@@ -49,11 +50,9 @@ class Drop(nn.Module):
 def uniforms(key: Tensor, count: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Numbers in (0, 1), float32, odd multiples of 2^-24: a function of key, count and their place.
 
-    u_n = the first 23 digits of mix(b ^ mix(a ^ n)),  a = mix(mix(key) ^ count),  b = mix(~a)
+    `streams.hashed_uniforms` with  a = mix(mix(key) ^ count),  b = mix(~a)
 
-    Words of 32 digits in int64, none of whose operations overflows, so the numbers are the same on every device,
-    compiled or not. (Compiled C++ may do anything where a signed number overflows, and did.) A batch's first images
-    have the same noise whatever follows them.
+    A batch's first images have the same noise whatever follows them.
 
     Args:
       key, count: int64 scalars in [0, 2^32).
@@ -61,17 +60,9 @@ def uniforms(key: Tensor, count: Tensor, shape: tuple[int, ...]) -> Tensor:
     >>> uniforms(torch.tensor(3), torch.tensor(0), (2, 1)).shape
     torch.Size([2, 1])
     """
-    a = _mix(_mix(key) ^ count)
+    a = mix(mix(key) ^ count)
     index = torch.arange(torch.Size(shape).numel(), device=key.device).view(shape)
-    bits = _mix(_mix(WORD - a) ^ _mix(a ^ index)) >> 9
-    return (2 * bits + 1).to(torch.float32) * 2.0**-24
-
-
-def _mix(words: Tensor) -> Tensor:
-    """A bijection of 32 digits after which similar numbers look unrelated, found by C. Wellons' hash-prospector."""
-    words = ((words ^ (words >> 16)) * 0x21F0AAAD) & WORD
-    words = ((words ^ (words >> 15)) * 0x735A2D97) & WORD
-    return words ^ (words >> 15)
+    return hashed_uniforms(a, mix(WORD - a), index)
 
 
 def replace_noise(module: nn.Module, seed: int) -> nn.Module:

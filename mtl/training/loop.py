@@ -141,7 +141,7 @@ def close_epoch(run: Run, state: TrainState, sums: Sums, at: Progress) -> tuple[
         "epoch": at.epoch,
         "step": at.epoch * run.data.num_batches,
         "losses": losses,
-        "gates": gating.mean_gates(at.gates or []),
+        "gates": gating.mean_gates(epoch_gates(run, at._replace(batch=0))),
         "gradients": {level: alignment.describe(sums.alignments[level]) for level in run.levels},
         "conflicting": {level: alignment.conflicting(sums.alignments[level]) for level in run.levels},
         "valid": valid,

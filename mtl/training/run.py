@@ -15,6 +15,7 @@ from mtl.data.celeba import SPLITS
 from mtl.data.fingerprint import Fingerprint, fingerprint
 from mtl.data.load import load_pack
 from mtl.data.pack import Pack
+from mtl.gradients.levels import find_level
 from mtl.gradients.sources import Source
 from mtl.methods.base import Method
 from mtl.models.backbones import architecture
@@ -67,7 +68,7 @@ class Run(NamedTuple):
       folder: where it writes.
       device: where it trains.
       data, model, steps: see there.
-      plan: what its schedule of dropping needs; None for a run that drops nothing.
+      dropping: how it drops tasks; None for a run that drops nothing.
       levels: where inner products of gradients are measured.
       switches: a gate as Python knows it -> on the device, so that a step waits for no copy.
     """
@@ -94,7 +95,7 @@ def prepare(settings: RunSettings, workdir: Path) -> tuple[Run, TrainState]:
     check_same_run(settings, folder)
     device = find_device(settings.train.device)
     method = methods.make_method(settings.balancing, settings.options)
-    level = sourcing.find_level(settings.sourcing.level, method)
+    level = find_level(settings.sourcing.level, method)
     sourcing.check(settings.sourcing, method, settings.dropping.scheme is not None and settings.dropping.per_step)
 
     architecture(settings.model.backbone, settings.data.image_size)  # a name that is wrong is said before images open
