@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.func import vjp
 
 from mtl import dst
-from mtl.batch import Batch, mask_matrix
+from mtl.batch import Batch
 from mtl.gradients import parameters
 from mtl.gradients.parameters import Probes, Pulled
 from mtl.gradients.per_task import (
@@ -35,11 +35,12 @@ Gates = dict[str, Tensor]  # task -> scalar bool
 
 
 class Given(NamedTuple):
-    """What a step starts from; `inputs` are the batch's, augmented and normalised."""
+    """What a step starts from: `inputs` are the batch's, augmented and normalised; `mask_BK` its masks, one matrix."""
 
     state: TrainState
     inputs: Tensor
     batch: Batch
+    mask_BK: Tensor
     gates: Gates
 
 
@@ -76,7 +77,7 @@ def at_features(model: Model) -> Source:
     return _one_pull_back(
         model,
         "features",
-        lambda given, gradients: features_products(model, gradients.features, mask_matrix(given.batch, model.tasks)),
+        lambda given, gradients: features_products(model, gradients.features, given.mask_BK),
     )
 
 
@@ -105,9 +106,7 @@ def at_parameters_of_first(model: Model, probes: Probes, num_open: int, num_exam
         _, of_first = task_losses_and_gradients(model, state.params.heads, forward.features, labels, mask)
         order_A = _pulled_back(model, given.gates, num_open)
         pulled = forward.pull_back(_rows(model, of_first, given.gates, order_A, halves))
-        return _in_order(
-            parameters.inner_products(pulled), order_A, mask_matrix(given.batch, model.tasks)[first], halves
-        )
+        return _in_order(parameters.inner_products(pulled), order_A, given.mask_BK[first], halves)
 
     return _one_pull_back(model, "parameters", measure)
 
@@ -130,7 +129,7 @@ def at_parameters(model: Model, probes: Probes, num_open: int, halves: bool) -> 
                 name: summed[name] for name in given.state.params.trunk
             }  # in its order, or the next step recompiles
 
-        return Measured(_in_order(products, order_A, mask_matrix(given.batch, model.tasks), halves), combine)
+        return Measured(_in_order(products, order_A, given.mask_BK, halves), combine)
 
     return Source(_forward_to_parameters(model, probes), measure, "parameters")
 
@@ -140,7 +139,7 @@ def gradients_at_features(model: Model) -> Source:
 
     def measure(given: Given, gradients: TaskGradients, pull_back: Callable[..., tuple[Tensors]]) -> Measured:
         rows = by_tap(model, dst.mask(gradients.features, given.gates))
-        products = features_products(model, gradients.features, mask_matrix(given.batch, model.tasks))
+        products = features_products(model, gradients.features, given.mask_BK)
         return Measured(products, lambda sum_N: pull_back(_unflatten(sum_N, rows))[0], _flatten(rows))
 
     return Source(_forward(model), measure, "features")
@@ -152,8 +151,7 @@ def gradients_at_parameters(model: Model, num_open: int) -> Source:
     def measure(given: Given, gradients: TaskGradients, pull_back: Callable[[Tensors], Pulled]) -> Measured:
         order_A = _pulled_back(model, given.gates, num_open)
         pulled = pull_back(_rows(model, gradients, given.gates, order_A, halves=False))
-        mask_BK = mask_matrix(given.batch, model.tasks)
-        products = _in_order(parameters.inner_products(pulled), order_A, mask_BK, halves=False)
+        products = _in_order(parameters.inner_products(pulled), order_A, given.mask_BK, halves=False)
         rows_KN = rows_AN = _flatten(pulled.whole)
         if num_open < len(model.tasks):  # else all are there, in their order
             rows_KN = rows_AN.new_zeros(len(model.tasks), rows_AN.shape[1]).index_copy(0, order_A, rows_AN)

@@ -126,7 +126,8 @@ def make_train_step(
     def train_step(state: TrainState, batch: Batch, gates: Gates | None = None) -> tuple[TrainState, Metrics]:
         learning_rate = schedule(state.step)
         gates = dict.fromkeys(model.tasks, torch.ones_like(state.step, dtype=torch.bool)) if gates is None else gates
-        given = Given(state, augment(batch.inputs, batch.augmentation), batch, gates)
+        inputs, mask_BK = augment(batch.inputs, batch.augmentation), mask_matrix(batch, model.tasks)
+        given = Given(state, inputs, batch, mask_BK, gates)
 
         features, buffers, pull_back = source.forward(given)
         losses, gradients = task_losses_and_gradients(model, state.params.heads, features, batch.labels, batch.mask)
@@ -145,8 +146,7 @@ def make_train_step(
 
         gramians = {source.level: measured.products.gramian_KK}
         if source.level != "features":
-            at_features = features_products(model, gradients.features, mask_matrix(batch, model.tasks))
-            gramians["features"] = at_features.gramian_KK
+            gramians["features"] = features_products(model, gradients.features, mask_BK).gramian_KK
         new_state = TrainState(
             params=Params(trunk, heads),
             buffers=buffers,
@@ -186,7 +186,7 @@ def observe(
     losses_K, open_K = (torch.stack([values[task] for task in model.tasks]) for values in (losses, given.gates))
     if method.needs_positive_losses:
         losses_K = losses_K.clamp(min=LEAST_LOSS)  # a task without a label in the batch has a loss of 0
-    labelled_K = open_K & mask_matrix(given.batch, model.tasks).any(dim=0)
+    labelled_K = open_K & given.mask_BK.any(dim=0)
     seen_K = torch.where(labelled_K.any(), labelled_K, open_K)
     return Observation(
         losses_K=losses_K,

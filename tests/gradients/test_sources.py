@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
+from mtl.batch import mask_matrix
 from mtl.errors import UserError
 from mtl.gradients import parameters as parameter_gradients
 from mtl.gradients import sources
@@ -45,7 +46,8 @@ def make_given(*gates: bool) -> tuple[Model, Given]:
     state = init_state(model, params, buffers, sgd(), equal())
     state, batch = in_double((state, batch._replace(inputs=images, mask=mask)))
     products = InnerProducts(*torch.eye(len(TASKS), dtype=torch.float64).expand(2, -1, -1))
-    return model, Given(state._replace(products=products), images, batch, make_gates(TASKS, *gates))
+    state, mask_BK = state._replace(products=products), mask_matrix(batch, TASKS)
+    return model, Given(state, images, batch, mask_BK, make_gates(TASKS, *gates))
 
 
 class Moved(NamedTuple):
