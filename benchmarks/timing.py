@@ -76,7 +76,7 @@ def make_ours(
         buffers,
         tuple(batch.inputs.shape),
         lambda of: maybe_compile(
-            make_train_step(model, optimizer, schedule, method, of, augment_and_normalize), compile, device
+            make_train_step(model, optimizer, schedule, method, of, augment_and_normalize, donate=True), compile, device
         ),
     )
     gate_tensors = {task: torch.tensor(gate, device=device) for task, gate in zip(model.tasks, gates, strict=True)}

@@ -1,7 +1,8 @@
-"""Functional optimizers, each a pair (init, update), and learning-rate schedules.
+"""Functional optimizers, each (init, update) with a donating form of the update, and learning-rate schedules.
 
-An update never writes into what it was given. It acts on a dictionary of parameters and knows no tasks, so that the
-heads use the same pair under `vmap`, with a state (its step count too) of each task's own.
+`update` never writes into what it was given. It acts on a dictionary of parameters and knows no tasks, so that the
+heads use it under `vmap`, with a state (its step count too) of each task's own. `update_donated` is the same update for
+a caller who gives up parameters and state: torch's fused kernel reads and writes each number once, where it is.
 """
 
 import math
@@ -24,11 +25,22 @@ class OptimizerState(NamedTuple):
     moments: dict[str, Tensors]
 
 
+Update = Callable[[Tensors, OptimizerState, Tensors, Tensor], tuple[Tensors, OptimizerState]]
+
+
 class Optimizer(NamedTuple):
-    """init(params) -> state; update(gradients, state, params, learning_rate) -> (params, state)."""
+    """How parameters are moved.
+
+    Attributes:
+      init: params -> state.
+      update: (gradients, state, params, learning_rate) -> (params, state); writes into nothing.
+      update_donated: the same up to rounding, but the result may lie where `params` and the state's moments lay: do not
+        read these again. `update` itself in a graph of torch.compile, which fuses it, and on devices without a kernel.
+    """
 
     init: Callable[[Tensors], OptimizerState]
-    update: Callable[[Tensors, OptimizerState, Tensors, Tensor], tuple[Tensors, OptimizerState]]
+    update: Update
+    update_donated: Update
 
 
 def sgd(momentum: float = 0.9, weight_decay: float = 0.0) -> Optimizer:
@@ -60,7 +72,24 @@ def sgd(momentum: float = 0.9, weight_decay: float = 0.0) -> Optimizer:
         new_params = {name: value - learning_rate * moved[name] for name, value in params.items()}
         return new_params, OptimizerState(state.num_updates + 1, {"momentum": moved})
 
-    return Optimizer(init, update)
+    def update_donated(
+        gradients: Tensors, state: OptimizerState, params: Tensors, learning_rate: Tensor
+    ) -> tuple[Tensors, OptimizerState]:
+        if not _has_kernel(learning_rate):
+            return update(gradients, state, params, learning_rate)
+        torch._fused_sgd_(
+            *_lists(gradients, params, state, "momentum"),
+            lr=learning_rate,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            dampening=0.0,
+            nesterov=False,
+            maximize=False,
+            is_first_step=False,
+        )
+        return params, OptimizerState(state.num_updates + 1, state.moments)
+
+    return Optimizer(init, update, update_donated)
 
 
 def adamw(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, weight_decay: float = 0.01) -> Optimizer:
@@ -122,7 +151,27 @@ def adamw(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, weigh
         change = torch.sqrt(new_second).add_(epsilon).reciprocal_().mul_(new_first).mul_(step_size)
         return new_first, new_second, torch.mul(param, shrink).sub_(change)
 
-    return Optimizer(init, update)
+    def update_donated(
+        gradients: Tensors, state: OptimizerState, params: Tensors, learning_rate: Tensor
+    ) -> tuple[Tensors, OptimizerState]:
+        if not _has_kernel(learning_rate):
+            return update(gradients, state, params, learning_rate)
+        num_updates = state.num_updates + 1
+        torch._fused_adamw_(
+            *_lists(gradients, params, state, "first", "second"),
+            [],
+            [num_updates.to(torch.float32)] * len(gradients),
+            lr=learning_rate,
+            beta1=beta1,
+            beta2=beta2,
+            weight_decay=weight_decay,
+            eps=epsilon,
+            amsgrad=False,
+            maximize=False,
+        )
+        return params, OptimizerState(num_updates, state.moments)
+
+    return Optimizer(init, update, update_donated)
 
 
 def make_optimizer(name: str, momentum: float, weight_decay: float) -> Optimizer:
@@ -168,6 +217,26 @@ def make_schedule(name: str, peak: float, num_steps: int, num_warmup_steps: int)
         return peak * rise * 0.5 * (1.0 + torch.cos(math.pi * x))
 
     return schedule
+
+
+def _has_kernel(scalar: Tensor) -> bool:
+    return scalar.device.type in ("cpu", "cuda") and not torch.compiler.is_compiling()
+
+
+def _lists(gradients: Tensors, params: Tensors, state: OptimizerState, *moments: str) -> list[list[Tensor]]:
+    """Parameters, gradients and moments as the fused kernels take them: in one order, and that of memory.
+
+    A kernel walks over memory, and first copies what is not laid out in the order of its dimensions.
+    """
+    laid_out = {
+        name: value if value.stride() == params[name].stride() else torch.empty_like(params[name]).copy_(value)
+        for name, value in gradients.items()
+    }
+    orders = {name: sorted(range(value.dim()), key=value.stride, reverse=True) for name, value in params.items()}
+    trees = (params, laid_out, *(state.moments[moment] for moment in moments))
+    lists = [[tree[name].permute(order) for name, order in orders.items()] for tree in trees]
+    assert all(value.is_contiguous() for each in lists for value in each), "moments are laid out like their parameter"
+    return lists
 
 
 def _zeros(params: Tensors) -> Tensors:

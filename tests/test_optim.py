@@ -10,9 +10,10 @@ from mtl.errors import UserError
 from mtl.optim import Optimizer, adamw, make_optimizer, make_schedule, sgd
 
 
-def trajectory(optimizer: Optimizer, reference: type[torch.optim.Optimizer], **options: float) -> None:
+def trajectory(update: str, optimizer: Optimizer, reference: type[torch.optim.Optimizer], **options: float) -> None:
     generator = torch.Generator().manual_seed(0)
-    draw = lambda: {"w": torch.randn(5, 3, generator=generator), "b": torch.randn(3, generator=generator)}  # noqa: E731
+    shapes = {"w": (5, 3), "b": (3,), "kernel": (4, 3, 3, 3)}
+    draw = lambda: {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}  # noqa: E731
     params = draw()
     theirs = {name: torch.nn.Parameter(value.clone()) for name, value in params.items()}
     peer = reference(theirs.values(), lr=0.1, **options)
@@ -23,17 +24,22 @@ def trajectory(optimizer: Optimizer, reference: type[torch.optim.Optimizer], **o
             value.grad = gradients[name]
         peer.param_groups[0]["lr"] = learning_rate
         peer.step()
-        params, state = optimizer.update(gradients, state, params, torch.tensor(learning_rate))
+        params, state = getattr(optimizer, update)(gradients, state, params, torch.tensor(learning_rate))
         for name, value in params.items():
             torch.testing.assert_close(value, theirs[name].detach(), rtol=1e-5, atol=1e-6)
 
 
-def test_sgd_is_torchs() -> None:
-    trajectory(sgd(0.9, 0.01), torch.optim.SGD, momentum=0.9, weight_decay=0.01)
+UPDATES = pytest.mark.parametrize("update", ["update", "update_donated"])
 
 
-def test_adamw_is_torchs() -> None:
-    trajectory(adamw(weight_decay=0.1), torch.optim.AdamW, weight_decay=0.1)
+@UPDATES
+def test_sgd_is_torchs(update: str) -> None:
+    trajectory(update, sgd(0.9, 0.01), torch.optim.SGD, momentum=0.9, weight_decay=0.01)
+
+
+@UPDATES
+def test_adamw_is_torchs(update: str) -> None:
+    trajectory(update, adamw(weight_decay=0.1), torch.optim.AdamW, weight_decay=0.1)
 
 
 @pytest.mark.parametrize("optimizer", [sgd(), adamw()])
@@ -44,6 +50,23 @@ def test_update_writes_into_nothing_it_was_given(optimizer: Optimizer) -> None:
     optimizer.update(gradients, state, params, torch.tensor(0.1))
     after = (params["w"], gradients["w"], *(m["w"] for m in state.moments.values()))
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("of_params", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("of_gradients", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("optimizer", [sgd(weight_decay=0.1), adamw()])
+def test_donated_is_the_same_whatever_the_layouts(
+    optimizer: Optimizer, of_gradients: torch.memory_format, of_params: torch.memory_format
+) -> None:
+    draw = lambda layout: {"kernel": torch.randn(5, 4, 3, 3).contiguous(memory_format=layout)}  # noqa: E731
+    params, gradients, rate = draw(of_params), draw(of_gradients), torch.tensor(0.1)
+    wanted = optimizer.update(gradients, optimizer.init(params), params, rate)
+    kept = gradients["kernel"].clone()
+    found = optimizer.update_donated(gradients, optimizer.init(params), params, rate)
+    torch.testing.assert_close(found, wanted)
+    assert torch.equal(gradients["kernel"], kept)  # the caller did not give it up
+    assert found[0]["kernel"].data_ptr() == params["kernel"].data_ptr()
+    assert int(found[1].num_updates) == 1
 
 
 @pytest.mark.parametrize("optimizer", [sgd(weight_decay=0.1), adamw()])

@@ -20,6 +20,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from mtl.errors import UserError
 from mtl.models.architectures import Architecture, architecture
+from mtl.models.convolutions import replace_convolutions
 from mtl.models.noise import Drawn, Undrawn, replace_noise
 from mtl.models.probes import Convolution, Tensors, find_convolutions, probe
 from mtl.models.stages import IMAGE_SIZE, pool, tap_depths
@@ -149,7 +150,7 @@ def _slim(arch: Architecture, name: str, nodes: Mapping[str, str], width: float)
 def _make_stateless(
     module: nn.Module, taps: tuple[str, ...], layouts: Mapping[str, str], inputs: Tensor, seed: int
 ) -> Backbone:
-    module = replace_noise(module, seed)
+    module = replace_convolutions(replace_noise(module, seed))
     params = {name: value.detach() for name, value in module.named_parameters()}
     buffers = dict(module.named_buffers())
     module = module.to("meta").train()

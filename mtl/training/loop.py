@@ -105,13 +105,15 @@ def train_steps(
     before, began, train = at, time.monotonic(), run.settings.train
     last_saved = began
     for batch, gates in zip(epoch_batches(run, at), epoch_gates(run, at), strict=True):
-        previous = state.params.trunk
+        is_logged = ((at.epoch - 1) * run.data.num_batches + at.batch + 1) % train.log_every == 0
+        # The step may write over the parameters.
+        previous = {name: value.clone() for name, value in state.params.trunk.items()} if is_logged else None
         on = {task: run.switches[gate] for task, gate in gates.items()}
         state, metrics = run.steps.train(state, batch, on, sum(gates.values()), at.batch)
         sums = add(sums, metrics, batch, state.step)
         at = at._replace(batch=at.batch + 1)
         done = (at.epoch - 1) * run.data.num_batches + at.batch
-        if done % train.log_every == 0:
+        if previous is not None:
             check_finite(sums)
             files.append_line(run.folder / METRICS, step_line(at.epoch, done, metrics, previous, state.params.trunk))
         now = time.monotonic()

@@ -112,7 +112,7 @@ def prepare(settings: RunSettings, workdir: Path) -> tuple[Run, TrainState]:
     schedule = make_schedule(train.schedule, train.learning_rate, train.epochs * data.num_batches, num_warmup_steps)
 
     def make_step(source: Source) -> Step:
-        step = make_train_step(model, optimizer, schedule, method, source, augment_and_normalize)
+        step = make_train_step(model, optimizer, schedule, method, source, augment_and_normalize, donate=True)
         return maybe_compile(step, train.compile, device)
 
     inputs_shape = (train.batch_size, 3, settings.data.image_size, settings.data.image_size)

@@ -89,6 +89,7 @@ def make_train_step(
     method: AnyMethod,
     source: Source | None = None,
     augment: Augment = as_they_are,
+    donate: bool = False,
 ) -> TrainStep:
     """Makes train_step(state, batch, gates) -> (state, metrics).
 
@@ -99,6 +100,8 @@ def make_train_step(
     Args:
       source: where the method gets gradients from, see `mtl.gradients.sources`; None: see `levels.make_source`.
       augment: makes what the trunk reads of the batch's inputs.
+      donate: the caller gives up `state.params.trunk` and the moments of `state.optimizer.trunk`: the new ones may lie
+        where they lay. Nothing else is written to.
 
     Raises:
       UserError: for a method that needs positive losses and a task whose loss may be negative.
@@ -121,6 +124,7 @@ def make_train_step(
     """
     check_losses(model, method)
     source = make_source(model, method) if source is None else source
+    update_trunk = optimizer.update_donated if donate else optimizer.update
 
     @torch.no_grad()  # torch.func differentiates inside; outside, no graph is wanted
     def train_step(state: TrainState, batch: Batch, gates: Gates | None = None) -> tuple[TrainState, Metrics]:
@@ -139,9 +143,8 @@ def make_train_step(
         head_weights = by_task(model, method.head_weights(state.method, observation, weights_K))
         head_gradients = scale(dst.mask(gradients.heads, gates), head_weights)
 
-        trunk, trunk_optimizer = optimizer.update(
-            trunk_gradient, state.optimizer.trunk, state.params.trunk, learning_rate
-        )
+        gradient_norm = norm(trunk_gradient.values())
+        trunk, trunk_optimizer = update_trunk(trunk_gradient, state.optimizer.trunk, state.params.trunk, learning_rate)
         heads, head_optimizers = _update_heads(model, optimizer, head_gradients, state, gates, learning_rate)
 
         gramians = {source.level: measured.products.gramian_KK}
@@ -155,7 +158,7 @@ def make_train_step(
             products=measured.products,
             step=state.step + 1,
         )
-        metrics = Metrics(losses, by_task(model, weights_K), gramians, norm(trunk_gradient.values()), learning_rate)
+        metrics = Metrics(losses, by_task(model, weights_K), gramians, gradient_norm, learning_rate)
         return new_state, metrics
 
     return train_step

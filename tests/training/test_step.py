@@ -15,7 +15,7 @@ from mtl.methods.equal import equal
 from mtl.methods.scale_invariant import scale_invariant
 from mtl.models.images import Augmentation, augment, augment_and_normalize, normalize
 from mtl.models.model import Model, Params, separate
-from mtl.optim import adamw, make_schedule, sgd
+from mtl.optim import Optimizer, adamw, make_schedule, sgd
 from mtl.state import TrainState
 from mtl.training.measuring import make_loss_step, make_predict_step
 from mtl.training.step import init_state
@@ -45,6 +45,24 @@ def test_step_is_pure() -> None:
     assert int(once[0].step) == 1
     moved = [not torch.equal(a, b) for a, b in zip(tree_leaves(once[0]), tree_leaves(state), strict=True)]
     assert all(moved), "some parameter, buffer or moment did not move"
+
+
+@pytest.mark.parametrize("make", [adamw, sgd])
+def test_a_donating_step_writes_over_the_trunk_and_its_moments_alone(make: Callable[[], Optimizer]) -> None:
+    model, params, buffers = make_tiny()
+    state, batch = init_state(model, params, buffers, make(), equal()), make_batch()
+    pure = make_train_step(model, make(), SCHEDULE, equal(), at_features(model))
+    donating = make_train_step(model, make(), SCHEDULE, equal(), at_features(model), donate=True)
+    wanted, before = pure(state, batch, ALL_ON), copy.deepcopy((state, batch))
+    found = donating(state, batch, ALL_ON)
+    torch.testing.assert_close(found, wanted)
+    untouched = lambda state: state._replace(  # noqa: E731
+        params=state.params._replace(trunk={}),
+        optimizer=state.optimizer._replace(trunk=state.optimizer.trunk.num_updates),
+    )
+    assert_same_bits((untouched(state), batch), (untouched(before[0]), before[1]))
+    for name, value in found[0].params.trunk.items():
+        assert value.data_ptr() == state.params.trunk[name].data_ptr(), name
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp"])
