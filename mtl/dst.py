@@ -41,8 +41,8 @@ class Weights(NamedTuple):
 class Static(NamedTuple):
     """What does not change over a run: depth d_t, number of samples c_t, the weights lambda, and beta."""
 
-    depth: PerTask
-    num_samples: PerTask
+    depth: Mapping[str, float]
+    num_samples: Mapping[str, float]
     weights: Weights
     beta: float
 
@@ -97,7 +97,7 @@ def check(static: Static) -> None:
             raise UserError(f"{task} has no training label that counts for dst.count; leave it out of data.attributes")
 
 
-def relative_to_largest(values: PerTask) -> PerTask:
+def relative_to_largest(values: Mapping[str, float]) -> PerTask:
     """Network depth and sample count: P_t = x_t / max_t x_t.
 
     Args:

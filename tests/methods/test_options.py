@@ -68,7 +68,7 @@ def test_defaults_go_with_any_number_of_tasks(name: str, num_tasks: int) -> None
         (
             "cr_mogm",
             {"inner": "mgad"},
-            r"^methods\.cr_mogm\.inner is 'mgad', closest to mgda, .*; choose one of uncertainty",
+            r"^methods\.cr_mogm\.inner is 'mgad', closest to mgda, .*; choose one of aligned_mtl",
         ),
         ("cr_mogm", {"alpha": 1.5}, r"^methods\.cr_mogm\.alpha is 1\.5; choose a finite number in \[0, 1\]$"),
         ("db_mtl", {"beta": 1.0}, r"^methods\.db_mtl\.beta is 1\.0; .*\[0, 1\)$"),
