@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mtl.errors import UserError, closest
+from mtl.errors import UserError, check_choice, closest
 from mtl.methods.aligned_mtl import aligned_mtl as aligned_mtl
 from mtl.methods.auto_lambda import auto_lambda as auto_lambda
 from mtl.methods.base import Look, Method
@@ -50,7 +50,7 @@ from mtl.methods.primary import primary as primary
 from mtl.methods.random_weighting import random_weighting as random_weighting
 from mtl.methods.scale_invariant import scale_invariant as scale_invariant
 from mtl.methods.sdmgrad import sdmgrad as sdmgrad
-from mtl.methods.shared.options import check_choice, check_names
+from mtl.methods.shared.options import check_names
 from mtl.methods.smooth_tchebycheff import smooth_tchebycheff as smooth_tchebycheff
 from mtl.methods.soft_uncertainty import soft_uncertainty as soft_uncertainty
 from mtl.methods.trimmed_mean import trimmed_mean as trimmed_mean

@@ -67,7 +67,7 @@ def test_other_networks_have_torchvisions_features_too(name: str) -> None:
 )
 def test_images_of_a_size_that_the_network_cannot_take(name: str, size: int, sentence: str) -> None:
     last = list(architecture(name).stages)[-1]
-    with pytest.raises(UserError, match=f"data.image_size is {size}, and {sentence}"):
+    with pytest.raises(UserError, match=f"^image_size is {size}, and {sentence}"):
         make_backbone(name, (last,), "", seed=0, image_size=size)
 
 
@@ -170,7 +170,7 @@ def test_names_that_are_not_there() -> None:
         make_backbone("ResNet19", ("layer4",), "", seed=0)
     with pytest.raises(UserError, match="can be tapped at layer1, layer2, layer3, layer4"):
         make_backbone("resnet18", ("layer5",), "", seed=0)
-    with pytest.raises(UserError, match="linear or mlp"):
+    with pytest.raises(UserError, match="choose one of linear, mlp"):
         make_head("attention", 8)
 
 
