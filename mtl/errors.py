@@ -11,7 +11,7 @@ class UserError(ValueError):
     them and exits with code 2, without a traceback. Broken invariants of our own code are `assert`s instead.
 
     Args:
-      sentence: without a full stop where it names no other.
+      sentence: in the words of the function's own arguments.
       argument: name of what was given wrongly, where the configuration has a field of that name.
     """
 
