@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         command = parse(list(sys.argv if argv is None else argv))
         if command is not None:
-            JOBS[command.job](command)
+            do(command)
     except (UserError, OSError) as error:  # OSError: a full disk, a folder that may not be written
         print(f"mtl: {error}", file=sys.stderr)
         return 2
@@ -116,6 +116,20 @@ def find_config(name: str) -> Path:
     if path.parent in (Path(), Path("configs")) and path.stem in shipped:
         return shipped[path.stem]
     raise UserError(f"--config={name}: there is no such file, and of those of mtl it is {closest(path.stem, shipped)}")
+
+
+def do(command: Command) -> None:
+    """Does a job.
+
+    Raises:
+      UserError: with the field to change, where there is one.
+    """
+    try:
+        JOBS[command.job](command)
+    except UserError as error:
+        from mtl.config import name_field
+
+        raise name_field(error, command.config) from error
 
 
 # Each job imports what it needs, so that --help is answered at once.

@@ -1,7 +1,7 @@
 """The only reader of ConfigDict: what people type becomes typed values, checked, before anything is opened or written.
 
-What lies beneath takes plain values. It checks them again, for those who call it without a configuration, and some of
-its sentences name fields as they are called here.
+What lies beneath takes plain values, and its sentences are in the words of its own arguments; `name_field` adds the
+field that one was read from.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,11 +10,18 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from mtl import dst, gating, methods
-from mtl.data.load import DataSettings
-from mtl.errors import UserError, closest
+from mtl.data.load import SOURCES, DataSettings
+from mtl.data.pack import CROPS
+from mtl.errors import UserError, check_choice, closest
+from mtl.gradients.levels import LEVELS
+from mtl.models.heads import HEADS
+from mtl.optim import OPTIMIZERS, SCHEDULES
+from mtl.training import sourcing
+from mtl.training.compile import MODES
 from mtl.training.settings import DroppingSettings, ModelSettings, RunSettings, StudySettings, TrainSettings
-from mtl.training.sourcing import Sourcing
 
+# Where an argument of the library may come from; the first that has its name.
+SECTIONS = ("data", "model", "train", "dst", "gradients", "methods")
 METHODS = ("joint", "single_task", *methods.METHODS, *gating.DROPPING)
 
 
@@ -27,7 +34,7 @@ def read_run(config: ConfigDict) -> RunSettings:
     _check(config)
     balances = config.method in methods.METHODS  # dropping schemes and single-task networks sum the losses
     added = config.dst.enabled and config.method not in gating.DROPPING
-    return RunSettings(
+    settings = RunSettings(
         name=config.variant or (f"dst_{config.method}" if added else config.method),
         seed=config.seed,
         method=config.method,
@@ -37,9 +44,12 @@ def read_run(config: ConfigDict) -> RunSettings:
         model=ModelSettings(**{**config.model, "taps": split_names(config.model.taps)}),
         train=TrainSettings(**config.train),
         dropping=_read_dropping(config),
-        sourcing=Sourcing(**config.gradients),
+        sourcing=sourcing.Sourcing(**config.gradients),
         raw=config.to_dict(),
     )
+    method = methods.make_method(settings.balancing, settings.options)
+    sourcing.check(settings.sourcing, method, settings.dropping.scheme is not None and settings.dropping.per_step)
+    return settings
 
 
 def read_study(config: ConfigDict) -> StudySettings:
@@ -66,11 +76,9 @@ def read_data(data: ConfigDict) -> DataSettings:
     Raises:
       UserError: for a field that is none of its choices, or CelebA without data.root.
     """
-    _check_choices(
-        ("data.name", data.name, ("faces", "celeba")),
-        ("data.crop", data.crop, ("full", "square")),
-        ("data.on_bad_image", data.on_bad_image, ("fail", "skip")),
-    )
+    check_choice("data.name", data.name, SOURCES)
+    check_choice("data.crop", data.crop, CROPS)
+    check_choice("data.on_bad_image", data.on_bad_image, ("fail", "skip"))
     if data.name == "celeba" and not data.root:
         raise UserError("data.root is not set: give the folder of CelebA's files, --config.data.root=DIR")
     names = {field: split_names(data[field]) for field in ("attributes", "label_fractions")}
@@ -92,6 +100,15 @@ def check_field(config: ConfigDict, path: str) -> None:
             elsewhere = [field for field in _fields(config) if field.split(".")[-1] == name]
             raise UserError(f"--config.{path} is no field: {name!r} is {closest(name, (*elsewhere, *section))}")
         section = section[name]
+
+
+def name_field(error: UserError, config: ConfigDict) -> UserError:
+    """The sentence with the field that its argument was read from, unless it names it already."""
+    fields = _fields(config)
+    for field in (error.argument, *(f"{section}.{error.argument}" for section in SECTIONS)):
+        if field in fields and field not in str(error):
+            return UserError(f"{error} (--config.{field})", field)
+    return error
 
 
 def split_names(values: Iterable[str]) -> tuple[str, ...]:
@@ -170,10 +187,12 @@ def _check_references(config: ConfigDict) -> None:
 def _read_dropping(config: ConfigDict) -> DroppingSettings:
     given = config.dst.weights
     weights = dst.Weights(given.depth, given.count, given.incompleteness, given.stagnancy, given.regularization)
+    weights = gating.single_metric(config.method, weights)
+    dst.check(dst.Static({}, {}, weights, config.dst.beta))
     scheme = config.method if config.method in gating.DROPPING else "dst" if config.dst.enabled else None
     return DroppingSettings(
         scheme=scheme,
-        weights=gating.single_metric(config.method, weights),
+        weights=weights,
         beta=config.dst.beta,
         per_step=config.dst.period == "step",
         running=config.dst.measure == "running",
@@ -187,25 +206,20 @@ def _fields(config: ConfigDict) -> list[str]:
     return [*config, *(f"{name}.{field}" for name, fields in nested.items() for field in fields)]
 
 
-def _check_choices(*fields: tuple[str, str, tuple[str, ...]]) -> None:
-    for name, chosen, choices in fields:
-        if chosen not in choices:
-            raise UserError(f"{name} is {chosen!r}, {closest(chosen, choices)}")
-
-
 def _check(config: ConfigDict) -> None:
-    _check_choices(
+    for name, value, choices in (
         ("method", config.method, METHODS),
-        ("model.head", config.model.head, ("linear", "mlp")),
-        ("train.optimizer", config.train.optimizer, ("adamw", "sgd")),
-        ("train.schedule", config.train.schedule, ("cosine", "constant")),
+        ("model.head", config.model.head, HEADS),
+        ("train.optimizer", config.train.optimizer, OPTIMIZERS),
+        ("train.schedule", config.train.schedule, SCHEDULES),
         ("train.precision", config.train.precision, ("float32", "bfloat16")),
-        ("train.compile", config.train.compile, ("auto", "on", "off")),
+        ("train.compile", config.train.compile, MODES),
         ("dst.measure", config.dst.measure, ("probe", "running")),
         ("dst.period", config.dst.period, ("epoch", "step")),
         ("dst.count", config.dst.count, ("annotated", "positives")),
-        ("gradients.level", config.gradients.level, ("auto", "features", "parameters")),
-    )
+        ("gradients.level", config.gradients.level, LEVELS),
+    ):
+        check_choice(name, value, choices)
     for name, value, least in (
         ("seed", config.seed, 0),
         ("data.image_size", config.data.image_size, 1),

@@ -41,8 +41,8 @@ class Weights(NamedTuple):
 class Static(NamedTuple):
     """What does not change over a run: depth d_t, number of samples c_t, the weights lambda, and beta."""
 
-    depth: PerTask
-    num_samples: PerTask
+    depth: Mapping[str, float]
+    num_samples: Mapping[str, float]
     weights: Weights
     beta: float
 
@@ -85,19 +85,19 @@ def check(static: Static) -> None:
     """
     for name, value in static.weights._asdict().items():
         if not 0.0 <= value <= 1.0:
-            raise UserError(f"dst.weights: lambda_{name} is {value:g}; it must lie in [0, 1]")
+            raise UserError(f"lambda_{name} is {value:g}; it must lie in [0, 1]", "dst.weights")
     total = sum(static.weights)
     if abs(total - 1.0) > 1e-6:
         listed = ", ".join(f"lambda_{name} {value:g}" for name, value in static.weights._asdict().items())
-        raise UserError(f"dst.weights must sum to 1, but sum to {total:g} ({listed})")
+        raise UserError(f"the weights must sum to 1, but sum to {total:g} ({listed})", "dst.weights")
     if not 0.0 <= static.beta <= 1.0:
-        raise UserError(f"dst.beta is {static.beta:g}; it must lie in [0, 1]")
+        raise UserError(f"beta is {static.beta:g}; it must lie in [0, 1]", "beta")
     for task, num_samples in static.num_samples.items():
         if num_samples <= 0:
-            raise UserError(f"{task} has no training label that counts for dst.count; leave it out of data.attributes")
+            raise UserError(f"{task} has no training sample that counts: leave the task out")
 
 
-def relative_to_largest(values: PerTask) -> PerTask:
+def relative_to_largest(values: Mapping[str, float]) -> PerTask:
     """Network depth and sample count: P_t = x_t / max_t x_t.
 
     Args:
@@ -200,7 +200,7 @@ def _check_losses(losses: PerTask, epoch: int) -> None:
             raise UserError(
                 f"the loss of {task} before epoch {epoch} is {loss:g}, and DST divides by losses, which must be "
                 "positive and finite: leave the task out, or shift its loss, where it is 0 or below; "
-                "lower train.learning_rate where it is not finite"
+                "lower the learning rate where it is not finite"
             )
 
 

@@ -4,12 +4,36 @@ import difflib
 from collections.abc import Iterable
 
 
-class UserError(Exception):
-    """A mistake in the command, the configuration or the data, said in one sentence.
+class UserError(ValueError):
+    """A mistake in what a function was given or in the data, said in one sentence: what is wrong, where, what to do.
 
-    The sentence says what is wrong, where, and what to do. `mtl.cli` prints it and exits with code 2, without a
-    traceback. Broken invariants of our own code are `assert`s instead.
+    The library's sentences know nothing of the command. `mtl.cli` adds the field that `argument` was read from, prints
+    them and exits with code 2, without a traceback. Broken invariants of our own code are `assert`s instead.
+
+    Args:
+      sentence: in the words of the function's own arguments.
+      argument: name of what was given wrongly, where the configuration has a field of that name.
     """
+
+    def __init__(self, sentence: str, argument: str | None = None) -> None:
+        super().__init__(sentence)
+        self.argument = argument
+
+
+def check_choice(argument: str, value: object, choices: Iterable[str]) -> None:
+    """Refuses what is none of the choices.
+
+    Raises:
+      UserError: with the value, those closest to it and all there are.
+
+    Example:
+      >>> check_choice("optimizer", "adam", ("adamw", "sgd"))
+      Traceback (most recent call last):
+      mtl.errors.UserError: optimizer is 'adam', closest to adamw; choose one of adamw, sgd
+    """
+    choices = tuple(choices)
+    if value not in choices:
+        raise UserError(f"{argument} is {value!r}, {closest(value, choices)}", argument)
 
 
 def closest(name: object, names: Iterable[str]) -> str:

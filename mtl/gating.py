@@ -147,6 +147,6 @@ def read_control(dst_run: Path, num_epochs: int) -> list[float]:
     if len(lines) < num_epochs:
         raise UserError(
             f"random_drop repeats the drop rates of the DST run in {dst_run}, which has {len(lines)} of {num_epochs} "
-            "epochs; put dst before random_drop in study.methods, or train it first"
+            "epochs: train dst before random_drop, with the same seed and for as long"
         )
     return [dst.mean(line["P"]) for line in lines[:num_epochs]]

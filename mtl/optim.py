@@ -12,10 +12,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mtl.errors import UserError
+from mtl.errors import check_choice
 
 Tensors = dict[str, Tensor]
 Schedule = Callable[[Tensor], Tensor]
+OPTIMIZERS, SCHEDULES = ("adamw", "sgd"), ("cosine", "constant")
 
 
 class OptimizerState(NamedTuple):
@@ -181,11 +182,8 @@ def make_optimizer(name: str, momentum: float, weight_decay: float) -> Optimizer
       >>> list(make_optimizer("adamw", 0.9, 0.01).init({"w": torch.zeros(2)}).moments)
       ['first', 'second']
     """
-    if name == "adamw":
-        return adamw(weight_decay=weight_decay)
-    if name == "sgd":
-        return sgd(momentum=momentum, weight_decay=weight_decay)
-    raise UserError(f"train.optimizer is {name!r}; choose adamw or sgd")
+    check_choice("optimizer", name, OPTIMIZERS)
+    return adamw(weight_decay=weight_decay) if name == "adamw" else sgd(momentum=momentum, weight_decay=weight_decay)
 
 
 def make_schedule(name: str, peak: float, num_steps: int, num_warmup_steps: int) -> Schedule:
@@ -205,8 +203,7 @@ def make_schedule(name: str, peak: float, num_steps: int, num_warmup_steps: int)
       >>> [round(float(schedule(torch.tensor(step))), 3) for step in (0, 1, 6, 10)]
       [0.05, 0.1, 0.05, 0.0]
     """
-    if name not in ("cosine", "constant"):
-        raise UserError(f"train.schedule is {name!r}; choose cosine or constant")
+    check_choice("schedule", name, SCHEDULES)
 
     def schedule(step: Tensor) -> Tensor:
         position = step.to(torch.float32)

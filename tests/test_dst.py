@@ -136,8 +136,8 @@ def test_equal_tasks_are_never_dropped_by_incompleteness() -> None:
     [
         (STATIC._replace(weights=dst.Weights(0.2, 0.2, 0.2, 0.2, 0.1)), "must sum to 1, but sum to 0.9"),
         (STATIC._replace(weights=dst.Weights(1.2, -0.2, 0, 0, 0)), "must lie in"),
-        (STATIC._replace(beta=1.5), "dst.beta is 1.5"),
-        (STATIC._replace(num_samples=per_task(1, 0, 1)), "y has no training label"),
+        (STATIC._replace(beta=1.5), "^beta is 1.5"),
+        (STATIC._replace(num_samples=per_task(1, 0, 1)), "y has no training sample"),
     ],
 )
 def test_refuses_what_the_algorithm_does_not_allow(static: dst.Static, message: str) -> None:

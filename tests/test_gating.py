@@ -69,5 +69,5 @@ def test_control_repeats_the_mean_of_the_dst_run(tmp_path: Path) -> None:
     assert (first.line["P"], second.line["P"]) == ({"a": 0.75, "b": 0.75}, {"a": control[1], "b": control[1]})
     with pytest.raises(UserError, match="has 2 of 3 epochs"):
         gating.read_control(tmp_path, 3)
-    with pytest.raises(UserError, match="train it first"):
+    with pytest.raises(UserError, match="train dst before random_drop"):
         gating.read_control(tmp_path / "nowhere", 1)

@@ -118,7 +118,8 @@ def test_a_backbone_that_there_is_not_is_said_before_images_are_opened(
 ) -> None:
     study = small_study(tmp_path)
     assert main(["mtl", *study, "--job=train", "--config.model.backbone=resnet81"]) == 2
-    assert "model.backbone is 'resnet81'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("mtl: backbone is 'resnet81'") and said.endswith("(--config.model.backbone)\n")
     assert not (tmp_path / "cache").exists()
     assert not (tmp_path / "out").exists()
 

@@ -60,7 +60,7 @@ def test_control_comes_after_dst() -> None:
 
 def test_control_alone_says_what_it_needs(small: ConfigDict, tmp_path: Path) -> None:
     small.study.methods = ("random_drop",)
-    with pytest.raises(UserError, match="put dst before random_drop"):
+    with pytest.raises(UserError, match="train dst before random_drop"):
         study(small, tmp_path)
     small.study.methods = ()
     with pytest.raises(UserError, match="at least one method"):

@@ -44,7 +44,8 @@ def num_train_batches(num_rows: int, batch_size: int) -> int:
     if num_rows < batch_size:
         raise UserError(
             f"{num_rows} training images do not fill one batch of {batch_size}: "
-            f"choose a train.batch_size of at most {num_rows}."
+            f"choose a batch_size of at most {num_rows}",
+            "batch_size",
         )
     return num_rows // batch_size
 

@@ -45,7 +45,7 @@ def read_table(root: Path) -> Table:
       UserError: if a file or an image is missing, or a file is not what it should be.
     """
     if not root.is_dir():
-        raise UserError(f"{root} is not a folder: set data.root to the folder that has CelebA's files.")
+        raise UserError(f"{root} is not a folder: set root to the folder that has CelebA's files", "root")
     folder = next((place for place in (root, root / "celeba") if _find_list(place, "list_attr_celeba")), root)
     ids, labels, mask, attributes = _read_attributes(_require_list(folder, "list_attr_celeba"))
     split = _read_split(_require_list(folder, "list_eval_partition"), ids)
@@ -64,12 +64,12 @@ def select_attributes(table: Table, names: Sequence[str] | Literal["all"]) -> Ta
         return table
     names = (names,) if isinstance(names, str) else tuple(names)
     if not names:
-        raise UserError('data.attributes is empty: name at least one attribute, or set it to "all".')
-    _refuse_twice(names, "data.attributes")
+        raise UserError("there is no attribute: name at least one, or all", "attributes")
+    _refuse_twice(names, "attributes", "attributes")
     for name in names:
         if name not in table.attributes:
             near = closest_of_many(name, table.attributes)
-            raise UserError(f"there is no attribute {name!r}: did you mean {' or '.join(near)}?")
+            raise UserError(f"there is no attribute {name!r}: did you mean {' or '.join(near)}?", "attributes")
     columns = [table.attributes.index(name) for name in names]
     return table._replace(labels=table.labels[:, columns], mask=table.mask[:, columns], attributes=names)
 
@@ -85,10 +85,10 @@ def take_rows(table: Table, rows: np.ndarray) -> Table:
     )
 
 
-def _refuse_twice(names: Sequence[str], where: str) -> None:
+def _refuse_twice(names: Sequence[str], where: str, argument: str | None = None) -> None:
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
-        raise UserError(f"{where} has {name} {count} times: name it once.")
+        raise UserError(f"{where} has {name} {count} times: name it once", argument)
 
 
 def _find_list(folder: Path, name: str) -> Path | None:
@@ -100,7 +100,8 @@ def _require_list(folder: Path, name: str) -> Path:
     if path is None:
         raise UserError(
             f"neither {name}.txt nor {name}.csv is in {folder} or its sub-folder celeba: "
-            "set data.root to the folder that has CelebA's files."
+            "set root to the folder that has CelebA's files",
+            "root",
         )
     return path
 

@@ -39,7 +39,10 @@ def _parse(entry: str, tasks: tuple[str, ...]) -> tuple[str, float]:
     except ValueError:
         share = 0.0
     if not 0.0 < share <= 1.0:
-        raise UserError(f"data.label_fractions has {entry!r}; write task=share with a share in (0, 1], as in Male=0.25")
+        raise UserError(
+            f"label_fractions has {entry!r}; write task=share with a share in (0, 1], as in Male=0.25",
+            "label_fractions",
+        )
     if task not in tasks:
-        raise UserError(f"data.label_fractions names {task!r}, which is not in data.attributes")
+        raise UserError(f"label_fractions names {task!r}, which is none of the tasks", "label_fractions")
     return task, share

@@ -10,6 +10,8 @@ from mtl.data.pack import Pack, open_pack
 from mtl.errors import UserError
 from mtl.record import locks
 
+SOURCES = ("faces", "celeba")
+
 
 class DataSettings(NamedTuple):
     """What data, and how it is prepared: `config.data`, see configs/default.py."""
@@ -39,9 +41,9 @@ def load_table(data: DataSettings) -> Table:
     if data.name == "celeba":
         return read_table(data.root)
     if data.num_faces < 10:
-        raise UserError(f"data.num_faces is {data.num_faces}; draw at least 10, so that every split has some")
+        raise UserError(f"num_faces is {data.num_faces}; draw at least 10, so that every split has some", "num_faces")
     if not 0.0 <= data.label_noise <= 1.0:
-        raise UserError(f"data.label_noise is {data.label_noise:g}; it must lie in [0, 1]")
+        raise UserError(f"label_noise is {data.label_noise:g}; it must lie in [0, 1]", "label_noise")
     # A folder for each set of faces, so that other settings never meet old files.
     folder = data.root / f"v{VERSION}_{data.num_faces}_seed{data.faces_seed}_noise{data.label_noise:g}"
     if not folder.exists():

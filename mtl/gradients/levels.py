@@ -1,10 +1,12 @@
 """At which level a method looks at gradients, and the source that shows it them there."""
 
-from mtl.errors import UserError
+from mtl.errors import UserError, check_choice
 from mtl.gradients import sources
 from mtl.gradients.sources import Source
 from mtl.methods.base import AnyMethod
 from mtl.models.model import Model
+
+LEVELS = ("auto", "features", "parameters")
 
 
 def find_level(wanted: str, method: AnyMethod) -> str:
@@ -21,12 +23,12 @@ def find_level(wanted: str, method: AnyMethod) -> str:
       >>> find_level("auto", upgrad())
       'features'
     """
-    if wanted not in ("auto", "features", "parameters"):
-        raise UserError(f"gradients.level is {wanted!r}; choose auto, features or parameters")
+    check_choice("level", wanted, LEVELS)
     if wanted == "features" and not method.at_features:
         raise UserError(
-            "this method keeps gradients from step to step, and at the features each step has other images: "
-            "set gradients.level to parameters or auto"
+            "this method keeps gradients from step to step, and at the features each step has other examples: "
+            "choose the level parameters or auto",
+            "level",
         )
     return "features" if method.at_features and wanted != "parameters" else "parameters"
 

@@ -32,7 +32,8 @@ def constant(weights: tuple[float, ...] = ()) -> Method[Tensor]:
     def init(num_tasks: int, device: torch.device) -> Tensor:
         if weights and len(weights) != num_tasks:
             raise UserError(
-                f"methods.constant.weights has {len(weights)} numbers; give one for each of the {num_tasks} tasks"
+                f"constant.weights has {len(weights)} numbers; give one for each of the {num_tasks} tasks",
+                "constant.weights",
             )
         return torch.tensor(weights or num_tasks * (1.0,), dtype=torch.float32, device=device)
 

@@ -52,7 +52,9 @@ def cr_mogm(inner: Callable[[], Method[Any]] = mgda, alpha: float = 0.9) -> Meth
     alpha = check_number("cr_mogm.alpha", alpha, "[0, 1]")
     smoothed = inner()
     if "gradients" in smoothed.looks_at:
-        raise UserError("methods.cr_mogm.inner looks at the gradients themselves; choose a method that does not")
+        raise UserError(
+            "cr_mogm.inner looks at the gradients themselves; choose a method that does not", "cr_mogm.inner"
+        )
 
     def init(num_tasks: int, device: torch.device) -> CrMogmState:
         seen_K = torch.zeros(num_tasks, dtype=torch.bool, device=device)

@@ -8,9 +8,9 @@ TorchJD: Random
 import torch
 from torch import Tensor
 
+from mtl.errors import check_choice
 from mtl.methods.base import Method, Observation, no_state
 from mtl.methods.shared import masked
-from mtl.methods.shared.options import check_choice
 
 
 def random_weighting(distribution: str = "normal") -> Method[tuple[()]]:

@@ -55,8 +55,9 @@ def architecture(name: str, image_size: int = IMAGE_SIZE) -> Architecture:
     if name not in known:
         near = closest_of_many(name.lower(), known, number=4)
         raise UserError(
-            f"model.backbone is {name!r}, which is no classification network of torchvision; "
-            f"the closest names are {', '.join(near)}"
+            f"backbone is {name!r}, which is no classification network of torchvision; "
+            f"the closest names are {', '.join(near)}",
+            "backbone",
         )
     return Architecture(_builder(name, image_size), _stages(name))
 

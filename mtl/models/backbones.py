@@ -77,11 +77,11 @@ def make_backbone(
     arch = architecture(name, image_size)
     unknown = [tap for tap in taps if tap not in arch.stages]
     if unknown:
-        raise UserError(f"model.taps names {unknown[0]!r}; {name} can be tapped at {', '.join(arch.stages)}")
+        raise UserError(f"taps names {unknown[0]!r}; {name} can be tapped at {', '.join(arch.stages)}", "taps")
     if not width > 0.0:
-        raise UserError(f"model.width is {width}; it must be above 0")
+        raise UserError(f"width is {width}; it must be above 0", "width")
     if weights and width != 1.0:
-        raise UserError(f"model.weights is {weights!r}, which fits no slim network: leave model.width at 1")
+        raise UserError(f"weights is {weights!r}, which fits no slim network: leave width at 1", "weights")
     nodes = {tap: arch.stages[tap].node for tap in taps}
     layouts = {tap: arch.stages[tap].layout for tap in taps}
     images_BCHW = torch.empty(2, 3, image_size, image_size, device="meta")
@@ -90,9 +90,12 @@ def make_backbone(
             torch.manual_seed(seed)
             trunk = _cut(load(arch.build, name, weights), nodes) if width == 1.0 else _slim(arch, name, nodes, width)
         return _make_stateless(trunk, taps, layouts, images_BCHW, seed)
+    except UserError:
+        raise
     except (RuntimeError, AssertionError, ValueError) as error:
         raise UserError(
-            f"data.image_size is {image_size}, and {name} cannot take such images ({first_line(error)}); choose another"
+            f"image_size is {image_size}, and {name} cannot take such images ({first_line(error)}); choose another",
+            "image_size",
         ) from error
 
 
@@ -142,7 +145,7 @@ def _slim(arch: Architecture, name: str, nodes: Mapping[str, str], width: float)
         copy.deepcopy(trunk).to("meta")(torch.empty(2, 3, IMAGE_SIZE, IMAGE_SIZE, device="meta"))
     except (RuntimeError, ValueError) as error:
         raise UserError(
-            f"model.width is {width}, and {name} cannot be scaled so ({first_line(error)}): leave it at 1"
+            f"width is {width}, and {name} cannot be scaled so ({first_line(error)}): leave it at 1", "width"
         ) from error
     return trunk
 

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
-from mtl.errors import UserError
+from mtl.errors import UserError, check_choice
 from mtl.losses import ExampleLoss, Task
 
 HeadParams = dict[str, dict[str, Tensor]]  # group -> name -> [G, ...]
+
+HEADS = ("linear", "mlp")
 
 
 class Head(NamedTuple):
@@ -55,8 +57,7 @@ def make_head(kind: str, hidden: int) -> Head:
       >>> {name: value.shape[0] for name, value in head.init(8, 1, 3, 0).items()}  # three heads, stacked
       {'0.weight': 3, '0.bias': 3, '2.weight': 3, '2.bias': 3}
     """
-    if kind not in ("linear", "mlp"):
-        raise UserError(f"model.head is {kind!r}; choose linear or mlp")
+    check_choice("head", kind, HEADS)
 
     def build(width: int, num_outputs: int) -> nn.Module:
         if kind == "linear":
@@ -115,8 +116,8 @@ def parse_taps(entries: Sequence[str], tasks: Sequence[str], deepest: str) -> di
     for entry in entries:
         task, separator, stage = entry.partition("=")
         if not separator:
-            raise UserError(f"model.taps has {entry!r}; write task=stage, as in Smiling={deepest}")
+            raise UserError(f"taps has {entry!r}; write task=stage, as in Smiling={deepest}", "taps")
         if task not in taps:
-            raise UserError(f"model.taps names {task!r}, which is not in data.attributes")
+            raise UserError(f"taps names {task!r}, which is none of the tasks", "taps")
         taps[task] = stage
     return taps

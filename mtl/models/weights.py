@@ -47,14 +47,10 @@ def load(build: Build, name: str, weights: str) -> nn.Module:
             values[re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.(?=[12]\.)", r"\1", key)] = values.pop(key)
         missing, unexpected = module.load_state_dict(values, strict=False)
     except Exception as error:  # torch.load and load_state_dict raise a dozen types for a bad file
-        raise UserError(
-            f"model.weights: {weights} holds no state dict that fits {name} ({first_line(error)})"
-        ) from error
+        raise UserError(f"{weights} holds no state dict that fits {name} ({first_line(error)})", "weights") from error
     lost = [key for key in [*missing, *unexpected] if key.split(".")[0] not in HEADS]
     if lost:
-        raise UserError(
-            f"model.weights: {weights} does not fit {name}: {len(lost)} tensors differ, the first is {lost[0]}"
-        )
+        raise UserError(f"{weights} does not fit {name}: {len(lost)} tensors differ, the first is {lost[0]}", "weights")
     return module
 
 
@@ -67,17 +63,18 @@ def _load_torchvision(build: Build, name: str, weights: str) -> nn.Module:
     known = [entry.name for entry in torchvision.models.get_model_weights(name)]
     if weights not in known:
         raise UserError(
-            f"model.weights is {weights!r}: no such file, and torchvision has {', '.join(known)} for {name}"
+            f"weights is {weights!r}: no such file, and torchvision has {', '.join(known)} for {name}", "weights"
         )
     try:
         return _quietly(build, weights=weights)
     except OSError as error:  # URLError is one
         raise UserError(
-            f"model.weights: torchvision could not download {weights} for {name} ({first_line(error)}); "
-            "download the file elsewhere and give its path"
+            f"torchvision could not download {weights} for {name} ({first_line(error)}); "
+            "download the file elsewhere and give its path",
+            "weights",
         ) from error
     except ValueError as error:  # of networks that are built for a size of images
-        raise UserError(f"model.weights: {weights} of {name} is for other images ({first_line(error)})") from error
+        raise UserError(f"{weights} of {name} is for other images ({first_line(error)})", "weights") from error
 
 
 def _quietly(build: Build, **arguments: Any) -> nn.Module:

@@ -42,7 +42,7 @@ def read_study(workdir: Path) -> StudyRecord:
       UserError: if there is no finished study in `workdir`, or a file of it is damaged.
     """
     if not (workdir / RESULTS).is_file():
-        raise UserError(f"{workdir} holds no finished study (no {RESULTS}): run --job=study with this --workdir first")
+        raise UserError(f"{workdir} holds no finished study (no {RESULTS}): run the job study with this workdir first")
     config, results = (read_json(workdir / name) for name in (CONFIG, RESULTS))
     runs = {
         method: {seed: read_run(run_folder(workdir, method, seed)) for seed in seeds}

@@ -23,7 +23,7 @@ def find_runs(workdir: Path) -> Folders:
         results = read_json(path)
         folders.setdefault(results["method"], {})[results["seed"]] = path.parent
     if not folders:
-        raise UserError(f"{workdir} holds no finished run: run --job=study with this --workdir first")
+        raise UserError(f"{workdir} holds no finished run: run the job study with this workdir first")
     _check_same_settings(folders)
     order = sorted(folders, key=lambda name: _place(name, next(iter(folders[name].values()))))
     return {name: dict(sorted(folders[name].items())) for name in order}

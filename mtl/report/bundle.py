@@ -24,9 +24,7 @@ def bundle(workdir: Path, path: Path) -> str:
     """
     missing = [name for name in OF_STUDY if not (workdir / name).is_file()]
     if missing:
-        raise UserError(
-            f"{workdir} has no {missing[0]}: run --job=study and then --job=report with this --workdir first"
-        )
+        raise UserError(f"{workdir} has no {missing[0]}: run the jobs study and then report with this workdir first")
     files = {f"study/{name}": workdir / name for name in OF_STUDY}
     for name in OF_RUNS:
         files |= {f"study/{file.relative_to(workdir)}": file for file in find_files(workdir, name)}

@@ -1,7 +1,8 @@
 """Checkpoints: written atomically, the newest valid one is read back.
 
-A checkpoint is a plain dictionary of tensors, named by their place in the tree, and one of JSON-able values. It is
-written to a temporary file, synced and renamed, so a run that is killed leaves the old one or the new one, never half.
+A checkpoint is a plain dictionary of tensors, named by their place in the tree, one of JSON-able values, and the number
+of its format. It is written to a temporary file, synced and renamed, so a run that is killed leaves the old one or the
+new one, never half.
 """
 
 import json
@@ -12,9 +13,11 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch.utils._pytree import keystr, tree_flatten_with_path, tree_unflatten
 
+from mtl.errors import UserError
 from mtl.record import files
 
 Tree = TypeVar("Tree")
+FORMAT = 1  # goes up when what is saved, or what it means, changes; before there were formats, files had no number
 KEPT = 2  # the newest, and one to fall back on
 
 
@@ -43,10 +46,15 @@ def load_newest(folder: Path, template: Tree) -> Checkpoint | None:
     Args:
       folder: where `save` wrote.
       template: a tree of the same structure, on the device that the tensors shall go to.
+
+    Raises:
+      UserError: as `load_file`: a checkpoint that is whole, but another, is not passed over.
     """
     for path in _files(folder):
         try:
             return load_file(path, template)
+        except UserError:
+            raise
         except Exception as error:  # a damaged file raises whatever its damage meets first
             print(f"warning: {path} cannot be read ({type(error).__name__}); trying the one before", file=sys.stderr)
     return None
@@ -56,16 +64,32 @@ def save_file(path: Path, tree: Any, progress: dict[str, Any]) -> None:
     """Writes one checkpoint atomically."""
     tensors = {keystr(place): tensor for place, tensor in tree_flatten_with_path(tree)[0]}
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"tensors": tensors, "progress": json.dumps(progress)}
+    content = {"format": FORMAT, "tensors": tensors, "progress": json.dumps(progress)}
     files.write_atomically(path, lambda file: torch.save(content, file))
 
 
 def load_file(path: Path, template: Tree) -> Checkpoint:
-    """Reads one checkpoint into the structure, and onto the device, of `template`."""
-    places, spec = tree_flatten_with_path(template)
+    """Reads one checkpoint into the structure, and onto the device, of `template`.
+
+    Raises:
+      UserError: if another version of mtl wrote it, or it holds other tensors than the template.
+    """
     content = torch.load(path, map_location="cpu", weights_only=True)
-    leaves = [content["tensors"][keystr(place)].to(like.device) for place, like in places]
-    assert len(leaves) == len(content["tensors"]), f"{path} holds other tensors than this run has"
+    places, spec = tree_flatten_with_path(template)
+    names = [keystr(place) for place, _ in places]
+    found = content.get("format") if isinstance(content, dict) else None
+    again = f"or remove the checkpoints in {path.parent} and train from the start"
+    if found != FORMAT:
+        raise UserError(
+            f"{path} was written by another version of mtl (its format is {found}, this one's {FORMAT}): "
+            f"go on with that version, {again}"
+        )
+    if other := sorted({*names} ^ content["tensors"].keys()):
+        raise UserError(
+            f"{path} holds other tensors than are asked for (the first is {other[0]}): "
+            f"read it with the network, optimizer and method that it was written with, {again}"
+        )
+    leaves = [content["tensors"][name].to(like.device) for name, (_, like) in zip(names, places, strict=True)]
     return Checkpoint(tree_unflatten(leaves, spec), json.loads(content["progress"]))
 
 

@@ -6,10 +6,11 @@ from typing import ParamSpec, TypeVar
 
 import torch
 
-from mtl.errors import UserError
+from mtl.errors import check_choice
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+MODES = ("auto", "on", "off")
 # The steps of a study have one code object, and torch stops after 8 compilations of one unless they are isolated.
 ISOLATED = {"isolate_recompiles": True} if "isolate_recompiles" in inspect.signature(torch.compile).parameters else {}
 
@@ -30,8 +31,7 @@ def maybe_compile(
       device: where it will run.
       backend: of torch.compile.
     """
-    if mode not in ("auto", "on", "off"):
-        raise UserError(f"train.compile is {mode!r}; choose auto, on or off")
+    check_choice("mode", mode, MODES)
     if mode == "off" or (mode == "auto" and device.type != "cuda"):
         return function
     return torch.compile(function, fullgraph=True, dynamic=False, backend=backend, **ISOLATED)  # type: ignore[call-overload]

@@ -25,7 +25,7 @@ def check_same_run(settings: RunSettings, folder: Path) -> None:
         name = changed[0]
         raise UserError(
             f"{folder} holds a run with {name} = {before.get(name)!r}, not {now.get(name)!r}: "
-            "choose another --workdir, or delete that folder"
+            "choose another workdir, or delete that folder"
         )
 
 
@@ -44,5 +44,5 @@ def check_same_data(settings: RunSettings, now: Fingerprint, workdir: Path) -> N
             if differing := differences(described["fingerprint"], now, fields):
                 raise UserError(
                     f"{path.parent} was begun on other data than is there now, what differs being "
-                    f"{' and '.join(differing)}: put the data back as it was, or choose another --workdir"
+                    f"{' and '.join(differing)}: put the data back as it was, or choose another workdir"
                 )

@@ -173,7 +173,9 @@ def plan(run: Run, state: TrainState, at: Progress) -> Progress:
     measured = at.last_losses if running and at.last_losses is not None else probe(run, state)
     losses = {task: loss for task, loss in measured.items() if loss is not None}
     for task in measured.keys() - losses.keys():
-        raise UserError(f"no image that DST measured its losses on has a label for {task}: raise dst.probe_images")
+        raise UserError(
+            f"no image that DST measured its losses on has a label for {task}: raise probe_images", "probe_images"
+        )
     schedule = None if at.schedule is None else dst.State(*at.schedule)
     schedule, decided = gating.plan_epoch(run.dropping, schedule, losses)
     files.append_line(run.folder / DST, decided.line)

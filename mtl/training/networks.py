@@ -53,7 +53,7 @@ def lay_out(trunk: Tensors, device: torch.device, precision: str) -> Tensors:
 
 
 def find_device(name: str) -> torch.device:
-    """The device of `train.device`; "auto" is CUDA where there is one.
+    """The device of that name; "auto" is CUDA where there is one.
 
     Raises:
       UserError: for a name that torch does not know, or a device that is not there.
@@ -63,4 +63,4 @@ def find_device(name: str) -> torch.device:
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"train.device is {name!r}, which torch cannot use here; try auto or cpu") from error
+        raise UserError(f"device is {name!r}, which torch cannot use here; try auto or cpu", "device") from error

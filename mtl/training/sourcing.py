@@ -45,15 +45,16 @@ def check(sourcing: Sourcing, method: AnyMethod, gates_per_step: bool) -> None:
     if find_level(level, method) == "features":
         return
     if every < 1:
-        raise UserError(f"gradients.every is {every}; give a number of steps from 1 up")
+        raise UserError(f"every is {every}; give a number of steps from 1 up", "every")
     if not 0.0 < fraction <= 1.0:
-        raise UserError(f"gradients.fraction is {fraction}; give a share of the batch above 0, at most 1")
+        raise UserError(f"fraction is {fraction}; give a share of the batch above 0, at most 1", "fraction")
     if "gradients" in method.looks_at and (every > 1 or fraction < 1.0):
         raise UserError(
-            "this method changes the gradients themselves: leave gradients.every and gradients.fraction at 1"
+            "this method changes the gradients themselves: leave every and fraction at 1",
+            "every" if every > 1 else "fraction",
         )
     if gates_per_step and every > 1:
-        raise UserError("gates that are drawn per step open tasks that were not looked at: leave gradients.every at 1")
+        raise UserError("gates that are drawn per step open tasks that were not looked at: leave every at 1", "every")
 
 
 def make_sourced_step(
@@ -83,8 +84,9 @@ def make_sourced_step(
     num_examples = round(sourcing.fraction * inputs_shape[0])
     if num_examples < 2:
         raise UserError(
-            f"gradients.fraction is {sourcing.fraction}, which leaves {num_examples} of {inputs_shape[0]} images; "
-            "give one that leaves at least 2, or BatchNorm has nothing to average"
+            f"fraction is {sourcing.fraction}, which leaves {num_examples} of {inputs_shape[0]} images; "
+            "give one that leaves at least 2, or BatchNorm has nothing to average",
+            "fraction",
         )
 
     @cache

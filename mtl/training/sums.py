@@ -62,5 +62,6 @@ def check_finite(sums: Sums) -> None:
     step = int(sums.bad_step)
     if step >= 0:
         raise UserError(
-            f"the loss of step {step} is not finite: lower train.learning_rate and start in a new --workdir"
+            f"the loss of step {step} is not finite: lower the learning rate and start in a new workdir",
+            "learning_rate",
         )

@@ -138,7 +138,7 @@ ATTRIBUTES, PARTITION, IDENTITY = "list_attr_celeba.txt", "list_eval_partition.t
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (remove(ATTRIBUTES), r"neither list_attr_celeba.txt nor list_attr_celeba.csv is in .* set data.root"),
+        (remove(ATTRIBUTES), r"neither list_attr_celeba.txt nor list_attr_celeba.csv is in .* set root"),
         (remove(PARTITION), r"neither list_eval_partition.txt nor list_eval_partition.csv is in"),
         (
             put(ATTRIBUTES, "\n<!DOCTYPE html><html>Quota exceeded</html>"),
@@ -257,7 +257,7 @@ def test_refuses_a_bad_value_in_a_csv_partition(tmp_path: Path) -> None:
 
 
 def test_refuses_a_missing_root(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"nowhere is not a folder: set data.root"):
+    with pytest.raises(UserError, match=r"nowhere is not a folder: set root"):
         read_table(tmp_path / "nowhere")
 
 
@@ -301,8 +301,8 @@ def test_selects_attributes_in_the_order_asked_for(root: Path) -> None:
     [
         (("Bald", "Smilling"), r"no attribute 'Smilling': did you mean Smiling or"),
         (("yuong",), r"no attribute 'yuong': did you mean Young or"),
-        (("Bald", "Male", "Bald"), r"data.attributes has Bald 2 times"),
-        ((), r"data.attributes is empty"),
+        (("Bald", "Male", "Bald"), r"attributes has Bald 2 times"),
+        ((), r"there is no attribute: name"),
     ],
 )
 def test_refuses_attributes_that_it_cannot_select(root: Path, names: tuple[str, ...], message: str) -> None:

@@ -31,5 +31,5 @@ def test_an_entry_of_another_form(tmp_path: Path, entry: str) -> None:
 
 
 def test_a_task_that_is_not_trained(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="names 'd', which is not in"):
+    with pytest.raises(UserError, match="names 'd', which is none of the tasks"):
         hide_labels(read_table(write_celeba(tmp_path)), ("d=0.5",))

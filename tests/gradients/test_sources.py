@@ -258,7 +258,7 @@ def test_every_few_steps() -> None:
 @pytest.mark.parametrize(
     ("fields", "on_gradients", "per_step", "words"),
     [
-        ({"level": "here"}, False, False, "choose auto, features or parameters"),
+        ({"level": "here"}, False, False, "^level is 'here', .*choose one of auto, features, parameters"),
         ({"level": "features"}, True, False, "keeps gradients from step to step"),
         ({"level": "parameters", "every": 0}, False, False, "from 1 up"),
         ({"level": "parameters", "fraction": 0.0}, False, False, "above 0"),

@@ -236,7 +236,7 @@ def test_trimmed_mean_trims_every_coordinate_for_itself() -> None:
 
 
 def test_trimmed_mean_refuses_a_negative_number() -> None:
-    with pytest.raises(UserError, match=r"methods.trimmed_mean.num_trimmed is -1; choose a whole number in \[0, inf\)"):
+    with pytest.raises(UserError, match=r"trimmed_mean.num_trimmed is -1; choose a whole number in \[0, inf\)"):
         trimmed_mean(-1)
 
 

@@ -61,9 +61,9 @@ def test_depthwise_stays_depthwise_and_biases_are_zero() -> None:
 
 
 def test_what_cannot_be_scaled_is_refused() -> None:
-    with pytest.raises(UserError, match=r"model\.width is 0\.5, and swin_t cannot be scaled so .*weights that are not"):
+    with pytest.raises(UserError, match=r"^width is 0\.5, and swin_t cannot be scaled so .*weights that are not"):
         make_backbone("swin_t", ("features.7",), "", 0, 0.5)
-    with pytest.raises(UserError, match=r"model\.width is 0\.3, and squeezenet1_1 cannot be scaled so"):
+    with pytest.raises(UserError, match=r"^width is 0\.3, and squeezenet1_1 cannot be scaled so"):
         make_backbone("squeezenet1_1", ("features.12",), "", 0, 0.3)  # 58 twice are not 115
     with pytest.raises(UserError, match="fits no slim network"):
         make_backbone("resnet18", ("layer4",), "IMAGENET1K_V1", 0, 0.5)

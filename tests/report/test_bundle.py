@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_holds_what_one_hands_on(tmp_path: Path) -> None:
     workdir = write_study(tmp_path / "study", ("joint", "dst"), num_seeds=1, num_epochs=1)
-    with pytest.raises(UserError, match=r"has no report.pdf: run --job=study and then --job=report"):
+    with pytest.raises(UserError, match=r"has no report.pdf: run the jobs study and then report"):
         bundle(workdir, tmp_path / "all.zip")
     for name in ("report.pdf", "demo.mp4"):
         (workdir / name).write_bytes(name.encode())

@@ -337,7 +337,7 @@ def test_another_configuration_is_refused(config: ConfigDict, tmp_path: Path) ->
     config.train.log_every, config.study.seeds = 5, (0, 1)  # these change no number of the run
     fit(config, tmp_path)
     config.train.learning_rate = 0.5
-    with pytest.raises(UserError, match=r"train.learning_rate = 0.03, not 0.5: choose another --workdir"):
+    with pytest.raises(UserError, match=r"train.learning_rate = 0.03, not 0.5: choose another workdir"):
         fit(config, tmp_path)
 
 
@@ -432,7 +432,7 @@ def test_a_variant_with_other_labels_and_a_run_without_a_fingerprint_are_accepte
 
 def test_a_loss_that_is_not_finite_stops_the_run(config: ConfigDict, tmp_path: Path) -> None:
     config.train.optimizer, config.train.learning_rate, config.train.warmup_epochs = "sgd", 1e30, 0.0
-    with pytest.raises(UserError, match=r"the loss of step \d+ is not finite: lower train.learning_rate"):
+    with pytest.raises(UserError, match=r"the loss of step \d+ is not finite: lower the learning rate"):
         fit(config, tmp_path)
 
 

@@ -6,7 +6,7 @@ counts as the float32 that the step computes with: what is infinite or 0 there i
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -19,7 +19,7 @@ def check_number(option: str, value: Any, interval: str) -> float:
     """The value as a float; refuses what is not a finite number in the interval.
 
     Args:
-      option: "method.option", as below `methods.` in the configuration.
+      option: "method.option", or "method.option[place]".
       value: as the user gave it.
       interval: such as "[0, 1)" or "(0, inf)".
 
@@ -31,30 +31,24 @@ def check_number(option: str, value: Any, interval: str) -> float:
       2.0
     """
     if not (_is_number(value) and _lies_in(_as_float32(value), interval)):
-        raise UserError(f"methods.{option} is {_shown(value)}; choose a finite number in {interval}")
+        argument = option.partition("[")[0]
+        raise UserError(f"{option} is {_shown(value)}; choose a finite number in {interval}", argument)
     return float(value)
 
 
 def check_count(option: str, value: Any, interval: str) -> None:
     """Refuses what is not a whole number in the interval; arguments as `check_number`'s."""
     if isinstance(value, bool) or not isinstance(value, Integral) or not _lies_in(value, interval):
-        raise UserError(f"methods.{option} is {_shown(value)}; choose a whole number in {interval}")
-
-
-def check_choice(option: str, value: Any, choices: Iterable[str]) -> None:
-    """Refuses what is none of the choices."""
-    choices = tuple(choices)
-    if value not in choices:
-        raise UserError(f"methods.{option} is {value!r}, {closest(value, choices)}")
+        raise UserError(f"{option} is {_shown(value)}; choose a whole number in {interval}", option)
 
 
 def check_weights(option: str, values: Any) -> tuple[float, ...]:
     """The values as floats; refuses all but (), and finite numbers of at least 0 of which one is above it."""
     if not isinstance(values, tuple | list):
-        raise UserError(f"methods.{option} is {_shown(values)}; choose a tuple of numbers, one for each task, or ()")
+        raise UserError(f"{option} is {_shown(values)}; choose a tuple of numbers, one for each task, or ()", option)
     weights = tuple(check_number(f"{option}[{place}]", value, "[0, inf)") for place, value in enumerate(values))
     if weights and not any(map(_as_float32, weights)):
-        raise UserError(f"methods.{option} is {values!r}; choose at least one above 0, or nothing is trained")
+        raise UserError(f"{option} is {values!r}; choose at least one above 0, or nothing is trained", option)
     return weights
 
 
@@ -63,9 +57,9 @@ def check_names(method: str, factory: Callable[..., Any], options: Mapping[str, 
     names = tuple(inspect.signature(factory).parameters)
     for name in options:
         if not names:
-            raise UserError(f"methods.{method}.{name} is no option: {method} has none")
+            raise UserError(f"{method}.{name} is no option: {method} has none")
         if name not in names:
-            raise UserError(f"methods.{method}.{name} is no option of {method}, {closest(name, names)}")
+            raise UserError(f"{method}.{name} is no option of {method}, {closest(name, names)}")
 
 
 def _shown(value: Any) -> str:
