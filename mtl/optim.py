@@ -78,8 +78,11 @@ def sgd(momentum: float = 0.9, weight_decay: float = 0.0) -> Optimizer:
     ) -> tuple[Tensors, OptimizerState]:
         if not _has_kernel(learning_rate):
             return update(gradients, state, params, learning_rate)
+        values, slopes, moved = _lists(gradients, params, state, "momentum")
         torch._fused_sgd_(
-            *_lists(gradients, params, state, "momentum"),
+            values,
+            slopes,
+            moved,
             lr=learning_rate,
             momentum=momentum,
             weight_decay=weight_decay,
@@ -158,8 +161,12 @@ def adamw(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, weigh
         if not _has_kernel(learning_rate):
             return update(gradients, state, params, learning_rate)
         num_updates = state.num_updates + 1
+        values, slopes, first, second = _lists(gradients, params, state, "first", "second")
         torch._fused_adamw_(
-            *_lists(gradients, params, state, "first", "second"),
+            values,
+            slopes,
+            first,
+            second,
             [],
             [num_updates.to(torch.float32)] * len(gradients),
             lr=learning_rate,
