@@ -16,6 +16,7 @@ def make_optimizer(name: str, momentum: float, weight_decay: float) -> Optimizer
     """Makes "adamw" or "sgd"; `momentum` is SGD's.
 
     Example:
+      >>> import torch
       >>> list(make_optimizer("adamw", 0.9, 0.01).init({"w": torch.zeros(2)}).moments)
       ['first', 'second']
     """
