@@ -1,8 +1,8 @@
 """What an optimizer is: (init, update) and a donating form of the update, as functions of dictionaries.
 
 `update` never writes into what it was given. It knows no tasks, so that the heads use it under `vmap`, with a state
-(its step count too) of each task's own. `update_donated` is the same update for a caller who gives up parameters and state:
-torch's fused kernel reads and writes each number once, where it is.
+(its step count too) of each task's own. `update_donated` is the same update for a caller who gives up parameters and
+state: torch's fused kernel reads and writes each number once, where it is.
 """
 
 from collections.abc import Callable
