@@ -1,5 +1,6 @@
-"""Inner products of long rows."""
+"""Inner products of long rows, and layouts in memory."""
 
+import torch
 from torch import Tensor
 
 BLOCK = 2**16  # columns
@@ -13,3 +14,14 @@ def row_products(a_KN: Tensor, b_KN: Tensor) -> Tensor:
     """
     blocks = [a @ b.T for a, b in zip(a_KN.split(BLOCK, dim=1), b_KN.split(BLOCK, dim=1), strict=True)]
     return sum(blocks[1:], blocks[0])
+
+
+def laid_out(value: Tensor, like: Tensor) -> Tensor:
+    """The same numbers in the layout of a tensor of this shape; the tensor itself where it lies so.
+
+    Example:
+      >>> like = torch.zeros(8, 4, 3, 3).contiguous(memory_format=torch.channels_last)
+      >>> laid_out(torch.ones(8, 4, 3, 3), like).stride()
+      (36, 1, 12, 4)
+    """
+    return value if value.stride() == like.stride() else torch.empty_like(like).copy_(value)

@@ -12,42 +12,55 @@ C outputs.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from einops import rearrange
 from torch import Tensor
 from torch.func import vjp, vmap
-from torch.nn.functional import unfold
+from torch.nn.functional import pad
 
-from mtl.linalg import row_products
-from mtl.models.mapping import one_by_one
+from mtl.gradients.rows import from_row, num_coordinates, to_rows, write_row
+from mtl.linalg import laid_out, row_products
+from mtl.models.convolutions import Geometry, Window, read_patches, windows
 from mtl.models.model import Model, Params
-from mtl.models.probes import Convolution, Tensors
+from mtl.models.probes import Tensors
 
 Probes = dict[str, tuple[int, ...]]  # layer -> shape of what it writes
 # Named here because torch.compile does not trace a subscript in the annotation of an inner function.
 WithAux = tuple[Tensors, tuple[Tensors, Tensors]]
+PullBack = Callable[..., tuple[Tensors, Tensors]]
 CHUNK = 8  # tasks that are pulled back at once on a GPU
 
 
 class Outer(NamedTuple):
-    """Gradients of a convolution's weight as products delta^T a: deltas_ANC and patches_NF; `shape` of the weight."""
+    """Gradients of a convolution's weight as products delta^T a.
+
+    Attributes:
+      deltas_ANC: the tasks' gradients at what the layer wrote.
+      patches_NF: what it read; of the kernel's taps those that ever see the image.
+      rows, columns: which taps these are.
+      weight: for its shape and layout.
+    """
 
     deltas_ANC: Tensor
     patches_NF: Tensor
-    shape: torch.Size
+    rows: Window
+    columns: Window
+    weight: Tensor
 
 
 class Pulled(NamedTuple):
     """Gradients of A tasks at the trunk's parameters.
 
     Attributes:
-      whole: parameter -> [A, ...].
+      whole_AN: those that are kept whole, see `mtl.gradients.rows`.
+      like: parameter -> a tensor of its shape, of these.
       outer: parameter -> its gradients as products, for the others.
     """
 
-    whole: Tensors
+    whole_AN: Tensor
+    like: Tensors
     outer: dict[str, Outer]
 
 
@@ -79,25 +92,16 @@ def choose_probes(
     with torch.no_grad():
         _, _, inputs = model.probe(layers)(params.trunk, buffers, torch.zeros(images_shape, device=device), zeros)
     probes: Probes = {}
-    for layer, convolution in model.convolutions.items():
+    for layer, geometry in model.convolutions.items():
         weight = params.trunk[f"{layer}.weight"]
-        height, width = output_size(convolution, inputs[layer].shape, weight.shape)
-        num_rows, num_outputs, num_inputs = images_shape[0] * height * width, weight.shape[0], weight[0].numel()
+        rows, columns = windows(inputs[layer].shape[2:], weight.shape[2:], geometry)
+        num_outputs, num_inputs = weight.shape[0], rows.num_taps * columns.num_taps * weight.shape[1]
+        num_rows = images_shape[0] * rows.size * columns.size
         # Multiplications per row of a: a a^T, its products with the deltas, the weighted sum; against every delta^T a.
         as_products = num_rows * num_inputs + num_pulled * num_rows * num_outputs + num_outputs * num_inputs
-        if as_products < num_pulled * num_outputs * num_inputs:
-            probes[layer] = (images_shape[0], num_outputs, height, width)
+        if as_products < num_pulled * weight.numel():
+            probes[layer] = (images_shape[0], num_outputs, rows.size, columns.size)
     return probes
-
-
-def output_size(convolution: Convolution, inputs_shape: tuple[int, ...], weight_shape: tuple[int, ...]) -> list[int]:
-    """Height and width of what a convolution writes."""
-    return [
-        (inputs_shape[i + 2] + 2 * convolution.padding[i] - convolution.dilation[i] * (weight_shape[i + 2] - 1) - 1)
-        // convolution.stride[i]
-        + 1
-        for i in (0, 1)
-    ]
 
 
 def make_forward(model: Model, probes: Probes) -> Callable[[Tensors, Tensors, Tensor], Forward]:
@@ -120,53 +124,75 @@ def make_forward(model: Model, probes: Probes) -> Callable[[Tensors, Tensors, Te
             return features, (moved, inputs)
 
         features, pull_back, (moved, inputs) = vjp(run, free, zeros, has_aux=True)  # type: ignore[misc]
-        on_cpu = images_BCHW.device.type == "cpu"
-        pull_all: Callable[..., Any] = one_by_one(pull_back) if on_cpu else vmap(pull_back, chunk_size=CHUNK)
+        pull_all = in_turn if images_BCHW.device.type == "cpu" else at_once
 
         def pull(cotangents: Tensors) -> Pulled:
-            whole, deltas = pull_all(cotangents)
+            whole_AN, deltas = pull_all(pull_back, cotangents, free)
             outer = {
-                f"{layer}.weight": Outer(
-                    rearrange(delta_ABCHW, "A B C H W -> A (B H W) C"),
-                    patches(inputs[layer], model.convolutions[layer], fixed[f"{layer}.weight"]),
-                    fixed[f"{layer}.weight"].shape,
+                f"{layer}.weight": make_outer(
+                    delta_ABCHW, inputs[layer], model.convolutions[layer], fixed[f"{layer}.weight"]
                 )
                 for layer, delta_ABCHW in deltas.items()
             }
-            return Pulled(whole, outer)
+            return Pulled(whole_AN, free, outer)
 
         return Forward(features, moved, pull)
 
     return forward
 
 
-def patches(inputs_BCHW: Tensor, convolution: Convolution, weight: Tensor) -> Tensor:
-    """a_NF: what a convolution multiplies its weight with, in the weight's type."""
-    columns_BFP = unfold(
-        inputs_BCHW.to(weight.dtype),
-        weight.shape[2:],
-        convolution.dilation,
-        convolution.padding,
-        convolution.stride,
-    )
-    return rearrange(columns_BFP, "B F P -> (B P) F")
+def in_turn(pull_back: PullBack, cotangents: Tensors, free: Tensors) -> tuple[Tensor, Tensors]:
+    """(gradients [A, N] at `free`, layer -> those at the probes), one task after the other."""
+    first = next(iter(free.values()))
+    tasks = [
+        dict(zip(cotangents, each, strict=True))
+        for each in zip(*(value.unbind() for value in cotangents.values()), strict=True)
+    ]
+    whole_AN = first.new_empty(len(tasks), num_coordinates(free))
+    all_deltas = []
+    for row_N, task in zip(whole_AN.unbind(), tasks, strict=True):
+        whole, deltas = pull_back(task)
+        write_row(row_N, whole)
+        all_deltas.append(deltas)
+    return whole_AN, {layer: torch.stack([deltas[layer] for deltas in all_deltas]) for layer in all_deltas[0]}
+
+
+def at_once(pull_back: PullBack, cotangents: Tensors, free: Tensors) -> tuple[Tensor, Tensors]:
+    """The same in chunks under vmap."""
+    whole, deltas = vmap(pull_back, chunk_size=CHUNK)(cotangents)
+    return to_rows(whole), deltas
+
+
+def make_outer(delta_ABCHW: Tensor, inputs_BCHW: Tensor, geometry: Geometry, weight: Tensor) -> Outer:
+    rows, columns = windows(inputs_BCHW.shape[2:], weight.shape[2:], geometry)
+    patches_BHWF = read_patches(inputs_BCHW.to(weight.dtype), rows, columns, geometry)
+    deltas_ANC = rearrange(delta_ABCHW, "A B C H W -> A (B H W) C")
+    return Outer(deltas_ANC, rearrange(patches_BHWF, "B H W F -> (B H W) F"), rows, columns, weight)
 
 
 def inner_products(pulled: Pulled) -> Tensor:
-    """<g_i, g_j> over all of the trunk's parameters, layer by layer, [A, A]."""
-    layers = [row_products(value.flatten(1), value.flatten(1)) for value in pulled.whole.values()]
-    for deltas_ANC, patches_NF, _ in pulled.outer.values():
-        weighted_ANC = (patches_NF @ patches_NF.T) @ deltas_ANC
-        layers.append(row_products(deltas_ANC.flatten(1), weighted_ANC.flatten(1)))
-    total_AA = torch.stack(layers).sum(0)
+    """<g_i, g_j> over all of the trunk's parameters, [A, A]."""
+    total_AA = row_products(pulled.whole_AN, pulled.whole_AN)
+    for outer in pulled.outer.values():
+        weighted_ANC = (outer.patches_NF @ outer.patches_NF.T) @ outer.deltas_ANC
+        total_AA = total_AA + row_products(outer.deltas_ANC.flatten(1), weighted_ANC.flatten(1))
     return (total_AA + total_AA.T) / 2.0
 
 
 def weighted_sum(pulled: Pulled, weights_A: Tensor) -> Tensors:
     """sum_i w_i g_i: parameter -> its shape."""
-    whole = {name: torch.tensordot(weights_A, value, 1) for name, value in pulled.whole.items()}
-    outer = {
-        name: (torch.tensordot(weights_A, deltas_ANC, 1).T @ patches_NF).view(shape)
-        for name, (deltas_ANC, patches_NF, shape) in pulled.outer.items()
-    }
-    return whole | outer
+    whole = from_row(weights_A @ pulled.whole_AN, pulled.like)
+    return whole | {name: _weighted_product(outer, weights_A) for name, outer in pulled.outer.items()}
+
+
+def _weighted_product(outer: Outer, weights_A: Tensor) -> Tensor:
+    """(sum_i w_i delta_i)^T a, with zeros at the taps that see padding alone: [O, C, H, W]."""
+    num_outputs, num_channels, height, width = outer.weight.shape
+    live_OF = torch.tensordot(weights_A, outer.deltas_ANC, 1).T @ outer.patches_NF
+    live_OHWC = live_OF.view(num_outputs, outer.rows.num_taps, outer.columns.num_taps, num_channels)
+    margins = [
+        margin
+        for side, num_taps in ((outer.columns, width), (outer.rows, height))
+        for margin in (side.first, num_taps - side.first - side.num_taps)
+    ]
+    return laid_out(pad(live_OHWC, (0, 0, *margins)).permute(0, 3, 1, 2), outer.weight)

@@ -27,6 +27,7 @@ from mtl.gradients.per_task import (
     sum_by_tap,
     task_losses_and_gradients,
 )
+from mtl.gradients.rows import from_row, to_rows
 from mtl.models.model import Model
 from mtl.models.probes import Tensors
 from mtl.state import InnerProducts, TrainState
@@ -140,7 +141,8 @@ def gradients_at_features(model: Model) -> Source:
     def measure(given: Given, gradients: TaskGradients, pull_back: Callable[..., tuple[Tensors]]) -> Measured:
         rows = by_tap(model, dst.mask(gradients.features, given.gates))
         products = features_products(model, gradients.features, given.mask_BK)
-        return Measured(products, lambda sum_N: pull_back(_unflatten(sum_N, rows))[0], _flatten(rows))
+        first = {tap: value[0] for tap, value in rows.items()}
+        return Measured(products, lambda sum_N: pull_back(from_row(sum_N, first))[0], to_rows(rows))
 
     return Source(_forward(model), measure, "features")
 
@@ -152,10 +154,10 @@ def gradients_at_parameters(model: Model, num_open: int) -> Source:
         order_A = _pulled_back(model, given.gates, num_open)
         pulled = pull_back(_rows(model, gradients, given.gates, order_A, halves=False))
         products = _in_order(parameters.inner_products(pulled), order_A, given.mask_BK, halves=False)
-        rows_KN = rows_AN = _flatten(pulled.whole)
+        rows_KN = rows_AN = pulled.whole_AN
         if num_open < len(model.tasks):  # else all are there, in their order
             rows_KN = rows_AN.new_zeros(len(model.tasks), rows_AN.shape[1]).index_copy(0, order_A, rows_AN)
-        return Measured(products, lambda sum_N: _unflatten(sum_N, pulled.whole), rows_KN)
+        return Measured(products, lambda sum_N: from_row(sum_N, pulled.like), rows_KN)
 
     return Source(_forward_to_parameters(model, {}), measure, "parameters")
 
@@ -233,14 +235,3 @@ def _scatter(products_AA: Tensor, order_A: Tensor, num_tasks: int) -> Tensor:
     products_KK = products_AA.new_zeros(num_tasks, num_tasks)
     products_KK[order_A[:, None], order_A] = products_AA
     return products_KK
-
-
-def _flatten(rows: Tensors) -> Tensor:
-    """name -> [A, ...] becomes [A, N]."""
-    return torch.cat([value.flatten(1) for value in rows.values()], dim=1)
-
-
-def _unflatten(sum_N: Tensor, rows: Tensors) -> Tensors:
-    """[N] becomes name -> [...], in the shapes of the rows."""
-    parts = sum_N.split([value[0].numel() for value in rows.values()])
-    return {name: part.view_as(rows[name][0]) for name, part in zip(rows, parts, strict=True)}

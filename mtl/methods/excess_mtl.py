@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mtl.linalg import BLOCK
 from mtl.methods.base import Method, Observation, known_gradients
 from mtl.methods.shared import masked
 from mtl.methods.shared.options import check_number
@@ -55,9 +56,8 @@ def excess_mtl(step_size: float = 0.01) -> Method[ExcessState]:
     def update(state: ExcessState, observation: Observation) -> tuple[Tensor, ExcessState]:
         gradients_KN = known_gradients(observation)
         open_K, log_weights_K = observation.open_K, state.log_weights_K
-        new_KN = gradients_KN.square()  # 0 at closed tasks
-        squares_KN = state.squares_KN + new_KN
-        excess_K = (new_KN * (squares_KN + FLOOR).rsqrt()).sum(1)
+        squares_KN = torch.addcmul(state.squares_KN, gradients_KN, gradients_KN)  # adds 0 at closed tasks
+        excess_K = _excess(gradients_KN, squares_KN)
         first_excess_K = torch.where(state.first_excess_K == 0.0, excess_K, state.first_excess_K)
 
         raised_K = log_weights_K + step_size * divide(excess_K, first_excess_K)
@@ -67,6 +67,13 @@ def excess_mtl(step_size: float = 0.01) -> Method[ExcessState]:
         return masked.softmax(log_weights_K, open_K).to(gradients_KN.dtype), new_state
 
     return Method(init, update, looks_at=("gradients",), at_features=False)
+
+
+def _excess(gradients_KN: Tensor, squares_KN: Tensor) -> Tensor:
+    """g^T diag(S)^(-1/2) g of each row, in blocks of columns that stay in the cache: K networks are read once."""
+    blocks = zip(gradients_KN.split(BLOCK, dim=1), squares_KN.split(BLOCK, dim=1), strict=True)
+    parts = [(gradients.square() * (squares + FLOOR).rsqrt()).sum(1) for gradients, squares in blocks]
+    return torch.stack(parts).sum(0)
 
 
 def _log_sum(log_values_K: Tensor, open_K: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ def moco(
         open_K, num_steps = observation.open_K, state.num_steps + 1
         num_updates_K = state.num_updates_K + open_K
         beta_K = torch.where(open_K, beta * num_updates_K.clamp(min=1).to(gradients_KN.dtype) ** -beta_decay, 0.0)
-        tracked_KN = state.tracked_KN - beta_K[:, None] * (state.tracked_KN - gradients_KN)
+        tracked_KN = torch.lerp(state.tracked_KN, gradients_KN, beta_K[:, None])  # one pass over K networks
 
         weights_K = simplex.project(state.weights_K.to(torch.float64), open_K)
         slope_K = row_products(tracked_KN, tracked_KN).to(torch.float64) @ weights_K + rho * weights_K

@@ -20,9 +20,9 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from mtl.errors import UserError
 from mtl.models.architectures import Architecture, architecture
-from mtl.models.convolutions import replace_convolutions
+from mtl.models.convolutions import Geometry, replace_convolutions
 from mtl.models.noise import Drawn, Undrawn, replace_noise
-from mtl.models.probes import Convolution, Tensors, find_convolutions, probe
+from mtl.models.probes import Tensors, find_convolutions, probe
 from mtl.models.stages import IMAGE_SIZE, pool, tap_depths
 from mtl.models.weights import build_on_meta, first_line, load
 from mtl.models.width import slim
@@ -53,7 +53,7 @@ class Backbone(NamedTuple):
     widths: dict[str, int]
     depths: dict[str, int]
     apply: Callable[[Tensors, Tensors, Tensor, bool], tuple[Tensors, Tensors]]
-    convolutions: dict[str, Convolution]
+    convolutions: dict[str, Geometry]
     probe: Callable[[tuple[str, ...]], ProbedTrunk]
 
 

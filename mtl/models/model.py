@@ -14,9 +14,10 @@ from torch.func import vmap
 from mtl.errors import UserError
 from mtl.losses import Task
 from mtl.models.backbones import Backbone, ProbedTrunk
+from mtl.models.convolutions import Geometry
 from mtl.models.heads import Group, HeadParams, make_groups, make_head
 from mtl.models.mapping import one_by_one
-from mtl.models.probes import Convolution, Tensors
+from mtl.models.probes import Tensors
 
 
 class Params(NamedTuple):
@@ -44,7 +45,7 @@ class Model(NamedTuple):
     depths: dict[str, int]
     trunk: Callable[[Tensors, Tensors, Tensor, bool], tuple[Tensors, Tensors]]
     head: Callable[[dict[str, Tensor], Tensor], Tensor]
-    convolutions: dict[str, Convolution]
+    convolutions: dict[str, Geometry]
     probe: Callable[[tuple[str, ...]], ProbedTrunk]
     may_be_negative: tuple[str, ...]
 

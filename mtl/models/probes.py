@@ -8,39 +8,24 @@ images and positions are few, this pair is smaller than the gradient, and so is 
 import copy
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
 
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 from torch.func import functional_call
 
+from mtl.models.convolutions import Geometry, geometry_of, is_plain
+
 Tensors = dict[str, Tensor]
-
-
-class Convolution(NamedTuple):
-    """A convolution of the trunk without groups, as `torch.nn.functional.conv2d` wants it."""
-
-    stride: tuple[int, ...]
-    padding: tuple[int, ...]
-    dilation: tuple[int, ...]
 
 
 # (params, buffers, images_BCHW, layer -> zeros) -> (tap -> map, moved buffers, layer -> what it read)
 ProbedMaps = Callable[[Tensors, Tensors, Tensor, Tensors], tuple[Tensors, Tensors, Tensors]]
 
 
-def find_convolutions(module: fx.GraphModule) -> dict[str, Convolution]:
+def find_convolutions(module: fx.GraphModule) -> dict[str, Geometry]:
     """The convolutions that can be probed, by name, from the image up: without groups, padded with zeros, run once."""
-    found = {}
     calls = Counter(node.target for node in module.graph.nodes if node.op == "call_module")
-    for node in module.graph.nodes:
-        layer = module.get_submodule(node.target) if node.op == "call_module" else None
-        if not isinstance(layer, nn.Conv2d) or layer.groups > 1 or layer.padding_mode != "zeros":
-            continue
-        if calls[node.target] > 1:
-            continue
-        if isinstance(layer.padding, tuple):  # not "same" or "valid"
-            found[node.target] = Convolution(layer.stride, layer.padding, layer.dilation)
-    return found
+    layers = {name: module.get_submodule(name) for name, number in calls.items() if number == 1}
+    return {name: geometry_of(layer) for name, layer in layers.items() if is_plain(layer)}
 
 
 def probe(module: fx.GraphModule, names: tuple[str, ...]) -> ProbedMaps:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mtl.linalg import laid_out
+
 Tensors = dict[str, Tensor]
 
 
@@ -59,12 +61,9 @@ def lists_for_kernel(gradients: Tensors, params: Tensors, state: OptimizerState,
       >>> [values.shape for (values,) in lists_for_kernel(params, params, OptimizerState(torch.tensor(0), {}))]
       [torch.Size([8, 3, 3, 4]), torch.Size([8, 3, 3, 4])]
     """
-    laid_out = {
-        name: value if value.stride() == params[name].stride() else torch.empty_like(params[name]).copy_(value)
-        for name, value in gradients.items()
-    }
+    slopes = {name: laid_out(value, params[name]) for name, value in gradients.items()}
     orders = {name: sorted(range(value.dim()), key=value.stride, reverse=True) for name, value in params.items()}
-    trees = (params, laid_out, *(state.moments[moment] for moment in moments))
+    trees = (params, slopes, *(state.moments[moment] for moment in moments))
     lists = [[tree[name].permute(order) for name, order in orders.items()] for tree in trees]
     assert all(value.is_contiguous() for each in lists for value in each), "moments are laid out like their parameter"
     return lists

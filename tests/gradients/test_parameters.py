@@ -7,7 +7,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.func import vmap
 from torch.nn.functional import conv2d
 from torch.utils._pytree import tree_map
 
@@ -15,8 +14,8 @@ from mtl.gradients import parameters as parameter_gradients
 from mtl.losses import binary
 from mtl.models.architectures import architecture
 from mtl.models.backbones import make_backbone
+from mtl.models.convolutions import Geometry
 from mtl.models.model import Model, Params, in_bfloat16, make_model
-from mtl.models.probes import Convolution
 from tests.tiny import make_tiny
 
 Made = tuple[Model, Params, dict[str, Tensor]]
@@ -68,7 +67,7 @@ def test_inner_products_and_weighted_sums_are_exact(probed: tuple[str, ...]) -> 
     cotangents, pulled, forward = pull(made, {layer: LAYERS[layer] for layer in probed}, images)
     expected = by_autograd(made, images, cotangents)
     assert set(pulled.outer) == {f"{layer}.weight" for layer in probed}
-    assert set(pulled.outer) | set(pulled.whole) == set(expected)
+    assert set(pulled.outer) | set(pulled.like) == set(expected)
     rows_AN = torch.cat([value.flatten(1) for value in expected.values()], dim=1)
     torch.testing.assert_close(parameter_gradients.inner_products(pulled), rows_AN @ rows_AN.T)
     weights_A = torch.tensor([0.5, -2.0, 1.0], dtype=torch.float64)
@@ -85,9 +84,10 @@ def test_tasks_pulled_back_at_once_or_in_turn(monkeypatch: pytest.MonkeyPatch) -
     """The CPU takes them in turn and a GPU in chunks; here both run on the CPU."""
     made, images = in_double(make_tiny()), random_images(5, 3, 8, 8)
     _, in_turn, _ = pull(made, LAYERS, images)
-    monkeypatch.setattr(parameter_gradients, "one_by_one", lambda function: vmap(function, chunk_size=2))
+    monkeypatch.setattr(parameter_gradients, "in_turn", parameter_gradients.at_once)
+    monkeypatch.setattr(parameter_gradients, "CHUNK", 2)
     _, at_once, _ = pull(made, LAYERS, images)
-    tree_map(torch.testing.assert_close, in_turn._replace(outer={}), at_once._replace(outer={}))
+    torch.testing.assert_close(in_turn.whole_AN, at_once.whole_AN)
     torch.testing.assert_close(parameter_gradients.inner_products(in_turn), parameter_gradients.inner_products(at_once))
 
 
@@ -144,18 +144,23 @@ def test_products_are_chosen_where_they_are_less_work() -> None:
 sizes = st.integers(1, 3)
 
 
-@given(sizes, sizes, st.integers(0, 2), st.integers(1, 2), st.sampled_from([(1, 1), (3, 3), (1, 3)]))
+@given(
+    sizes,
+    sizes,
+    st.integers(0, 2),
+    st.integers(1, 2),
+    st.sampled_from([(1, 1), (3, 3), (1, 3)]),
+)
 @settings(max_examples=25, deadline=None)
 def test_a_weights_gradient_is_deltas_times_patches(
     num_images: int, stride: int, padding: int, dilation: int, kernel: tuple[int, int]
 ) -> None:
-    convolution = Convolution((stride, stride), (padding, padding), (dilation, dilation))
+    geometry = Geometry((stride, stride), (padding, padding), (dilation, dilation))
     weight = random_images(4, 2, *kernel).requires_grad_()
     inputs = random_images(num_images, 2, 7, 6)
-    outputs = conv2d(inputs, weight, None, *convolution)
-    assert parameter_gradients.output_size(convolution, inputs.shape, weight.shape) == list(outputs.shape[2:])
-    deltas = random_images(*outputs.shape)
-    (expected,) = torch.autograd.grad(outputs, weight, deltas)
-    deltas_NC = deltas.permute(0, 2, 3, 1).flatten(0, 2)
-    patches_NF = parameter_gradients.patches(inputs, convolution, weight.detach())
-    torch.testing.assert_close((deltas_NC.T @ patches_NF).view_as(weight), expected)
+    outputs = conv2d(inputs, weight, None, *geometry)
+    deltas_ABCHW = random_images(3, *outputs.shape)
+    outer = parameter_gradients.make_outer(deltas_ABCHW, inputs, geometry, weight.detach())
+    pulled = parameter_gradients.Pulled(torch.zeros(3, 0, dtype=torch.float64), {}, {"weight": outer})
+    (expected,) = torch.autograd.grad(outputs, weight, deltas_ABCHW.sum(0))
+    torch.testing.assert_close(parameter_gradients.weighted_sum(pulled, torch.ones(3).double())["weight"], expected)

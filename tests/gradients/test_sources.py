@@ -12,6 +12,7 @@ from mtl.batch import mask_matrix
 from mtl.errors import UserError
 from mtl.gradients import parameters as parameter_gradients
 from mtl.gradients import sources
+from mtl.gradients.rows import from_row
 from mtl.gradients.sources import Given, Source
 from mtl.losses import binary_cross_entropy, task_loss
 from mtl.methods.base import AnyMethod, Method, Observation, known_gradients, no_state, unweighted
@@ -140,17 +141,12 @@ def test_only_a_method_that_needs_positive_losses_is_shown_1e_12_for_0() -> None
 def test_only_open_tasks_are_pulled_back(monkeypatch: pytest.MonkeyPatch) -> None:
     pulled: list[int] = []
 
-    def counting(function: Callable[..., Any]) -> Callable[..., Any]:
-        mapped = original(function)
+    def counting(pull_back: Callable[..., Any], cotangents: dict[str, Tensor], free: dict[str, Tensor]) -> Any:
+        pulled.append(len(next(iter(cotangents.values()))))
+        return original(pull_back, cotangents, free)
 
-        def counted(cotangents: dict[str, Tensor]) -> Any:
-            pulled.append(len(next(iter(cotangents.values()))))
-            return mapped(cotangents)
-
-        return counted
-
-    original = parameter_gradients.one_by_one
-    monkeypatch.setattr(parameter_gradients, "one_by_one", counting)
+    original = parameter_gradients.in_turn
+    monkeypatch.setattr(parameter_gradients, "in_turn", counting)
     model, given = make_given(True, False, True)
     move(model, mgda(), sources.at_parameters(model, PROBES, 2, halves=False), given)
     move(model, keep_gradients(), sources.gradients_at_parameters(model, 2), given)
@@ -201,7 +197,9 @@ def test_gradients_themselves(open_gates: tuple[bool, ...]) -> None:
     at_features_KN, at_parameters_KN = map(known_gradients, seen)
     assert at_features_KN.shape == (3, 6 * (4 + 6))
     expected_KN = trunk_gradients(model, given) * torch.tensor(open_gates)[:, None]
-    torch.testing.assert_close(at_parameters_KN, expected_KN)
+    found = [from_row(row_N, given.state.params.trunk) for row_N in at_parameters_KN]
+    found_KN = torch.stack([torch.cat([value.flatten() for value in tree.values()]) for tree in found])
+    torch.testing.assert_close(found_KN, expected_KN)
 
 
 ALL_SOURCES: dict[str, Callable[[Model], tuple[AnyMethod, Source]]] = {
