@@ -78,7 +78,7 @@ def get_config() -> ConfigDict:
     train.weight_decay = 0.01  # decoupled for adamw, L2 for sgd
     train.schedule = "cosine"  # cosine or constant
     train.warmup_epochs = 0.5  # linear rise of the learning rate
-    train.precision = "float32"  # of the trunk: float32, or bfloat16 (autocast)
+    train.precision = "float32"  # of the trunk: float32, bfloat16 (autocast), or auto: the faster, measured for a study
     train.compile = "auto"  # auto: on CUDA only; on; off
     train.device = "auto"  # auto: CUDA where there is one; or a device such as cpu, cuda:1
     train.log_every = 20  # steps between lines of metrics.jsonl

@@ -18,6 +18,7 @@ from mtl.models.heads import HEADS
 from mtl.optim import OPTIMIZERS, SCHEDULES
 from mtl.training import sourcing
 from mtl.training.compile import MODES
+from mtl.training.precision import PRECISIONS
 from mtl.training.settings import DroppingSettings, ModelSettings, RunSettings, StudySettings, TrainSettings
 
 # Where an argument of the library may come from; the first that has its name.
@@ -212,7 +213,7 @@ def _check(config: ConfigDict) -> None:
         ("model.head", config.model.head, HEADS),
         ("train.optimizer", config.train.optimizer, OPTIMIZERS),
         ("train.schedule", config.train.schedule, SCHEDULES),
-        ("train.precision", config.train.precision, ("float32", "bfloat16")),
+        ("train.precision", config.train.precision, ("auto", *PRECISIONS)),
         ("train.compile", config.train.compile, MODES),
         ("dst.measure", config.dst.measure, ("probe", "running")),
         ("dst.period", config.dst.period, ("epoch", "step")),

@@ -1,6 +1,6 @@
 """Where a study and its runs leave their files; no other place knows.
 
-  WORKDIR/                  config.json, results.json, tables.md, report.pdf, demo.mp4, figures/
+  WORKDIR/                  config.json, results.json, tables.md, report.pdf, demo.mp4, figures/, precision.json
   WORKDIR/<name>/seed_<s>/  config.json, metrics.jsonl, dst.jsonl, results.json, predictions.npz, examples.npz,
                             checkpoint/
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 CONFIG, RESULTS = "config.json", "results.json"  # of a study, and of each of its runs
 TABLES, REPORT, VIDEO, FIGURES = "tables.md", "report.pdf", "demo.mp4", "figures"
+PRECISION = "precision.json"  # of a study that lets it be chosen
 METRICS, DST = "metrics.jsonl", "dst.jsonl"
 PREDICTIONS, EXAMPLES = "predictions.npz", "examples.npz"
 CHECKPOINTS, BEST = "checkpoint", "best.pt"

@@ -23,6 +23,7 @@ OF_VALUES = {
     "train/precision": {
         "float32": "of the trunk, as of all else",
         "bfloat16": "of the trunk's convolutions (autocast); features, heads and losses stay in float32",
+        "auto": "float32 or bfloat16, whichever was faster when the study began: precision.json has the measurement",
     },
     "dst/period": {
         "epoch": "gates are drawn once per epoch, as in the paper",

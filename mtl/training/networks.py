@@ -9,13 +9,14 @@ from mtl.losses import binary
 from mtl.models.architectures import architecture
 from mtl.models.backbones import make_backbone
 from mtl.models.heads import parse_taps
-from mtl.models.model import Model, Params, in_bfloat16, make_model, separate
+from mtl.models.model import Model, Params, make_model, separate
 from mtl.models.probes import Tensors
+from mtl.training.precision import make_in
 from mtl.training.settings import RunSettings
 
 
 def make_networks(
-    settings: RunSettings, tasks: tuple[str, ...], device: torch.device
+    settings: RunSettings, tasks: tuple[str, ...], device: torch.device, precision: str
 ) -> tuple[Model, Params, dict[str, Tensor]]:
     """One network with a head per task, or for `single_task` a network per task."""
     options, image_size = settings.model, settings.data.image_size
@@ -25,9 +26,8 @@ def make_networks(
     trunk = make_backbone(options.backbone, read, options.weights, settings.seed, options.width, image_size)
     kinds = dict.fromkeys(tasks, binary())
     model, params, buffers = make_model(trunk, kinds, taps, options.head, options.hidden, settings.seed + 1)
-    params = params._replace(trunk=lay_out(params.trunk, device, settings.train.precision))
-    if settings.train.precision == "bfloat16":
-        model = in_bfloat16(model)
+    params = params._replace(trunk=lay_out(params.trunk, device, precision))
+    model = make_in(precision, model)
     if settings.method == "single_task":
         # On a CPU a batched convolution of K networks is slower than K convolutions (benchmarks/single_task.py).
         model, params, buffers = separate(model, params, buffers, at_once=device.type != "cpu")

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ from mtl.training.compile import maybe_compile
 from mtl.training.identity import check_same_data, check_same_run
 from mtl.training.measuring import make_loss_step, make_predict_step, make_saliency_step
 from mtl.training.networks import find_device, make_networks
+from mtl.training.precision import find_precision
 from mtl.training.settings import RunSettings
 from mtl.training.sourcing import SourcedStep, Step
 from mtl.training.step import init_state, make_train_step
@@ -103,9 +105,12 @@ def prepare(settings: RunSettings, workdir: Path) -> tuple[Run, TrainState]:
     found = fingerprint(pack)
     check_same_data(settings, found, workdir)
     data = _arrange(pack, settings.train.batch_size)
-    model, params, buffers = make_networks(settings, pack.table.attributes, device)
-
     train = settings.train
+    inputs_shape = (train.batch_size, 3, settings.data.image_size, settings.data.image_size)
+    make = partial(make_networks, settings, pack.table.attributes, device)
+    precision = find_precision(train.precision, workdir, make, torch.zeros(inputs_shape, device=device))
+    model, params, buffers = make(precision)
+
     optimizer = make_optimizer(train.optimizer, train.momentum, train.weight_decay)
     state = init_state(model, params, buffers, optimizer, method)
     num_warmup_steps = round(train.warmup_epochs * data.num_batches)
@@ -115,7 +120,6 @@ def prepare(settings: RunSettings, workdir: Path) -> tuple[Run, TrainState]:
         step = make_train_step(model, optimizer, schedule, method, source, augment_and_normalize, donate=True)
         return maybe_compile(step, train.compile, device)
 
-    inputs_shape = (train.batch_size, 3, settings.data.image_size, settings.data.image_size)
     steps = Steps(
         train=sourcing.make_sourced_step(model, method, settings.sourcing, params, buffers, inputs_shape, make_step),
         loss=maybe_compile(make_loss_step(model, normalize), train.compile, device),
@@ -135,7 +139,7 @@ def prepare(settings: RunSettings, workdir: Path) -> tuple[Run, TrainState]:
     )
     if not (folder / CONFIG).is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        files.write_json(folder / CONFIG, _describe(run, method, found))
+        files.write_json(folder / CONFIG, {**_describe(run, method, found), "precision": precision})
     return run, state
 
 
