@@ -139,31 +139,25 @@ def small_study(folder: Path) -> tuple[str, ...]:
     )
 
 
-def test_study_through_the_command(tmp_path: Path) -> None:
-    """The whole way from files to the table, with ResNet-18, and again: nothing is left to train."""
-    arguments = (*small_study(tmp_path), "--config.train.epochs=1", "--config.study.seeds=(3,)")
-    done = launch(*arguments)
+def test_study_report_and_bundle_through_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From the files to the zip, with ResNet-18. The study is a process, as a user's is; what follows finds it done:
+    nothing is left to train, the PDF has pages, the video plays, the zip holds both."""
+    out, study = tmp_path / "out", (*small_study(tmp_path), "--config.train.epochs=2", "--config.study.seeds=(3,)")
+    done = launch(*study)
     assert done.returncode == 0, done.stderr
     assert "| overall" in done.stdout
-    assert (tmp_path / "out" / "dst" / "seed_3" / "dst.jsonl").is_file()
-    again = launch(*arguments)
-    assert again.returncode == 0, again.stderr
-    assert again.stdout == done.stdout
-
-
-def test_report_and_bundle_through_the_command(tmp_path: Path) -> None:
-    """From the files to the zip, as a user would: the PDF has pages, the video plays, the zip holds both."""
-    out = tmp_path / "out"
-    study = (*small_study(tmp_path), "--config.train.epochs=2")
-    assert launch(*study).returncode == 0
-    done = launch("--job=report", f"--workdir={out}")
-    assert done.returncode == 0, done.stderr
+    trained = out / "dst" / "seed_3" / "dst.jsonl"
+    written = trained.stat().st_mtime_ns
+    assert main(["mtl", *study]) == 0
+    assert capsys.readouterr().out == done.stdout
+    assert trained.stat().st_mtime_ns == written
+    assert main(["mtl", "--job=report", f"--workdir={out}"]) == 0, capsys.readouterr().err
     assert 6 <= len(PdfReader(out / "report.pdf").pages) <= 12
     with av.open(str(out / "demo.mp4")) as film:
         assert film.streams.video[0].codec_context.name == "h264"
         assert 20 <= film.duration / av.time_base <= 60
     assert "comparisons" in json.loads((out / "results.json").read_text())
-    done = launch("--job=bundle", f"--workdir={out}", f"--bundle={tmp_path}/mine.zip")
-    assert done.returncode == 0, done.stderr
-    with zipfile.ZipFile(tmp_path / "mine.zip") as archive:
+    bundle = tmp_path / "mine.zip"
+    assert main(["mtl", "--job=bundle", f"--workdir={out}", f"--bundle={bundle}"]) == 0, capsys.readouterr().err
+    with zipfile.ZipFile(bundle) as archive:
         assert {"README.md", "study/report.pdf", "study/demo.mp4", "code/launch.py"} <= set(archive.namelist())
