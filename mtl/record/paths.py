@@ -41,7 +41,12 @@ def parse_run_file(place: str) -> tuple[str, int, str]:
 
 
 def run_folder(workdir: Path, name: str, seed: int) -> Path:
-    """Where a run of a study leaves its files; `name` is that of its variant or method."""
+    """Where a run of a study leaves its files; `name` is that of its variant or method.
+
+    Example:
+      >>> run_folder(Path("study"), "dst", 0).as_posix()
+      'study/dst/seed_0'
+    """
     return workdir / run_file(name, seed)
 
 
