@@ -149,9 +149,8 @@ def known_gradients(observation: Observation) -> Tensor:
     """`Observation.gradients_KN`, which a method that looks at gradients needs.
 
     Example:
-      >>> known_gradients(observe(gradients=[[1.0, 0.0], [3.0, 4.0]]))
-      tensor([[1., 0.],
-              [3., 4.]])
+      >>> known_gradients(observe(gradients=[[3.0], [4.0]])).tolist()
+      [[3.0], [4.0]]
     """
     return _known(observation.gradients_KN, "gradients_KN", "the tasks' gradients")
 

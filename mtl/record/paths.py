@@ -51,5 +51,14 @@ def run_folder(workdir: Path, name: str, seed: int) -> Path:
 
 
 def find_files(workdir: Path, file: str) -> list[Path]:
-    """That file of every run of a study that has it, sorted."""
+    """That file of every run of a study that has it, sorted.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as study:
+      ...     run_folder(Path(study), "dst", 0).mkdir(parents=True)
+      ...     (run_folder(Path(study), "dst", 0) / RESULTS).touch()
+      ...     [path.relative_to(study).as_posix() for path in find_files(Path(study), RESULTS)]
+      ['dst/seed_0/results.json']
+    """
     return sorted(workdir.glob(f"*/{SEED}*/{file}"))

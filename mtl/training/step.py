@@ -182,12 +182,6 @@ def check_losses(model: Model, method: AnyMethod) -> None:
 
     Raises:
       UserError: for such a pair.
-
-    Example:
-      >>> import mtl
-      >>> trunk = mtl.from_module(torch.nn.Linear(2, 3), None, torch.empty(2, 2))
-      >>> model, _, _ = mtl.make_model(trunk, {"smile": mtl.binary()})
-      >>> check_losses(model, mtl.methods.scale_invariant())  # says nothing: this loss is positive
     """
     if method.needs_positive_losses and model.may_be_negative:
         raise UserError(
