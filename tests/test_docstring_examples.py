@@ -42,6 +42,7 @@ WITHOUT = {
         "mtl/training/examples.py",
         "mtl/training/loop.py",
         "mtl/training/networks.py",
+        "mtl/training/precision.py",
         "mtl/training/run.py",
         "mtl/training/sourcing.py",
     ),

@@ -75,9 +75,9 @@ def make_backbone(
         images that the network cannot have.
 
     Example:
-      >>> backbone = make_backbone("resnet18", ("layer1",), weights="", seed=0, width=0.25)
+      >>> backbone = make_backbone("vgg11", ("block1",), weights="", seed=0, width=0.25)
       >>> backbone.widths, backbone.depths
-      ({'layer1': 16}, {'layer1': 5})
+      ({'block1': 16}, {'block1': 1})
     """
     arch = architecture(name, image_size)
     unknown = [tap for tap in taps if tap not in arch.stages]

@@ -57,8 +57,8 @@ def find_stages(module: nn.Module) -> dict[str, Stage]:
 
     Example:
       >>> from mtl.models.weights import build_on_meta
-      >>> {name: stage.depth for name, stage in find_stages(build_on_meta(torchvision.models.resnet18)).items()}
-      {'layer1': 5, 'layer2': 9, 'layer3': 13, 'layer4': 17}
+      >>> {name: stage.depth for name, stage in find_stages(build_on_meta(torchvision.models.vgg11)).items()}
+      {'block1': 1, 'block2': 2, 'block3': 4, 'block4': 6, 'block5': 8}
     """
     if isinstance(module, torchvision.models.VGG):
         return _find_vgg_blocks(module)
