@@ -92,9 +92,6 @@ def check_field(config: ConfigDict, path: str) -> None:
 
     Raises:
       UserError: if `path`, such as "train.epochs", leads to nothing.
-
-    Example:
-      >>> check_field(ConfigDict({"train": {"epochs": 3}}), "train.epochs")  # says nothing: there it is
     """
     section = config
     for name in path.split("."):

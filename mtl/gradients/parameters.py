@@ -88,12 +88,10 @@ def choose_probes(
       num_pulled: A.
 
     Example:
-      >>> from mtl.losses import binary
-      >>> from mtl.models.backbones import from_module
-      >>> from mtl.models.model import make_model
+      >>> import mtl
       >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 64, 3), torch.nn.Conv2d(64, 64, 3))
-      >>> trunk = from_module(net, {"end": "1"}, torch.empty(2, 3, 6, 6))
-      >>> model, params, buffers = make_model(trunk, {"smile": binary()})
+      >>> trunk = mtl.from_module(net, {"end": "1"}, torch.empty(2, 3, 6, 6))
+      >>> model, params, buffers = mtl.make_model(trunk, {"smile": mtl.binary()})
       >>> choose_probes(model, params, buffers, (2, 3, 6, 6), num_pulled=8)  # the second layer alone
       {'1': (2, 64, 2, 2)}
     """
@@ -123,11 +121,9 @@ def make_forward(model: Model, probes: Probes) -> Callable[[Tensors, Tensors, Te
       probes: from `choose_probes`; with none, every gradient is kept whole.
 
     Example:
-      >>> from mtl.losses import binary
-      >>> from mtl.models.backbones import from_module
-      >>> from mtl.models.model import make_model
-      >>> trunk = from_module(torch.nn.Linear(2, 1, bias=False), None, torch.empty(2, 2))
-      >>> model, params, buffers = make_model(trunk, {"smile": binary()})
+      >>> import mtl
+      >>> trunk = mtl.from_module(torch.nn.Linear(2, 1, bias=False), None, torch.empty(2, 2))
+      >>> model, params, buffers = mtl.make_model(trunk, {"smile": mtl.binary()})
       >>> forward = make_forward(model, {})(params.trunk, buffers, torch.tensor([[3.0, 4.0]]))
       >>> inner_products(forward.pull_back({"output": torch.ones(1, 1, 1)}))  # 3^2 + 4^2
       tensor([[25.]])
@@ -204,10 +200,8 @@ def make_outer(delta_ABCHW: Tensor, inputs_BCHW: Tensor, geometry: Geometry, wei
       >>> delta_ABCHW, weight = torch.ones(1, 1, 1, 1, 2), torch.zeros(1, 1, 1, 1)
       >>> geometry = Geometry(stride=(1, 1), padding=(0, 0), dilation=(1, 1))
       >>> outer = make_outer(delta_ABCHW, torch.tensor([[[[3.0, 4.0]]]]), geometry, weight)
-      >>> outer.patches_NF, outer.deltas_ANC
-      (tensor([[3.],
-              [4.]]), tensor([[[1.],
-               [1.]]]))
+      >>> outer.patches_NF.tolist(), outer.deltas_ANC.tolist()
+      ([[3.0], [4.0]], [[[1.0], [1.0]]])
     """
     rows, columns = windows(inputs_BCHW.shape[2:], weight.shape[2:], geometry)
     patches_BHWF = read_patches(inputs_BCHW.to(weight.dtype), rows, columns, geometry)

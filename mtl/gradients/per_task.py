@@ -76,11 +76,9 @@ def task_losses_and_gradients(
       (task -> scalar loss, gradients), in the order of `model.tasks`.
 
     Example:
-      >>> from mtl.losses import regression
-      >>> from mtl.models.backbones import from_module
-      >>> from mtl.models.model import make_model
-      >>> trunk = from_module(torch.nn.Identity(), None, torch.empty(2, 3))
-      >>> model, params, _ = make_model(trunk, {"age": regression()})
+      >>> import mtl
+      >>> trunk = mtl.from_module(torch.nn.Identity(), None, torch.empty(2, 3))
+      >>> model, params, _ = mtl.make_model(trunk, {"age": mtl.regression()})
       >>> heads = {"output": {name: torch.ones_like(value) for name, value in params.heads["output"].items()}}
       >>> features = {"output": torch.tensor([[1.0, 2.0, 3.0]])}  # the head says 7
       >>> labels, mask = {"age": torch.tensor([5.0])}, {"age": torch.ones(1)}
@@ -131,11 +129,9 @@ def features_products(model: Model, feature_gradients: Mapping[str, Tensor], mas
       mask_BK: float 0/1, 1 where the label is known.
 
     Example:
-      >>> from mtl.losses import binary
-      >>> from mtl.models.backbones import from_module
-      >>> from mtl.models.model import make_model
-      >>> trunk = from_module(torch.nn.Identity(), None, torch.empty(2, 2))
-      >>> model, _, _ = make_model(trunk, {"a": binary(), "b": binary()})
+      >>> import mtl
+      >>> trunk = mtl.from_module(torch.nn.Identity(), None, torch.empty(2, 2))
+      >>> model, _, _ = mtl.make_model(trunk, {"a": mtl.binary(), "b": mtl.binary()})
       >>> of_tasks = {"a": torch.tensor([[1.0, 0.0], [0.0, 1.0]]), "b": torch.tensor([[1.0, 0.0], [1.0, 0.0]])}
       >>> features_products(model, of_tasks, torch.ones(2, 2)).gramian_KK
       tensor([[2., 1.],
@@ -176,11 +172,9 @@ def by_tap(model: Model, feature_gradients: Mapping[str, Tensor]) -> dict[str, T
     """Stacks the tasks' gradients at each tap, tap -> [K, B, D]; 0 for a task that does not read it.
 
     Example:
-      >>> from mtl.losses import binary
-      >>> from mtl.models.backbones import from_module
-      >>> from mtl.models.model import make_model
-      >>> trunk = from_module(torch.nn.Identity(), None, torch.empty(2, 2))
-      >>> model, _, _ = make_model(trunk, {"a": binary(), "b": binary()})
+      >>> import mtl
+      >>> trunk = mtl.from_module(torch.nn.Identity(), None, torch.empty(2, 2))
+      >>> model, _, _ = mtl.make_model(trunk, {"a": mtl.binary(), "b": mtl.binary()})
       >>> by_tap(model, {"a": torch.tensor([[1.0, 0.0]]), "b": torch.tensor([[2.0, 3.0]])})
       {'output': tensor([[[1., 0.]],
       <BLANKLINE>
@@ -208,11 +202,9 @@ def sum_by_tap(model: Model, feature_gradients: Mapping[str, Tensor]) -> dict[st
     """Sum over tasks of their gradients at each tap, tap -> [B, D]: what is pulled back through the trunk.
 
     Example:
-      >>> from mtl.losses import binary
-      >>> from mtl.models.backbones import from_module
-      >>> from mtl.models.model import make_model
-      >>> trunk = from_module(torch.nn.Identity(), None, torch.empty(2, 2))
-      >>> model, _, _ = make_model(trunk, {"a": binary(), "b": binary()})
+      >>> import mtl
+      >>> trunk = mtl.from_module(torch.nn.Identity(), None, torch.empty(2, 2))
+      >>> model, _, _ = mtl.make_model(trunk, {"a": mtl.binary(), "b": mtl.binary()})
       >>> sum_by_tap(model, {"a": torch.tensor([[1.0, 0.0]]), "b": torch.tensor([[2.0, 3.0]])})
       {'output': tensor([[3., 3.]])}
     """
