@@ -38,6 +38,9 @@ def read_text(path: Path) -> bytes:
 def split_rows(path: Path, body: bytes, first_line: int, num_fields: int) -> Rows:
     """Finds the fields of all rows at once: by array operations, since 202,599 rows have 8 million fields.
 
+    Raises:
+      UserError: for a row of another number of fields; it says which.
+
     Example:
       >>> rows = split_rows(Path("list.txt"), b"1.jpg 1 -1\\n2.jpg -1 0\\n", first_line=3, num_fields=3)
       >>> read_column(rows, 0).tolist()
@@ -84,6 +87,9 @@ def read_column(rows: Rows, field: int) -> np.ndarray:
 
 def read_labels(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     """The labels and their mask, each [N, K] bool, from the fields after the first.
+
+    Raises:
+      UserError: for a field that is no label; it says where.
 
     Example:
       >>> rows = split_rows(Path("list.txt"), b"1.jpg 1 -1\\n2.jpg -1 0\\n", first_line=3, num_fields=3)

@@ -39,6 +39,9 @@ def check_number(option: str, value: Any, interval: str) -> float:
 def check_count(option: str, value: Any, interval: str) -> None:
     """Refuses what is not a whole number in the interval; arguments as `check_number`'s.
 
+    Raises:
+      UserError: with the option, its value and the interval.
+
     Example:
       >>> check_count("krum.num_kept", 2, "[1, inf)")  # says nothing
     """
@@ -48,6 +51,9 @@ def check_count(option: str, value: Any, interval: str) -> None:
 
 def check_weights(option: str, values: Any) -> tuple[float, ...]:
     """The values as floats; refuses all but (), and finite numbers of at least 0 of which one is above it.
+
+    Raises:
+      UserError: with the option and its value.
 
     Example:
       >>> check_weights("constant.weights", [1, 0.5])
@@ -63,6 +69,9 @@ def check_weights(option: str, values: Any) -> tuple[float, ...]:
 
 def check_names(method: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> None:
     """Refuses options that the method's factory does not have.
+
+    Raises:
+      UserError: with those that it has.
 
     Example:
       >>> from mtl.methods.cagrad import cagrad
