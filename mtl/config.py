@@ -104,7 +104,12 @@ def check_field(config: ConfigDict, path: str) -> None:
 
 
 def name_field(error: UserError, config: ConfigDict) -> UserError:
-    """The sentence with the field that its argument was read from, unless it names it already."""
+    """The sentence with the field that its argument was read from, unless it names it already.
+
+    Example:
+      >>> str(name_field(UserError("epochs is -1", "epochs"), ConfigDict({"train": {"epochs": -1}})))
+      'epochs is -1 (--config.train.epochs)'
+    """
     fields = _fields(config)
     for field in (error.argument, *(f"{section}.{error.argument}" for section in SECTIONS)):
         if field in fields and field not in str(error):
@@ -127,6 +132,10 @@ def order_methods(names: tuple[str, ...], variants: Sequence[str] = ()) -> tuple
 
     Raises:
       UserError: for a name that is unknown, or that is a method's and a variant's.
+
+    Example:
+      >>> order_methods(("joint", "random_drop", "dst"))
+      ('joint', 'dst', 'random_drop')
     """
     twice = [name for name in variants if name in METHODS]
     if twice:
@@ -162,6 +171,11 @@ def of_run(config: ConfigDict, name: str, seed: int) -> ConfigDict:
 
     Raises:
       UserError: if a variant names a field that there is not, or gives it a value of another type.
+
+    Example:
+      >>> config = ConfigDict({"seed": 0, "method": "joint", "study": {"variants": {}}})
+      >>> of_run(config, "dst", seed=2).to_dict()["method"]
+      'dst'
     """
     copy = config.copy_and_resolve_references()
     copy.seed = seed

@@ -82,6 +82,9 @@ def check(static: Static) -> None:
 
     Raises:
       UserError: if a lambda or beta is outside [0, 1], the lambdas do not sum to 1, or a count is not positive.
+
+    Example:
+      >>> check(Static({"a": 18}, {"a": 100}, Weights(0.2, 0.2, 0.2, 0.2, 0.2), beta=0.5))  # in order: says nothing
     """
     for name, value in static.weights._asdict().items():
         if not 0.0 <= value <= 1.0:
@@ -112,23 +115,43 @@ def relative_to_largest(values: Mapping[str, float]) -> PerTask:
 
 
 def incompleteness_ratio(losses: PerTask, first_losses: PerTask) -> PerTask:
-    """How much of its first loss a task still has: I_t = V_(k,t) / V_(1,t)."""
+    """How much of its first loss a task still has: I_t = V_(k,t) / V_(1,t).
+
+    Example:
+      >>> incompleteness_ratio({"a": 0.4, "b": 0.6}, first_losses={"a": 0.8, "b": 0.6})
+      {'a': 0.5, 'b': 1.0}
+    """
     return {task: loss / first_losses[task] for task, loss in losses.items()}
 
 
 def incompleteness(ratios: PerTask) -> PerTask:
-    """Training incompleteness: P_(u,t) = min(1, I_t / mean_t I_t); a task ahead of the others is dropped more."""
+    """Training incompleteness: P_(u,t) = min(1, I_t / mean_t I_t); a task ahead of the others is dropped more.
+
+    Example:
+      >>> incompleteness({"a": 0.5, "b": 1.0, "c": 1.5})
+      {'a': 0.5, 'b': 1.0, 'c': 1.0}
+    """
     average = mean(ratios)
     return {task: min(1.0, ratio / average) for task, ratio in ratios.items()}
 
 
 def local_rates(losses: PerTask, previous_losses: PerTask, P_u: PerTask) -> PerTask:
-    """Local rate of change: R_t = (V_(k,t) - V_(k-1,t)) / (P_(u,t) V_(k-1,t)); negative while the loss falls."""
+    """Local rate of change: R_t = (V_(k,t) - V_(k-1,t)) / (P_(u,t) V_(k-1,t)); negative while the loss falls.
+
+    Example:
+      >>> local_rates({"a": 0.4, "b": 0.6}, previous_losses={"a": 0.8, "b": 0.6}, P_u={"a": 1.0, "b": 1.0})
+      {'a': -0.5, 'b': 0.0}
+    """
     return {t: (losses[t] - previous_losses[t]) / previous_losses[t] / P_u[t] for t in losses}
 
 
 def global_rates(rates: PerTask, previous_global_rates: PerTask, beta: float) -> PerTask:
-    """Global rate of change, k > 2: R'_(k,t) = beta R_(k,t) + (1 - beta) R'_(k-1,t)."""
+    """Global rate of change, k > 2: R'_(k,t) = beta R_(k,t) + (1 - beta) R'_(k-1,t).
+
+    Example:
+      >>> global_rates({"a": -0.5}, previous_global_rates={"a": -0.25}, beta=0.5)
+      {'a': -0.375}
+    """
     return {task: beta * rate + (1.0 - beta) * previous_global_rates[task] for task, rate in rates.items()}
 
 
@@ -141,6 +164,12 @@ def stagnancy(global_rates: PerTask) -> tuple[PerTask, list[str]]:
 
     Returns:
       (P_r, the tasks with g_t = 0).
+
+    Example:
+      >>> stagnancy({"a": -0.75, "b": -0.25})
+      ({'a': 0.6666666666666666, 'b': 1.0}, [])
+      >>> stagnancy({"a": -0.5, "b": 0.25})  # the loss of b rises
+      ({'a': 0.5, 'b': 1.0}, ['b'])
     """
     progress = {task: max(0.0, -rate) for task, rate in global_rates.items()}
     average = mean(progress)
@@ -154,6 +183,11 @@ def activation_probability(
     """P_t = lambda_d P_(d,t) + lambda_c P_(c,t) + lambda_u P_(u,t) + lambda_r P_(r,t) + lambda_b P_(b,t).
 
     The drop rate of a task is 1 - P_t.
+
+    Example:
+      >>> ones, half = {"a": 1.0}, {"a": 0.5}
+      >>> activation_probability(Weights(0.5, 0.0, 0.0, 0.0, 0.5), P_d=half, P_c=ones, P_u=ones, P_r=ones, P_b=ones)
+      {'a': 0.75}
     """
     metrics = (P_d, P_c, P_u, P_r, P_b)
     # The lambdas sum to 1 up to rounding; so does P at its most.
@@ -216,6 +250,12 @@ def sample_gates(P: PerTask, uniforms: PerTask) -> tuple[dict[str, bool], list[s
 
     Returns:
       (G, the task that was turned on by force: none or one).
+
+    Example:
+      >>> sample_gates({"a": 0.9, "b": 0.25}, {"a": 0.5, "b": 0.5})
+      ({'a': True, 'b': False}, [])
+      >>> sample_gates({"a": 0.25, "b": 0.125}, {"a": 0.5, "b": 0.5})  # both would be dropped
+      ({'a': True, 'b': False}, ['a'])
     """
     gates = {task: uniforms[task] < probability for task, probability in P.items()}
     if any(gates.values()):
@@ -246,5 +286,10 @@ def mask(per_task: Mapping[str, Tree], gates: Mapping[str, Tensor]) -> dict[str,
 
 
 def mean(values: PerTask) -> float:
-    """mean_t x_t."""
+    """mean_t x_t.
+
+    Example:
+      >>> mean({"a": 1.0, "b": 0.5})
+      0.75
+    """
     return sum(values.values()) / len(values)

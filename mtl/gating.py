@@ -142,6 +142,14 @@ def read_control(dst_run: Path, num_epochs: int) -> list[float]:
 
     Raises:
       UserError: if that run is not there or not as long.
+
+    Example:
+      >>> import json, tempfile
+      >>> line = {"P": {"smile": 1.0, "hat": 0.5}}
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     _ = (Path(folder) / "dst.jsonl").write_text(json.dumps(line))
+      ...     read_control(Path(folder), num_epochs=1)
+      [0.75]
     """
     lines = read_dst(dst_run)
     if len(lines) < num_epochs:

@@ -19,24 +19,47 @@ class Counts(NamedTuple):
 
 
 def count(logits_NK: np.ndarray, labels_NK: np.ndarray, mask_NK: np.ndarray) -> Counts:
-    """Counts predictions; a logit above 0 (probability above 1/2) says that the attribute is present."""
+    """Counts predictions; a logit above 0 (probability above 1/2) says that the attribute is present.
+
+    Example:
+      >>> logits_NK, labels_NK = np.array([[2.0], [-1.0], [0.5]]), np.array([[1], [1], [0]])
+      >>> counts = count(logits_NK, labels_NK, np.array([[1], [1], [0]]))  # the third label is missing
+      >>> counts.true_positives_K, counts.false_positives_K, counts.false_negatives_K
+      (array([1]), array([0]), array([1]))
+    """
     said, labels = logits_NK > 0, labels_NK.astype(bool)
     cells = (said & labels, said & ~labels, ~said & ~labels, ~said & labels)
     return Counts(*((cell & mask_NK.astype(bool)).sum(axis=0) for cell in cells))
 
 
 def merge(a: Counts, b: Counts) -> Counts:
-    """Counts of the union of two disjoint sets of images."""
+    """Counts of the union of two disjoint sets of images.
+
+    Example:
+      >>> one = Counts(*np.array([[3], [1], [4], [2]]))
+      >>> [int(cell_K[0]) for cell_K in merge(one, one)]
+      [6, 2, 8, 4]
+    """
     return Counts(*(x + y for x, y in zip(a, b, strict=True)))
 
 
 def accuracy(counts: Counts) -> np.ndarray:
-    """(TP + TN) / all, [K]; NaN for a task without a label."""
+    """(TP + TN) / all, [K]; NaN for a task without a label.
+
+    Example:
+      >>> accuracy(Counts(*np.array([[3], [1], [4], [2]])))
+      array([0.7])
+    """
     return _divide(counts.true_positives_K + counts.true_negatives_K, np.sum(counts, axis=0))
 
 
 def balanced_accuracy(counts: Counts) -> np.ndarray:
-    """Mean of the recalls of the two classes, [K]; of the one class where the other does not occur."""
+    """Mean of the recalls of the two classes, [K]; of the one class where the other does not occur.
+
+    Example:
+      >>> balanced_accuracy(Counts(*np.array([[3], [1], [4], [1]])))
+      array([0.775])
+    """
     recalls = np.stack(
         [
             _divide(counts.true_positives_K, counts.true_positives_K + counts.false_negatives_K),
@@ -48,7 +71,12 @@ def balanced_accuracy(counts: Counts) -> np.ndarray:
 
 
 def f1(counts: Counts) -> np.ndarray:
-    """2 TP / (2 TP + FP + FN), [K]; NaN where nothing is positive and nothing was said to be."""
+    """2 TP / (2 TP + FP + FN), [K]; NaN where nothing is positive and nothing was said to be.
+
+    Example:
+      >>> f1(Counts(*np.array([[3], [1], [4], [2]])))
+      array([0.66666667])
+    """
     twice = 2 * counts.true_positives_K
     return _divide(twice, twice + counts.false_positives_K + counts.false_negatives_K)
 
@@ -57,6 +85,10 @@ def average_precision(logits_N: np.ndarray, labels_N: np.ndarray) -> float:
     """Average precision of one task: sum_n (R_n - R_(n-1)) P_n over the distinct logits, from the highest down.
 
     Images with equal logits enter together. NaN without a positive.
+
+    Example:
+      >>> average_precision(np.array([3.0, 2.0, 1.0, 0.0]), np.array([1, 0, 1, 0]))  # (1 / 1 + 2 / 3) / 2
+      0.8333333333333333
     """
     num_positives = int(labels_N.sum())
     if num_positives == 0:
@@ -77,6 +109,11 @@ def evaluate(
       logits_NK, labels_NK, mask_NK: float, 0/1 and 0/1.
       majority_K: bool, each task's more frequent class in the training split; guessing it always gives
         `majority_accuracy`.
+
+    Example:
+      >>> logits_NK, labels_NK = np.array([[2.0], [-1.0], [0.5], [-3.0]]), np.array([[1], [1], [1], [0]])
+      >>> evaluate(["smile"], logits_NK, labels_NK, np.ones((4, 1)), np.array([True]))["tasks"]["smile"]["accuracy"]
+      0.75
     """
     labels, mask = labels_NK.astype(bool), mask_NK.astype(bool)
     counts = count(logits_NK, labels, mask)

@@ -12,7 +12,12 @@ LINE_SECONDS = 30.0  # a log gets a line this often, and one at the end
 
 
 def format_seconds(seconds: float) -> str:
-    """Writes a duration as people say it: `9s`, `3m05s`, `2h10m`."""
+    """Writes a duration as people say it: `9s`, `3m05s`, `2h10m`.
+
+    Example:
+      >>> format_seconds(185.2), format_seconds(7800)
+      ('3m05s', '2h10m')
+    """
     seconds = round(seconds)
     if seconds < 60:
         return f"{seconds}s"
@@ -30,6 +35,12 @@ def progress(label: str, total: int, stream: TextIO | None = None, start: int = 
       total: how many pieces there are.
       stream: where to write; standard error if None. A terminal gets a bar, anything else a line now and then.
       start: pieces that were done before, for work that is resumed.
+
+    Example:
+      >>> with progress("packing", total=2, stream=sys.stdout) as update:
+      ...     update(1)
+      ...     update(2)
+      packing: 2/2, 0s
     """
     out = sys.stderr if stream is None else stream
     is_terminal = out.isatty()

@@ -58,7 +58,12 @@ def hashed_uniforms(a: Tensor, b: Tensor, index: Tensor) -> Tensor:
 
 
 def mix(words: Tensor) -> Tensor:
-    """A bijection of 32 digits after which similar numbers look unrelated, found by C. Wellons' hash-prospector."""
+    """A bijection of 32 digits after which similar numbers look unrelated, found by C. Wellons' hash-prospector.
+
+    Example:
+      >>> mix(torch.tensor([0, 1, 2]))
+      tensor([         0, 2261973619,  229111015])
+    """
     words = ((words ^ (words >> 16)) * 0x21F0AAAD) & WORD
     words = ((words ^ (words >> 15)) * 0x735A2D97) & WORD
     return words ^ (words >> 15)

@@ -39,7 +39,14 @@ def _describe(settings: StudySettings, workdir: Path) -> None:
 
 
 def run_line(results: dict[str, Any]) -> str:
-    """One run in one line."""
+    """One run in one line.
+
+    Example:
+      >>> results = {"method": "dst", "seed": 0, "test": {"overall_accuracy": 0.8451, "balanced_accuracy": 0.8}}
+      >>> results |= {"best_epoch": 9, "epochs": 10, "train_seconds": 60.0, "images_per_second": 1334.0}
+      >>> print(run_line(results))
+      dst, seed 0: test accuracy 84.51%, balanced 80.00%, epoch 9 of 10, 60 s, 1334 images/s in training steps
+    """
     test = results["test"]
     return (
         f"{results['method']}, seed {results['seed']}: test accuracy {test['overall_accuracy']:.2%}, "

@@ -97,12 +97,22 @@ class AttributeRow(NamedTuple):
 
 
 def region(name: str) -> str:
-    """Where in the face an attribute is seen."""
+    """Where in the face an attribute is seen.
+
+    Example:
+      >>> region("Smiling")
+      'mouth'
+    """
     return PUBLISHED[name].region if name in PUBLISHED else "unknown"
 
 
 def gain(name: str) -> float:
-    """What a published network gained over the majority guess: (accuracy - majority) / (1 - majority); 1 is perfect."""
+    """What a published network gained over the majority guess: (accuracy - majority) / (1 - majority); 1 is perfect.
+
+    Example:
+      >>> round(gain("Smiling"), 2)  # (92 - 50) / (100 - 50)
+      0.84
+    """
     if name not in PUBLISHED:
         return nan
     _, accuracy, majority = PUBLISHED[name]
@@ -110,14 +120,24 @@ def gain(name: str) -> float:
 
 
 def difficulty(name: str) -> str:
-    """An attribute is easy, medium or hard by its published gain."""
+    """An attribute is easy, medium or hard by its published gain.
+
+    Example:
+      >>> difficulty("Smiling"), difficulty("Wavy_Hair"), difficulty("Wearing_Earrings")
+      ('easy', 'medium', 'hard')
+    """
     if name not in PUBLISHED:
         return "unknown"
     return "easy" if gain(name) >= EASY_GAIN else "medium" if gain(name) >= MEDIUM_GAIN else "hard"
 
 
 def worth(names: Sequence[str], rates: np.ndarray) -> np.ndarray:
-    """The entropy H(p) of each rate in bits, 0 for the attributes that are left out: [K] float64."""
+    """The entropy H(p) of each rate in bits, 0 for the attributes that are left out: [K] float64.
+
+    Example:
+      >>> worth(["Smiling", "Attractive"], np.array([0.5, 0.5]))  # Attractive is a judgement
+      array([1., 0.])
+    """
     present = np.clip(rates, 1e-12, 1 - 1e-12)
     entropy = -present * np.log2(present) - (1 - present) * np.log2(1 - present)
     is_out = [name in FAULTS or gain(name) < LEAST_GAIN for name in names]
@@ -125,13 +145,32 @@ def worth(names: Sequence[str], rates: np.ndarray) -> np.ndarray:
 
 
 def positive_rates(table: Table, split: str) -> np.ndarray:
-    """The share of positives among the known labels of a split; 0 where none is known: [K] float64."""
+    """The share of positives among the known labels of a split; 0 where none is known: [K] float64.
+
+    Example:
+      >>> from mtl.data.image_files import ImageSource
+      >>> labels, known = np.array([[True], [False], [True]]), np.array([[True], [True], [False]])
+      >>> split, nobody = np.zeros(3, np.int8), np.full(3, -1)
+      >>> table = Table(np.array(["1", "2", "3"]), ImageSource(None, ""), labels, known, split, nobody, ("Male",))
+      >>> positive_rates(table, "train")  # one of the two that are known
+      array([0.5])
+    """
     rows = table.split == SPLITS.index(split)
     return (table.labels & table.mask)[rows].sum(axis=0) / np.maximum(table.mask[rows].sum(axis=0), 1)
 
 
 def correlations(table: Table) -> np.ndarray:
-    """Phi of every two attributes over the training images that have both labels, 0 if one is constant: [K, K]."""
+    """Phi of every two attributes over the training images that have both labels, 0 if one is constant: [K, K].
+
+    Example:
+      >>> from mtl.data.image_files import ImageSource
+      >>> labels = np.array([[True, False], [False, True], [True, False]])
+      >>> split, nobody = np.zeros(3, np.int8), np.full(3, -1)
+      >>> ids, names = np.array(["1", "2", "3"]), ("Male", "Wearing_Lipstick")
+      >>> correlations(Table(ids, ImageSource(None, ""), labels, np.ones((3, 2), bool), split, nobody, names)).round(4)
+      array([[ 1., -1.],
+             [-1.,  1.]])
+    """
     rows = table.split == SPLITS.index("train")
     known = table.mask[rows].astype(np.float64)
     present = table.labels[rows] * known
@@ -144,7 +183,16 @@ def correlations(table: Table) -> np.ndarray:
 
 
 def choose(table: Table, num_tasks: int = 8) -> tuple[str, ...]:
-    """Chooses attributes by the criteria, from the training split of the data at hand; see `choose_by`."""
+    """Chooses attributes by the criteria, from the training split of the data at hand; see `choose_by`.
+
+    Example:
+      >>> from mtl.data.image_files import ImageSource
+      >>> labels = np.array([[True, False], [False, True], [True, False]])
+      >>> split, nobody = np.zeros(3, np.int8), np.full(3, -1)
+      >>> ids, names = np.array(["1", "2", "3"]), ("Male", "Attractive")
+      >>> choose(Table(ids, ImageSource(None, ""), labels, np.ones((3, 2), bool), split, nobody, names))  # no judgement
+      ('Male',)
+    """
     return choose_by(table.attributes, positive_rates(table, "train"), correlations(table), num_tasks)
 
 
@@ -164,6 +212,11 @@ def choose_by(names: Sequence[str], rates: np.ndarray, phi: np.ndarray, num_task
 
     Returns:
       The chosen names, in the order of the choice.
+
+    Example:
+      >>> names, rates = ["Smiling", "Male", "Young"], np.array([0.5, 0.4, 0.2])
+      >>> choose_by(names, rates, np.eye(3), num_tasks=2)
+      ('Smiling', 'Young')
     """
     worths = worth(names, rates)
     chosen: list[int] = []
@@ -182,7 +235,17 @@ def choose_by(names: Sequence[str], rates: np.ndarray, phi: np.ndarray, num_task
 
 
 def rank_attributes(table: Table) -> list[AttributeRow]:
-    """The figures of every attribute on the data at hand, best score first."""
+    """The figures of every attribute on the data at hand, best score first.
+
+    Example:
+      >>> from mtl.data.image_files import ImageSource
+      >>> labels, known = np.array([[True, True], [False, False], [True, False]]), np.ones((3, 2), bool)
+      >>> ids, split, nobody = np.array(["1", "2", "3"]), np.array([0, 0, 2], np.int8), np.full(3, -1)
+      >>> table = Table(ids, ImageSource(None, ""), labels, known, split, nobody, ("Male", "Young"))
+      >>> first, _ = rank_attributes(table)
+      >>> first.rank, first.name, first.correlated_with, first.majority_accuracy
+      (1, 'Male', 'Young', 0.0)
+    """
     rates, test_rates = positive_rates(table, "train"), positive_rates(table, "test")
     majority = np.where(rates > 0.5, test_rates, 1 - test_rates)
     phi = correlations(table)
@@ -209,6 +272,14 @@ def attributes_table(table: Table, chosen: Sequence[str]) -> str:
     Args:
       table: the data at hand, with all attributes that are to be ranked.
       chosen: the attributes that the configuration names.
+
+    Example:
+      >>> from mtl.data.image_files import ImageSource
+      >>> labels, known = np.array([[True, True], [False, False], [True, False]]), np.ones((3, 2), bool)
+      >>> ids, split, nobody = np.array(["1", "2", "3"]), np.array([0, 0, 2], np.int8), np.full(3, -1)
+      >>> table = Table(ids, ImageSource(None, ""), labels, known, split, nobody, ("Male", "Young"))
+      >>> attributes_table(table, ["Male"]).splitlines()[2]
+      '| 1 | Male | yes | 0.000 | 50.0% | 0.0% | +0.95 | whole face | +1.00 Young |  |'
     """
     lines = [
         "| rank | attribute | chosen | score | positive | majority | gain | region | strongest phi | faults |",

@@ -31,7 +31,12 @@ class _Arrays(NamedTuple):
 
 
 def epoch_order(num_rows: int, seed: int, epoch: int) -> np.ndarray:
-    """The order in which an epoch visits its rows, a permutation of `range(num_rows)`: [num_rows] int64."""
+    """The order in which an epoch visits its rows, a permutation of `range(num_rows)`: [num_rows] int64.
+
+    Example:
+      >>> epoch_order(5, seed=0, epoch=1), epoch_order(5, seed=0, epoch=2)
+      (array([1, 2, 4, 0, 3]), array([0, 1, 3, 4, 2]))
+    """
     return generator(Stream.ORDER, seed, epoch).permutation(num_rows)
 
 
@@ -40,6 +45,10 @@ def num_train_batches(num_rows: int, batch_size: int) -> int:
 
     Raises:
       UserError: if the rows do not fill one batch.
+
+    Example:
+      >>> num_train_batches(100, batch_size=32)  # 4 images are left out
+      3
     """
     if num_rows < batch_size:
         raise UserError(
@@ -78,6 +87,16 @@ def train_batches(
 
     Returns:
       The batches numbered `first` to `num_train_batches(num_rows, batch_size) - 1`.
+
+    Example:
+      >>> from mtl.data.celeba import Table
+      >>> from mtl.data.image_files import ImageSource
+      >>> known, nobody, split = np.ones((5, 1), bool), np.full(5, -1), np.zeros(5, np.int8)
+      >>> table = Table(np.arange(5).astype(str), ImageSource(None, ""), known, known, split, nobody, ("Male",))
+      >>> pack = Pack(np.arange(15, dtype=np.uint8).reshape(5, 3, 1, 1) // 3, table, (), "")
+      >>> batches = train_batches(pack, np.arange(5), 0, 1, batch_size=2, max_shift=0, device=torch.device("cpu"))
+      >>> [batch.inputs[:, 0, 0, 0].tolist() for batch in batches]  # as `epoch_order`
+      [[1, 2], [4, 0]]
     """
     num_batches = num_train_batches(len(rows), batch_size)
     order = rows[epoch_order(len(rows), seed, epoch)]
@@ -98,6 +117,16 @@ def evaluation_batches(pack: Pack, rows: np.ndarray, batch_size: int, device: to
 
     The last batch is padded to `batch_size` by repeating the last row, with mask 0; so of the joined outputs the first
     `len(rows)` are the real ones.
+
+    Example:
+      >>> from mtl.data.celeba import Table
+      >>> from mtl.data.image_files import ImageSource
+      >>> known, nobody, split = np.ones((3, 1), bool), np.full(3, -1), np.zeros(3, np.int8)
+      >>> table = Table(np.arange(3).astype(str), ImageSource(None, ""), known, known, split, nobody, ("Male",))
+      >>> pack = Pack(np.zeros((3, 3, 1, 1), np.uint8), table, (), "")
+      >>> batches = evaluation_batches(pack, np.arange(3), batch_size=2, device=torch.device("cpu"))
+      >>> [batch.mask["Male"].tolist() for batch in batches]  # the last row is padding
+      [[1.0, 1.0], [1.0, 0.0]]
     """
 
     def make(number: int) -> _Arrays:

@@ -59,6 +59,13 @@ def select_attributes(table: Table, names: Sequence[str] | Literal["all"]) -> Ta
 
     Raises:
       UserError: if there is no name, a name occurs twice, or there is no such attribute.
+
+    Example:
+      >>> labels, nobody = np.array([[True, False], [False, True]]), np.full(2, -1)
+      >>> ids, names, split = np.array(["1", "2"]), ("Male", "Smiling"), np.zeros(2, np.int8)
+      >>> table = Table(ids, ImageSource(Path("img"), ""), labels, np.ones((2, 2), bool), split, nobody, names)
+      >>> select_attributes(table, "Smiling").labels.tolist()
+      [[False], [True]]
     """
     if names == "all":
         return table
@@ -75,7 +82,15 @@ def select_attributes(table: Table, names: Sequence[str] | Literal["all"]) -> Ta
 
 
 def take_rows(table: Table, rows: np.ndarray) -> Table:
-    """The same attributes of the images in `rows`, [M] int, in the order of `rows`."""
+    """The same attributes of the images in `rows`, [M] int, in the order of `rows`.
+
+    Example:
+      >>> labels, nobody = np.array([[True, False], [False, True]]), np.full(2, -1)
+      >>> ids, names, split = np.array(["1", "2"]), ("Male", "Smiling"), np.zeros(2, np.int8)
+      >>> table = Table(ids, ImageSource(Path("img"), ""), labels, np.ones((2, 2), bool), split, nobody, names)
+      >>> take_rows(table, np.array([1])).ids.tolist()
+      ['2']
+    """
     return table._replace(
         ids=table.ids[rows],
         labels=table.labels[rows],

@@ -31,6 +31,15 @@ def fingerprint(pack: Pack) -> Fingerprint:
 
     Labels are those of the chosen attributes, with their names and with what is known of them: a label that is hidden
     counts as unknown. The pixels' digest is the pack's, which was taken when it was made.
+
+    Example:
+      >>> import numpy as np
+      >>> from mtl.data.celeba import Table
+      >>> from mtl.data.image_files import ImageSource
+      >>> known, nobody, split = np.ones((3, 1), bool), np.full(3, -1), np.zeros(3, np.int8)
+      >>> table = Table(np.arange(3).astype(str), ImageSource(None, ""), known, known, split, nobody, ("Male",))
+      >>> fingerprint(Pack(np.zeros((3, 3, 1, 1), np.uint8), table, (), digest="0123456789abcdef"))["num_images"]
+      {'train': 3, 'valid': 0, 'test': 0}
     """
     table = pack.table
     rows = {split: table.split == index for index, split in enumerate(SPLITS)}
@@ -55,6 +64,13 @@ def differences(before: Fingerprint, now: Fingerprint, changed_fields: set[str])
       before, now: of two runs.
       changed_fields: of config.data, those in which the two runs' configurations differ; a part that follows from one
         of them may differ.
+
+    Example:
+      >>> digests = dict.fromkeys(PARTS, "0") | {"num_images": {"train": 8, "valid": 1, "test": 1}}
+      >>> differences(digests, digests | {"pixels": "1"}, set())
+      ['the pixels']
+      >>> differences(digests, digests | {"pixels": "1"}, {"crop"})  # of course
+      []
     """
     parts = [name for name, part in PARTS.items() if not changed_fields & {*part.fields} and before[name] != now[name]]
     if "ids" in parts:

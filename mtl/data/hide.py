@@ -21,6 +21,13 @@ def hide_labels(table: Table, entries: Sequence[str]) -> Table:
 
     Raises:
       UserError: for an entry that is not of that form or names a task that is not trained.
+
+    Example:
+      >>> from mtl.data.image_files import ImageSource
+      >>> known, nobody, split = np.ones((4, 1), bool), np.full(4, -1), np.zeros(4, np.int8)
+      >>> table = Table(np.array(["1", "2", "3", "4"]), ImageSource(None, ""), known, known, split, nobody, ("Male",))
+      >>> int(hide_labels(table, ["Male=0.25"]).mask.sum())  # of four
+      1
     """
     mask = table.mask.copy()
     train = np.flatnonzero(table.split == SPLITS.index("train"))

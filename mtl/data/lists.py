@@ -36,7 +36,16 @@ def read_text(path: Path) -> bytes:
 
 
 def split_rows(path: Path, body: bytes, first_line: int, num_fields: int) -> Rows:
-    """Finds the fields of all rows at once: by array operations, since 202,599 rows have 8 million fields."""
+    """Finds the fields of all rows at once: by array operations, since 202,599 rows have 8 million fields.
+
+    Raises:
+      UserError: for a row of another number of fields; it says which.
+
+    Example:
+      >>> rows = split_rows(Path("list.txt"), b"1.jpg 1 -1\\n2.jpg -1 0\\n", first_line=3, num_fields=3)
+      >>> read_column(rows, 0).tolist()
+      ['1.jpg', '2.jpg']
+    """
     is_csv = path.suffix == ".csv"
     if is_csv:
         body = body.translate(None, b' \t\r"')
@@ -59,7 +68,13 @@ def split_rows(path: Path, body: bytes, first_line: int, num_fields: int) -> Row
 
 
 def read_column(rows: Rows, field: int) -> np.ndarray:
-    """One field of every row: [N] str."""
+    """One field of every row: [N] str.
+
+    Example:
+      >>> rows = split_rows(Path("list.csv"), b"1.jpg,1\\n2.jpg,-1\\n", first_line=2, num_fields=2)
+      >>> read_column(rows, 1).tolist()
+      ['1', '-1']
+    """
     starts = rows.starts[:, field]
     is_last = field == rows.starts.shape[1] - 1
     following = np.append(rows.starts[1:, 0], len(rows.text)) if is_last else rows.starts[:, field + 1]
@@ -71,7 +86,17 @@ def read_column(rows: Rows, field: int) -> np.ndarray:
 
 
 def read_labels(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-    """The labels and their mask, each [N, K] bool, from the fields after the first."""
+    """The labels and their mask, each [N, K] bool, from the fields after the first.
+
+    Raises:
+      UserError: for a field that is no label; it says where.
+
+    Example:
+      >>> rows = split_rows(Path("list.txt"), b"1.jpg 1 -1\\n2.jpg -1 0\\n", first_line=3, num_fields=3)
+      >>> labels_NK, mask_NK = read_labels(rows)
+      >>> labels_NK.tolist(), mask_NK.tolist()
+      ([[True, False], [False, False]], [[True, True], [True, False]])
+    """
     first, second = rows.text[:-2], rows.text[1:-1]
     one_long, two_long = rows.is_gap[1:-1], rows.is_gap[2:]  # what a field that starts here is, unless it is empty
     is_csv = rows.path.suffix == ".csv"

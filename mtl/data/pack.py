@@ -85,7 +85,12 @@ def open_pack(
 
 
 def digest_pixels(images_NCHW: np.ndarray) -> str:
-    """The first 16 hexadecimal digits of SHA-256 over shape and pixels."""
+    """The first 16 hexadecimal digits of SHA-256 over shape and pixels.
+
+    Example:
+      >>> digest_pixels(np.zeros((2, 3, 4, 4), np.uint8)) == digest_pixels(np.zeros((1, 3, 8, 4), np.uint8))
+      False
+    """
     digest = hashlib.sha256(str(images_NCHW.shape).encode())
     for start in range(0, len(images_NCHW), ROWS):
         digest.update(images_NCHW[start : start + ROWS].data)

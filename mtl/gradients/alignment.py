@@ -21,7 +21,13 @@ class Alignment(NamedTuple):
 
 
 def zero(num_tasks: int, device: torch.device) -> Alignment:
-    """Before an epoch's first step."""
+    """Before an epoch's first step.
+
+    Example:
+      >>> zero(2, torch.device("cpu")).num_steps_KK
+      tensor([[0., 0.],
+              [0., 0.]], dtype=torch.float64)
+    """
     return Alignment(*torch.zeros(3, num_tasks, num_tasks, dtype=torch.float64, device=device).unbind())
 
 
@@ -29,6 +35,15 @@ def add(alignment: Alignment, gramian_KK: Tensor) -> Alignment:
     """Adds a step's inner products.
 
     One of exactly 0 was not measured: a task had no gradient in this step, or the two share no coordinate.
+
+    Example:
+      >>> one_step = add(zero(2, torch.device("cpu")), torch.tensor([[4.0, -1.0], [-1.0, 1.0]]))
+      >>> one_step.cosines_KK
+      tensor([[ 1.0000, -0.5000],
+              [-0.5000,  1.0000]], dtype=torch.float64)
+      >>> one_step.conflicts_KK
+      tensor([[0., 1.],
+              [1., 0.]], dtype=torch.float64)
     """
     gramian_KK = gramian_KK.double()
     norms_K = gramian_KK.diagonal().sqrt()
@@ -47,6 +62,11 @@ def describe(alignment: Alignment) -> dict[str, Any]:
 
     Returns:
       {"cosines": K x K, "conflicts": K x K}.
+
+    Example:
+      >>> one_step = add(zero(2, torch.device("cpu")), torch.tensor([[4.0, -1.0], [-1.0, 1.0]]))
+      >>> describe(one_step)
+      {'cosines': [[1.0, -0.5], [-0.5, 1.0]], 'conflicts': [[0.0, 1.0], [1.0, 0.0]]}
     """
     return {
         "cosines": _means(alignment.cosines_KK, alignment.num_steps_KK),
@@ -55,7 +75,13 @@ def describe(alignment: Alignment) -> dict[str, Any]:
 
 
 def conflicting(alignment: Alignment) -> float | None:
-    """The share of conflicts, averaged over the pairs of tasks that were measured; None if there is none."""
+    """The share of conflicts, averaged over the pairs of tasks that were measured; None if there is none.
+
+    Example:
+      >>> gramian_KK = torch.tensor([[1.0, 0.5, -0.5], [0.5, 1.0, 0.5], [-0.5, 0.5, 1.0]])
+      >>> conflicting(add(zero(3, torch.device("cpu")), gramian_KK))  # one pair of three
+      0.3333333333333333
+    """
     shares_KK = alignment.conflicts_KK / alignment.num_steps_KK
     above_KK = torch.ones_like(shares_KK).triu(diagonal=1).bool() & (alignment.num_steps_KK > 0)
     return float(shares_KK[above_KK].mean()) if bool(above_KK.any()) else None

@@ -86,6 +86,14 @@ def choose_probes(
     Args:
       images_shape: (B, 3, H, W) of every batch to come.
       num_pulled: A.
+
+    Example:
+      >>> import mtl
+      >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 64, 3), torch.nn.Conv2d(64, 64, 3))
+      >>> trunk = mtl.from_module(net, {"end": "1"}, torch.empty(2, 3, 6, 6))
+      >>> model, params, buffers = mtl.make_model(trunk, {"smile": mtl.binary()})
+      >>> choose_probes(model, params, buffers, (2, 3, 6, 6), num_pulled=8)  # the second layer alone
+      {'1': (2, 64, 2, 2)}
     """
     layers, device = tuple(model.convolutions), next(iter(params.trunk.values())).device
     zeros = {layer: torch.zeros((), device=device) for layer in layers}
@@ -111,6 +119,14 @@ def make_forward(model: Model, probes: Probes) -> Callable[[Tensors, Tensors, Te
 
     Args:
       probes: from `choose_probes`; with none, every gradient is kept whole.
+
+    Example:
+      >>> import mtl
+      >>> trunk = mtl.from_module(torch.nn.Linear(2, 1, bias=False), None, torch.empty(2, 2))
+      >>> model, params, buffers = mtl.make_model(trunk, {"smile": mtl.binary()})
+      >>> forward = make_forward(model, {})(params.trunk, buffers, torch.tensor([[3.0, 4.0]]))
+      >>> inner_products(forward.pull_back({"output": torch.ones(1, 1, 1)}))  # 3^2 + 4^2
+      tensor([[25.]])
     """
     probed = model.probe(tuple(probes))
 
@@ -142,7 +158,14 @@ def make_forward(model: Model, probes: Probes) -> Callable[[Tensors, Tensors, Te
 
 
 def in_turn(pull_back: PullBack, cotangents: Tensors, free: Tensors) -> tuple[Tensor, Tensors]:
-    """(gradients [A, N] at `free`, layer -> those at the probes), one task after the other."""
+    """(gradients [A, N] at `free`, layer -> those at the probes), one task after the other.
+
+    Example:
+      >>> _, pull_back = vjp(lambda free, zeros: {"end": 2.0 * free["weight"]}, {"weight": torch.zeros(2)}, {})
+      >>> in_turn(pull_back, {"end": torch.tensor([[1.0, 0.0], [3.0, 4.0]])}, {"weight": torch.zeros(2)})[0]
+      tensor([[2., 0.],
+              [6., 8.]])
+    """
     first = next(iter(free.values()))
     tasks = [
         dict(zip(cotangents, each, strict=True))
@@ -158,12 +181,28 @@ def in_turn(pull_back: PullBack, cotangents: Tensors, free: Tensors) -> tuple[Te
 
 
 def at_once(pull_back: PullBack, cotangents: Tensors, free: Tensors) -> tuple[Tensor, Tensors]:
-    """The same in chunks under vmap."""
+    """The same in chunks under vmap.
+
+    Example:
+      >>> _, pull_back = vjp(lambda free, zeros: {"end": 2.0 * free["weight"]}, {"weight": torch.zeros(2)}, {})
+      >>> at_once(pull_back, {"end": torch.tensor([[1.0, 0.0], [3.0, 4.0]])}, {"weight": torch.zeros(2)})[0]
+      tensor([[2., 0.],
+              [6., 8.]])
+    """
     whole, deltas = vmap(pull_back, chunk_size=CHUNK)(cotangents)
     return to_rows(whole), deltas
 
 
 def make_outer(delta_ABCHW: Tensor, inputs_BCHW: Tensor, geometry: Geometry, weight: Tensor) -> Outer:
+    """A layer's gradients as products, from the tasks' gradients at what it wrote and what it read.
+
+    Example:
+      >>> delta_ABCHW, weight = torch.ones(1, 1, 1, 1, 2), torch.zeros(1, 1, 1, 1)
+      >>> geometry = Geometry(stride=(1, 1), padding=(0, 0), dilation=(1, 1))
+      >>> outer = make_outer(delta_ABCHW, torch.tensor([[[[3.0, 4.0]]]]), geometry, weight)
+      >>> outer.patches_NF.tolist(), outer.deltas_ANC.tolist()
+      ([[3.0], [4.0]], [[[1.0], [1.0]]])
+    """
     rows, columns = windows(inputs_BCHW.shape[2:], weight.shape[2:], geometry)
     patches_BHWF = read_patches(inputs_BCHW.to(weight.dtype), rows, columns, geometry)
     deltas_ANC = rearrange(delta_ABCHW, "A B C H W -> A (B H W) C")
@@ -171,7 +210,13 @@ def make_outer(delta_ABCHW: Tensor, inputs_BCHW: Tensor, geometry: Geometry, wei
 
 
 def inner_products(pulled: Pulled) -> Tensor:
-    """<g_i, g_j> over all of the trunk's parameters, [A, A]."""
+    """<g_i, g_j> over all of the trunk's parameters, [A, A].
+
+    Example:
+      >>> inner_products(Pulled(torch.tensor([[1.0, 2.0], [3.0, -1.0]]), {"weight": torch.zeros(2)}, {}))
+      tensor([[ 5.,  1.],
+              [ 1., 10.]])
+    """
     total_AA = row_products(pulled.whole_AN, pulled.whole_AN)
     for outer in pulled.outer.values():
         weighted_ANC = (outer.patches_NF @ outer.patches_NF.T) @ outer.deltas_ANC
@@ -180,7 +225,13 @@ def inner_products(pulled: Pulled) -> Tensor:
 
 
 def weighted_sum(pulled: Pulled, weights_A: Tensor) -> Tensors:
-    """sum_i w_i g_i: parameter -> its shape."""
+    """sum_i w_i g_i: parameter -> its shape.
+
+    Example:
+      >>> pulled = Pulled(torch.tensor([[1.0, 2.0], [3.0, -1.0]]), {"weight": torch.zeros(2)}, {})
+      >>> weighted_sum(pulled, torch.tensor([0.5, 1.0]))
+      {'weight': tensor([3.5000, 0.0000])}
+    """
     whole = from_row(weights_A @ pulled.whole_AN, pulled.like)
     return whole | {name: _weighted_product(outer, weights_A) for name, outer in pulled.outer.items()}
 

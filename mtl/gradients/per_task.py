@@ -37,12 +37,22 @@ class TaskGradients(NamedTuple):
 
 
 def unstack(stacked: Mapping[str, Tensor], tasks: Sequence[str]) -> dict[str, dict[str, Tensor]]:
-    """Stacked form to dictionary: name -> [G, ...] becomes task -> name -> [...]."""
+    """Stacked form to dictionary: name -> [G, ...] becomes task -> name -> [...].
+
+    Example:
+      >>> unstack({"bias": torch.tensor([1.0, 2.0])}, ["smile", "hat"])
+      {'smile': {'bias': tensor(1.)}, 'hat': {'bias': tensor(2.)}}
+    """
     return {task: {name: value[index] for name, value in stacked.items()} for index, task in enumerate(tasks)}
 
 
 def stack(per_task: Mapping[str, Mapping[str, Tensor]], tasks: Sequence[str]) -> dict[str, Tensor]:
-    """Dictionary to stacked form: task -> name -> [...] becomes name -> [G, ...], in the order of `tasks`."""
+    """Dictionary to stacked form: task -> name -> [...] becomes name -> [G, ...], in the order of `tasks`.
+
+    Example:
+      >>> stack({"smile": {"bias": torch.tensor(1.0)}, "hat": {"bias": torch.tensor(2.0)}}, ["hat", "smile"])
+      {'bias': tensor([2., 1.])}
+    """
     return {name: torch.stack([per_task[task][name] for task in tasks]) for name in per_task[tasks[0]]}
 
 
@@ -64,6 +74,17 @@ def task_losses_and_gradients(
 
     Returns:
       (task -> scalar loss, gradients), in the order of `model.tasks`.
+
+    Example:
+      >>> import mtl
+      >>> trunk = mtl.from_module(torch.nn.Identity(), None, torch.empty(2, 3))
+      >>> model, params, _ = mtl.make_model(trunk, {"age": mtl.regression()})
+      >>> heads = {"output": {name: torch.ones_like(value) for name, value in params.heads["output"].items()}}
+      >>> features = {"output": torch.tensor([[1.0, 2.0, 3.0]])}  # the head says 7
+      >>> labels, mask = {"age": torch.tensor([5.0])}, {"age": torch.ones(1)}
+      >>> losses, gradients = task_losses_and_gradients(model, heads, features, labels, mask)
+      >>> losses, gradients.features
+      ({'age': tensor(4.)}, {'age': tensor([[4., 4., 4.]])})
     """
     losses: dict[str, Tensor] = {}
     head_gradients: dict[str, dict[str, Tensor]] = {}
@@ -106,6 +127,15 @@ def features_products(model: Model, feature_gradients: Mapping[str, Tensor], mas
 
     Args:
       mask_BK: float 0/1, 1 where the label is known.
+
+    Example:
+      >>> import mtl
+      >>> trunk = mtl.from_module(torch.nn.Identity(), None, torch.empty(2, 2))
+      >>> model, _, _ = mtl.make_model(trunk, {"a": mtl.binary(), "b": mtl.binary()})
+      >>> of_tasks = {"a": torch.tensor([[1.0, 0.0], [0.0, 1.0]]), "b": torch.tensor([[1.0, 0.0], [1.0, 0.0]])}
+      >>> features_products(model, of_tasks, torch.ones(2, 2)).gramian_KK
+      tensor([[2., 1.],
+              [1., 2.]])
     """
     first = feature_gradients[model.tasks[0]]
     gramian_KK, halves_KK = first.new_zeros(2, len(model.tasks), len(model.tasks)).unbind()
@@ -126,6 +156,12 @@ def of_half_means(halves_KK: Tensor, mask_BK: Tensor) -> Tensor:
     """Inner products of the halves' parts of the batch's gradients -> those of the halves' own gradients.
 
     With n labelled images in the batch and n' in the half, its own gradient is n / n' times its part.
+
+    Example:
+      >>> mask_BK = torch.tensor([[1.0, 1.0], [1.0, 0.0], [1.0, 1.0], [1.0, 1.0]])  # the second task misses one label
+      >>> of_half_means(torch.ones(2, 2), mask_BK)
+      tensor([[4.0000, 3.0000],
+              [6.0000, 4.5000]])
     """
     num_first = len(mask_BK) // 2
     whole_K, first_K, second_K = mask_BK.sum(0), mask_BK[:num_first].sum(0), mask_BK[num_first:].sum(0)
@@ -133,7 +169,17 @@ def of_half_means(halves_KK: Tensor, mask_BK: Tensor) -> Tensor:
 
 
 def by_tap(model: Model, feature_gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Stacks the tasks' gradients at each tap, tap -> [K, B, D]; 0 for a task that does not read it."""
+    """Stacks the tasks' gradients at each tap, tap -> [K, B, D]; 0 for a task that does not read it.
+
+    Example:
+      >>> import mtl
+      >>> trunk = mtl.from_module(torch.nn.Identity(), None, torch.empty(2, 2))
+      >>> model, _, _ = mtl.make_model(trunk, {"a": mtl.binary(), "b": mtl.binary()})
+      >>> by_tap(model, {"a": torch.tensor([[1.0, 0.0]]), "b": torch.tensor([[2.0, 3.0]])})
+      {'output': tensor([[[1., 0.]],
+      <BLANKLINE>
+              [[2., 3.]]])}
+    """
     stacked = {}
     for tap, members in tasks_by_tap(model).items():
         zeros = torch.zeros_like(feature_gradients[members[0]])
@@ -142,11 +188,25 @@ def by_tap(model: Model, feature_gradients: Mapping[str, Tensor]) -> dict[str, T
 
 
 def scale(per_task: Mapping[str, Tree], weights: Mapping[str, Tensor]) -> dict[str, Tree]:
-    """w_t x_t for losses or gradients: task -> tensor, or dictionary of tensors, times its task's scalar."""
+    """w_t x_t for losses or gradients: task -> tensor, or dictionary of tensors, times its task's scalar.
+
+    Example:
+      >>> weights = {"a": torch.tensor(0.5), "b": torch.tensor(2.0)}
+      >>> scale({"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([3.0])}, weights)
+      {'a': tensor([0.5000, 1.0000]), 'b': tensor([6.])}
+    """
     return {task: tree_map(lambda value, weight=weights[task]: weight * value, tree) for task, tree in per_task.items()}
 
 
 def sum_by_tap(model: Model, feature_gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Sum over tasks of their gradients at each tap, tap -> [B, D]: what is pulled back through the trunk."""
+    """Sum over tasks of their gradients at each tap, tap -> [B, D]: what is pulled back through the trunk.
+
+    Example:
+      >>> import mtl
+      >>> trunk = mtl.from_module(torch.nn.Identity(), None, torch.empty(2, 2))
+      >>> model, _, _ = mtl.make_model(trunk, {"a": mtl.binary(), "b": mtl.binary()})
+      >>> sum_by_tap(model, {"a": torch.tensor([[1.0, 0.0]]), "b": torch.tensor([[2.0, 3.0]])})
+      {'output': tensor([[3., 3.]])}
+    """
     taps = tasks_by_tap(model)
     return {tap: torch.stack([feature_gradients[task] for task in members]).sum(0) for tap, members in taps.items()}

@@ -61,7 +61,12 @@ Factory = Callable[..., Method[Any]]
 
 
 def find_methods(names: Mapping[str, Any]) -> dict[str, Factory]:
-    """Those of some names that are methods: functions called as their file in this folder. `equal` is "joint"."""
+    """Those of some names that are methods: functions called as their file in this folder. `equal` is "joint".
+
+    Example:
+      >>> list(find_methods({"cagrad": cagrad, "equal": equal, "UserError": UserError}))
+      ['cagrad']
+    """
     own = {name for name, value in names.items() if getattr(value, "__module__", "") == f"{__name__}.{name}"}
     return {name: names[name] for name in sorted(own - {equal.__name__})}
 

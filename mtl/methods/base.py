@@ -44,17 +44,33 @@ HeadWeights = Callable[[Any, Observation, Tensor], Tensor]
 
 
 def as_the_trunk(state: Any, observation: Observation, weights_K: Tensor) -> Tensor:
-    """Heads are weighted like the shared gradients: the method minimises a weighted loss."""
+    """Heads are weighted like the shared gradients: the method minimises a weighted loss.
+
+    Example:
+      >>> as_the_trunk((), observe(losses=[1.0, 2.0]), torch.tensor([0.25, 0.75]))
+      tensor([0.2500, 0.7500])
+    """
     return weights_K
 
 
 def unweighted(state: Any, observation: Observation, weights_K: Tensor) -> Tensor:
-    """Heads take their own loss's gradient: the method only combines the shared gradients."""
+    """Heads take their own loss's gradient: the method only combines the shared gradients.
+
+    Example:
+      >>> unweighted((), observe(losses=[1.0, 2.0]), torch.tensor([0.25, 0.75]))
+      tensor([1., 1.])
+    """
     return torch.ones_like(weights_K)
 
 
 def as_they_are(state: Any, observation: Observation) -> Tensor:
-    """The weights multiply the tasks' gradients themselves."""
+    """The weights multiply the tasks' gradients themselves.
+
+    Example:
+      >>> as_they_are((), observe(gradients=[[1.0, 0.0], [3.0, 4.0]]))
+      tensor([[1., 0.],
+              [3., 4.]])
+    """
     return known_gradients(observation)
 
 
@@ -89,12 +105,23 @@ AnyMethod = Method[Any]
 
 
 def no_state(num_tasks: int, device: torch.device, num_coordinates: int = 0) -> tuple[()]:
-    """The `init` of a method that remembers nothing."""
+    """The `init` of a method that remembers nothing.
+
+    Example:
+      >>> no_state(2, torch.device("cpu"))
+      ()
+    """
     return ()
 
 
 def first_state(method: Method[State], num_tasks: int, device: torch.device, num_coordinates: int) -> State:
-    """The method's state before the first step, on the device."""
+    """The method's state before the first step, on the device.
+
+    Example:
+      >>> from mtl.methods.random_weighting import random_weighting
+      >>> first_state(random_weighting(), 2, torch.device("cpu"), num_coordinates=0)
+      ()
+    """
     if "gradients" in method.looks_at:
         return method.init(num_tasks, device, num_coordinates)
     return method.init(num_tasks, device)
@@ -119,17 +146,34 @@ def balance(method: Method[State], state: State, observation: Observation) -> tu
 
 
 def known_gradients(observation: Observation) -> Tensor:
-    """`Observation.gradients_KN`, which a method that looks at gradients needs."""
+    """`Observation.gradients_KN`, which a method that looks at gradients needs.
+
+    Example:
+      >>> known_gradients(observe(gradients=[[3.0], [4.0]])).tolist()
+      [[3.0], [4.0]]
+    """
     return _known(observation.gradients_KN, "gradients_KN", "the tasks' gradients")
 
 
 def known_gramian(observation: Observation) -> Tensor:
-    """`Observation.gramian_KK`, which a method that looks at the Gramian needs."""
+    """`Observation.gramian_KK`, which a method that looks at the Gramian needs.
+
+    Example:
+      >>> known_gramian(observe(gramian=[[4.0, 0.0], [0.0, 1.0]]))
+      tensor([[4., 0.],
+              [0., 1.]])
+    """
     return _known(observation.gramian_KK, "gramian_KK", "inner products of the tasks' gradients")
 
 
 def known_halves(observation: Observation) -> Tensor:
-    """`Observation.halves_KK`, which a method that looks at two halves of the batch needs."""
+    """`Observation.halves_KK`, which a method that looks at two halves of the batch needs.
+
+    Example:
+      >>> known_halves(observe(halves=[[4.0, 0.0], [1.0, 1.0]]))
+      tensor([[4., 0.],
+              [1., 1.]])
+    """
     return _known(observation.halves_KK, "halves_KK", "inner products of gradients on two halves of the batch")
 
 

@@ -40,6 +40,12 @@ def equal_cosines(observation: Observation) -> tuple[Tensor, Tensor, Tensor]:
 
     Returns:
       (cosines_KK, norms_K, a [K]: 0 where the ones are orthogonal to the range of C, in which case no such sum exists).
+
+    Example:
+      >>> from mtl.methods.base import observe
+      >>> cosines_KK, norms_K, coefficients_K = equal_cosines(observe(gramian=[[4.0, 0.0], [0.0, 1.0]]))
+      >>> norms_K, coefficients_K
+      (tensor([2., 1.], dtype=torch.float64), tensor([1., 1.], dtype=torch.float64))
     """
     cosines_KK, norms_K = cosines_and_norms(open_gramian(observation))
     ones_K = (norms_K > 0.0).to(norms_K.dtype)

@@ -47,6 +47,12 @@ def random_orders(uniforms_K: Tensor) -> Tensor:
 
     The digits of u_j that count differ from i to i, so the orders do. They depend on no task's position: whether
     closed tasks are there or not, open ones are visited in the same order.
+
+    Example:
+      >>> random_orders(torch.tensor([0.1, 0.7, 0.4]))
+      tensor([[2, 0, 1],
+              [1, 2, 0],
+              [1, 0, 2]])
     """
     uniforms_K = uniforms_K.to(torch.float64)
     return torch.argsort((4096.0 * (1.0 + uniforms_K[:, None]) * uniforms_K).frac(), dim=1, stable=True)

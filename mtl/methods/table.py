@@ -43,7 +43,12 @@ WORDS: dict[Look, str] = {
 
 
 def readme() -> str:
-    """The text of README.md: methods that look at the same stand together."""
+    """The text of README.md: methods that look at the same stand together.
+
+    Example:
+      >>> readme().splitlines()[0]
+      '# Balancing methods, and who has them'
+    """
     by_look = sorted(METHODS, key=lambda name: [list(WORDS).index(look) for look in reversed(METHODS[name]().looks_at)])
     return HEAD + "".join(map(_row, by_look)) + FOOT
 

@@ -73,6 +73,11 @@ def make_backbone(
     Raises:
       UserError: for an unknown backbone or tap, for weights that cannot be had or do not fit, for a width or a size of
         images that the network cannot have.
+
+    Example:
+      >>> backbone = make_backbone("vgg11", ("block1",), weights="", seed=0, width=0.25)
+      >>> backbone.widths, backbone.depths
+      ({'block1': 16}, {'block1': 1})
     """
     arch = architecture(name, image_size)
     unknown = [tap for tap in taps if tap not in arch.stages]

@@ -97,6 +97,12 @@ class Convolution(nn.Conv2d):
     """An `nn.Conv2d` that is a matrix product where its map has at most `MOST_POSITIONS` positions, on the CPU.
 
     The same function of the same parameters, up to rounding.
+
+    Example:
+      >>> layer = Convolution(1, 1, kernel_size=3, padding=1, bias=False)
+      >>> _ = nn.init.ones_(layer.weight)
+      >>> layer(torch.full((1, 1, 1, 1), 5.0)).item()  # the centre sees the one pixel
+      5.0
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -51,7 +51,14 @@ def augment(images_BCHW: Tensor, augmentation: Augmentation) -> Tensor:
 
 
 def augment_and_normalize(images_BCHW: Tensor, augmentation: Augmentation) -> Tensor:
-    """What the trunk reads in training: [B, 3, H, W] float32."""
+    """What the trunk reads in training: [B, 3, H, W] float32.
+
+    Example:
+      >>> flip = Augmentation(torch.tensor([True]), torch.zeros(1, 2, dtype=torch.int64))
+      >>> images_BCHW = torch.tensor([0, 255], dtype=torch.uint8).expand(1, 3, 1, 2)
+      >>> augment_and_normalize(images_BCHW, flip)[0, 0]
+      tensor([[ 2.2489, -2.1179]])
+    """
     return normalize(augment(images_BCHW, augmentation))
 
 

@@ -12,6 +12,10 @@ def one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same as `vmap(function)`, one slice after the other.
 
     Unlike vmap's chunks of 1, whose pull-back pads each slice's gradient with zeros to the size of all of them.
+
+    Example:
+      >>> one_by_one(lambda values: {"sum": values["x"].sum()})({"x": torch.tensor([[1.0, 2.0], [3.0, 4.0]])})
+      {'sum': tensor([3., 7.])}
     """
 
     def mapped(*stacked: dict[str, Tensor]) -> Any:

@@ -189,7 +189,18 @@ def separate(model: Model, params: Params, buffers: Tensors, at_once: bool) -> t
 
 
 def in_bfloat16(model: Model) -> Model:
-    """The same network with its convolutions in bfloat16 (autocast); features, heads and losses stay float32."""
+    """The same network with its convolutions in bfloat16 (autocast); features, heads and losses stay float32.
+
+    Example:
+      >>> from mtl.losses import binary
+      >>> from mtl.models.backbones import from_module
+      >>> trunk = from_module(torch.nn.Conv2d(1, 1, 1, bias=False), None, torch.empty(1, 1, 2, 2))
+      >>> model, _, _ = make_model(trunk, {"smile": binary()})
+      >>> weight = torch.full((1, 1, 1, 1), 1.001)  # bfloat16 has no number between 1 and 1.0078
+      >>> rounded, _ = in_bfloat16(model).trunk({"weight": weight}, {}, torch.ones(1, 1, 2, 2), True)
+      >>> rounded
+      {'output': tensor([[1.]])}
+    """
 
     def trunk(params: Tensors, buffers: Tensors, inputs: Tensor, train: bool) -> tuple[dict[str, Tensor], Tensors]:
         # Without the cache: it would hand tensors of one level of torch.func's transformations to another.

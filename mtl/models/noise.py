@@ -26,6 +26,11 @@ class Drop(nn.Module):
       num_dims: leading dimensions over which it draws: 0, once for the batch; 1, for each image; 2, for each image and
         channel; None, for each number.
       key: int in [0, 2^32), of this layer's noise.
+
+    Example:
+      >>> layer = Drop(p=0.5, num_dims=1, key=7)
+      >>> layer(torch.ones(4, 2))[:, 0], layer.num_passes
+      (tensor([0., 0., 2., 0.]), tensor(1))
     """
 
     def __init__(self, p: float, num_dims: int | None, key: int) -> None:
@@ -71,6 +76,13 @@ def replace_noise(module: nn.Module, seed: int) -> nn.Module:
     Args:
       module: its `nn.Dropout`s and torchvision's `StochasticDepth`s are replaced; those with p = 0 draw nothing.
       seed: the keys are drawn with it.
+
+    Example:
+      >>> replace_noise(nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5)), seed=0)
+      Sequential(
+        (0): Linear(in_features=4, out_features=8, bias=True)
+        (1): Drop()
+      )
     """
     module = copy.deepcopy(module)
     generator = torch.Generator().manual_seed(seed)

@@ -22,14 +22,31 @@ ProbedMaps = Callable[[Tensors, Tensors, Tensor, Tensors], tuple[Tensors, Tensor
 
 
 def find_convolutions(module: fx.GraphModule) -> dict[str, Geometry]:
-    """The convolutions that can be probed, by name, from the image up: without groups, padded with zeros, run once."""
+    """The convolutions that can be probed, by name, from the image up: without groups, padded with zeros, run once.
+
+    Example:
+      >>> from torch import nn
+      >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, groups=8))
+      >>> list(find_convolutions(fx.symbolic_trace(net)))  # the other has groups
+      ['0']
+    """
     calls = Counter(node.target for node in module.graph.nodes if node.op == "call_module")
     layers = {name: module.get_submodule(name) for name, number in calls.items() if number == 1}
     return {name: geometry_of(layer) for name, layer in layers.items() if is_plain(layer)}
 
 
 def probe(module: fx.GraphModule, names: tuple[str, ...]) -> ProbedMaps:
-    """The graph of a trunk in training mode with probes at these convolutions."""
+    """The graph of a trunk in training mode with probes at these convolutions.
+
+    Example:
+      >>> import torch
+      >>> from torchvision.models.feature_extraction import create_feature_extractor
+      >>> trunk = create_feature_extractor(torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1, bias=False)), {"0": "end"})
+      >>> weight, images_BCHW = torch.full((1, 1, 1, 1), 2.0), torch.full((1, 1, 1, 1), 3.0)
+      >>> maps, _, inputs = probe(trunk, ("0",))({"0.weight": weight}, {}, images_BCHW, {"0": torch.zeros(1, 1, 1, 1)})
+      >>> maps["end"].item(), inputs["0"].item()
+      (6.0, 3.0)
+    """
     graph = copy.deepcopy(module.graph)
     nodes = {node.target: node for node in graph.nodes if node.op == "call_module" and node.target in names}
     (output,) = (node for node in graph.nodes if node.op == "output")

@@ -54,6 +54,11 @@ def find_stages(module: nn.Module) -> dict[str, Stage]:
 
     Args:
       module: on the `meta` device, in evaluation mode; its graph is run there with images of 224 x 224 pixels.
+
+    Example:
+      >>> from mtl.models.weights import build_on_meta
+      >>> {name: stage.depth for name, stage in find_stages(build_on_meta(torchvision.models.vgg11)).items()}
+      {'block1': 1, 'block2': 2, 'block3': 4, 'block4': 6, 'block5': 8}
     """
     if isinstance(module, torchvision.models.VGG):
         return _find_vgg_blocks(module)
@@ -85,7 +90,14 @@ def find_stages(module: nn.Module) -> dict[str, Stage]:
 
 
 def tap_depths(graph: fx.GraphModule) -> dict[str, int]:
-    """Tap -> layers with weights on the longest path from the input up to it, of a graph that returns tap -> tensor."""
+    """Tap -> layers with weights on the longest path from the input up to it, of a graph that returns tap -> tensor.
+
+    Example:
+      >>> from torchvision.models.feature_extraction import create_feature_extractor
+      >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+      >>> tap_depths(create_feature_extractor(net, {"1": "early", "2": "late"}))
+      {'early': 1, 'late': 2}
+    """
     (output,) = (node for node in graph.graph.nodes if node.op == "output")
     depths = _depths(graph)
     return {tap: depths[node] for tap, node in output.args[0].items()}

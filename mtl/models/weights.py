@@ -18,7 +18,12 @@ Build = Callable[..., nn.Module]  # (weights=None or a name) -> the whole networ
 
 
 def build_on_meta(build: Build) -> nn.Module:
-    """The network without numbers, in evaluation mode; takes no memory, however large it is."""
+    """The network without numbers, in evaluation mode; takes no memory, however large it is.
+
+    Example:
+      >>> build_on_meta(torchvision.models.resnet18).fc.weight.device
+      device(type='meta')
+    """
     with torch.random.fork_rng(devices=[]), _NoMemory():
         return _quietly(build, weights=None).to("meta").eval()
 
@@ -33,6 +38,10 @@ def load(build: Build, name: str, weights: str) -> nn.Module:
 
     Raises:
       UserError: for weights that cannot be had or do not fit.
+
+    Example:
+      >>> load(lambda weights: nn.Linear(2, 1), "mine", weights="")
+      Linear(in_features=2, out_features=1, bias=True)
     """
     if not weights:
         return _quietly(build, weights=None)
@@ -55,7 +64,12 @@ def load(build: Build, name: str, weights: str) -> nn.Module:
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, in one line."""
+    """What an error says, in one line.
+
+    Example:
+      >>> first_line(ValueError("size mismatch\\nfor fc.weight"))
+      'size mismatch'
+    """
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 

@@ -19,6 +19,13 @@ def slim(module: nn.Module, width: float) -> nn.Module:
     Raises:
       ValueError: if it has parameters or buffers outside of convolutions, BatchNorms and linear layers, whose channels
         are not known, and for groups that do not divide the channels.
+
+    Example:
+      >>> slim(nn.Sequential(nn.Conv2d(3, 64, 3), nn.ReLU()).to("meta"), 0.25)
+      Sequential(
+        (0): Conv2d(3, 16, kernel_size=(3, 3), stride=(1, 1))
+        (1): ReLU()
+      )
     """
     owners = {name.rpartition(".")[0] for name, _ in [*module.named_parameters(), *module.named_buffers()]}
     for name in sorted(owners):

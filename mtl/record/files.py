@@ -21,6 +21,13 @@ def write_atomically(path: Path, write: Callable[[Any], object]) -> None:
     """Lets `write` fill a temporary file, syncs it and renames it to `path`.
 
     Of two processes that write the same file, a study and a report, say, the second waits for the first.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     write_atomically(Path(folder) / "note.txt", lambda file: file.write(b"whole or not at all"))
+      ...     (Path(folder) / "note.txt").read_text()
+      'whole or not at all'
     """
     unfinished = path.with_name(path.name + ".tmp")
     with locks.temporary(unfinished) as file:
@@ -31,26 +38,56 @@ def write_atomically(path: Path, write: Callable[[Any], object]) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes JSON atomically, indented for people; NaN is refused, since it is not JSON."""
+    """Writes JSON atomically, indented for people; NaN is refused, since it is not JSON.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     write_json(Path(folder) / "results.json", {"epoch": 3})
+      ...     read_json(Path(folder) / "results.json")
+      {'epoch': 3}
+    """
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes a compressed .npz atomically."""
+    """Writes a compressed .npz atomically.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     write_arrays(Path(folder) / "predictions.npz", {"logits": np.array([[0.5]])})
+      ...     read_arrays(Path(folder) / "predictions.npz")
+      {'logits': array([[0.5]])}
+    """
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     write_atomically(path, lambda file: file.write(buffer.getvalue()))
 
 
 def append_line(path: Path, line: Line) -> None:
-    """Appends one line of JSON; NaN is refused."""
+    """Appends one line of JSON; NaN is refused.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     for epoch in (1, 2):
+      ...         append_line(Path(folder) / "dst.jsonl", {"epoch": epoch})
+      ...     read_lines(Path(folder) / "dst.jsonl")
+      [{'epoch': 1}, {'epoch': 2}]
+    """
     with path.open("a") as file:
         file.write(json.dumps(line, allow_nan=False) + "\n")
 
 
 def as_json(value: Any) -> Any:
-    """The value as it is read back once it was written: a tuple becomes a list."""
+    """The value as it is read back once it was written: a tuple becomes a list.
+
+    Example:
+      >>> as_json({"taps": ("layer3", "layer4")})
+      {'taps': ['layer3', 'layer4']}
+    """
     return json.loads(json.dumps(value))
 
 
@@ -59,6 +96,13 @@ def read_json(path: Path) -> Any:
 
     Raises:
       UserError: if the file is damaged.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     _ = (Path(folder) / "config.json").write_text('{"seed": 0}')
+      ...     read_json(Path(folder) / "config.json")
+      {'seed': 0}
     """
     return _parse(path, path.read_bytes())
 
@@ -68,6 +112,13 @@ def read_lines(path: Path) -> list[Line]:
 
     Raises:
       UserError: if a line is damaged; it says which.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     _ = (Path(folder) / "metrics.jsonl").write_text('{"step": 1}')
+      ...     read_lines(Path(folder) / "metrics.jsonl")
+      [{'step': 1}]
     """
     return [_parse(path, line, number) for number, line in enumerate(path.read_bytes().splitlines(), 1)]
 
@@ -77,6 +128,13 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
     Raises:
       UserError: if the file is damaged.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     np.savez(Path(folder) / "examples.npz", identity=np.array([7]))
+      ...     read_arrays(Path(folder) / "examples.npz")
+      {'identity': array([7])}
     """
     try:
         with path.open("rb") as file, np.load(file) as archive:

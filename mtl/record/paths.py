@@ -41,10 +41,24 @@ def parse_run_file(place: str) -> tuple[str, int, str]:
 
 
 def run_folder(workdir: Path, name: str, seed: int) -> Path:
-    """Where a run of a study leaves its files; `name` is that of its variant or method."""
+    """Where a run of a study leaves its files; `name` is that of its variant or method.
+
+    Example:
+      >>> run_folder(Path("study"), "dst", 0).as_posix()
+      'study/dst/seed_0'
+    """
     return workdir / run_file(name, seed)
 
 
 def find_files(workdir: Path, file: str) -> list[Path]:
-    """That file of every run of a study that has it, sorted."""
+    """That file of every run of a study that has it, sorted.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as study:
+      ...     run_folder(Path(study), "dst", 0).mkdir(parents=True)
+      ...     (run_folder(Path(study), "dst", 0) / RESULTS).touch()
+      ...     [path.relative_to(study).as_posix() for path in find_files(Path(study), RESULTS)]
+      ['dst/seed_0/results.json']
+    """
     return sorted(workdir.glob(f"*/{SEED}*/{file}"))

@@ -21,7 +21,12 @@ def effective(config: dict[str, Any]) -> Settings:
 
 
 def changed_fields(before: Settings, now: Settings) -> list[str]:
-    """The fields in which two runs' settings differ, sorted."""
+    """The fields in which two runs' settings differ, sorted.
+
+    Example:
+      >>> changed_fields({"seed": 0, "train.epochs": 3}, {"seed": 0, "train.epochs": 5})
+      ['train.epochs']
+    """
     return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 

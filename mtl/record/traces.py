@@ -33,6 +33,11 @@ def summarize_dropping(runs: dict[str, list[Line]]) -> dict[str, Any]:
       {"overall": D, "tasks": {task: D}} with D = {"drop_rate": mean of 1 - P, "gates_shut": mean of 1 - G,
       "num_shut": sum of 1 - G, "num_gates": how many G there are}. What was intended, 1 - P, and what was drawn differ
       by chance. Gates that are drawn per step count as the share of the epoch's steps in which they were shut.
+
+    Example:
+      >>> line = {"epoch": 1, "drop_rate": {"Male": 0.25, "Young": 0.0}, "G": {"Male": 0.0, "Young": 1.0}}
+      >>> summarize_dropping({"0": [line]})["overall"]
+      {'drop_rate': 0.125, 'gates_shut': 0.5, 'num_shut': 1.0, 'num_gates': 2}
     """
     lines = [line for epochs in runs.values() for line in epochs]
     tasks = {task: _dropped(lines, [task]) for task in lines[0]["G"]}

@@ -35,13 +35,25 @@ def measured_methods(study: StudyRecord, level: str) -> list[str]:
 
 
 def measured_pairs(line: Line, level: str) -> list[tuple[int, int]]:
-    """The pairs of tasks, by number and each once, whose gradients were compared in that epoch."""
+    """The pairs of tasks, by number and each once, whose gradients were compared in that epoch.
+
+    Example:
+      >>> measured_pairs({"gradients": {"features": {"cosines": [[1.0, -0.5], [-0.5, 1.0]]}}}, "features")
+      [(0, 1)]
+    """
     cosines_KK = read(line, level, "cosines")
     return [(int(i), int(j)) for i, j in np.argwhere(~np.isnan(cosines_KK)) if i < j]
 
 
 def read(line: Line, level: str, field: str) -> np.ndarray:
-    """The "cosines" or "conflicts" of an epoch, [K, K]; NaN for a pair that was not measured, and on the diagonal."""
+    """The "cosines" or "conflicts" of an epoch, [K, K]; NaN for a pair that was not measured, and on the diagonal.
+
+    Example:
+      >>> line = {"gradients": {"features": {"cosines": [[1.0, -0.5], [-0.5, 1.0]]}}}
+      >>> read(line, "features", "cosines")
+      array([[ nan, -0.5],
+             [-0.5,  nan]])
+    """
     rows = line.get("gradients", {}).get(level, {}).get(field, [])
     values_KK = np.array(rows, dtype=float).reshape(len(rows), len(rows))
     np.fill_diagonal(values_KK, np.nan)

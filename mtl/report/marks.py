@@ -8,12 +8,22 @@ from mtl.statistics import ONE_SEED
 
 
 def is_told_apart(gain: dict[str, Any]) -> bool:
-    """Whether the statistics call a difference a gain or a loss."""
+    """Whether the statistics call a difference a gain or a loss.
+
+    Example:
+      >>> is_told_apart({"verdict": "gain"}), is_told_apart({"verdict": "one seed"})
+      (True, False)
+    """
     return gain["verdict"] in ("gain", "loss")
 
 
 def verdicts(comparisons: Iterable[dict[str, Any]]) -> set[str]:
-    """The verdicts of each method's comparisons with its references, in mean accuracy."""
+    """The verdicts of each method's comparisons with its references, in mean accuracy.
+
+    Example:
+      >>> verdicts([{"joint": {"accuracy": {"overall": {"verdict": "gain"}}}}])
+      {'gain'}
+    """
     return {of["accuracy"]["overall"]["verdict"] for references in comparisons for of in references.values()}
 
 

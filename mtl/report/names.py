@@ -69,5 +69,10 @@ def name_in_sentence(method: str) -> str:
 
 
 def task_name(task: str) -> str:
-    """An attribute's name with spaces."""
+    """An attribute's name with spaces.
+
+    Example:
+      >>> task_name("5_o_Clock_Shadow")
+      '5 o Clock Shadow'
+    """
     return task.replace("_", " ")

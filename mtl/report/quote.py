@@ -85,12 +85,22 @@ def quote(study: StudyRecord, file: str, path: str, kind: str = "percent", digit
 
 
 def words(text: str) -> str:
-    """Typst markup of text that may hold any character."""
+    """Typst markup of text that may hold any character.
+
+    Example:
+      >>> print(words("5 * 3 = 15"))
+      #"5 * 3 = 15";
+    """
     return f"#{_string(text)};"
 
 
 def raw(text: str) -> str:
-    """Typst markup of text in a typewriter's face."""
+    """Typst markup of text in a typewriter's face.
+
+    Example:
+      >>> print(raw("make demo"))
+      #raw("make demo");
+    """
     return f"#raw({_string(text)});"
 
 
@@ -108,6 +118,10 @@ def table(
       widths: of the columns, as Typst writes them; by default the first as wide as its text, the others equal. Columns
         of "auto" and the last one, where it is named here, stand to the left.
       may_break: whether it may go on on the next page, under its header again.
+
+    Example:
+      >>> table([["task", "accuracy"], ["Male", "92.49"]], "Scores.").partition(" table.header")[0]
+      '#figure(ruled((auto, 1fr), (0,),'
     """
     num_columns = len(rows[-1])
     left = [0] if not widths else [0, num_columns - 1]
@@ -127,6 +141,10 @@ def figure(figures: dict[str, str], name: str, caption: str, floating: bool = Fa
     Args:
       figures: name -> file.
       floating: whether it may move to the top or the foot of a page, so that text fills the gap before it.
+
+    Example:
+      >>> figure({}, "gains", "The gains.")  # the study has none
+      ''
     """
     if name not in figures:
         return ""

@@ -59,6 +59,12 @@ def number(study: StudyRecord, path: str, meaning: str) -> Setting:
 
 
 def listed(entries: Sequence[str]) -> str:
+    """Names as the value of a setting; markup.
+
+    Example:
+      >>> print(listed(["Male", "Young"]), listed([]))
+      #"Male, Young"; none
+    """
     return words(", ".join(entries)) if entries else "none"
 
 

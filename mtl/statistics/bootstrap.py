@@ -39,6 +39,12 @@ def multiplicities(num_clusters: int, num_resamples: int, seed: int) -> np.ndarr
     """How often each cluster is in each resample: [1 + R, C] uint8; row 0 has every cluster once.
 
     C clusters are drawn with replacement from C, so that each row has the sum C.
+
+    Example:
+      >>> multiplicities(num_clusters=4, num_resamples=2, seed=0)
+      array([[1, 1, 1, 1],
+             [0, 1, 2, 1],
+             [3, 1, 0, 0]], dtype=uint8)
     """
     generator = np.random.default_rng(seed)
     drawn = (generator.integers(num_clusters, size=num_clusters) for _ in range(num_resamples))
@@ -51,6 +57,15 @@ def resample(run: Predictions, cluster_N: np.ndarray, multiplicity_RC: np.ndarra
 
     Counts of true and false positives and negatives add up over images, so a resample's are one matrix product: how
     often each cluster was drawn times the counts within the cluster.
+
+    Example:
+      >>> from mtl.statistics.predictions import Predictions
+      >>> said, there = np.array([[1.0], [-1.0], [1.0]]), np.array([[True], [False], [False]])
+      >>> whose_N, ids_N = np.array([5, 5, 8]), np.array(["1.jpg", "2.jpg", "3.jpg"])
+      >>> run = Predictions(said, there, np.ones((3, 1), bool), whose_N, np.array([False]), ("smile",), ids_N)
+      >>> resample(run, clusters(whose_N), np.array([[1, 1], [2, 0]])).accuracy_RK  # all; only person 5, twice
+      array([[0.66666667],
+             [1.        ]])
     """
     assert len(run.logits_NK) < 2**24, "float32 counts images exactly up to here"
     said, labels = run.logits_NK > 0, run.labels_NK

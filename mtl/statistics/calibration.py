@@ -22,6 +22,13 @@ def calibrate(runs: Sequence[Predictions]) -> dict[str, Any]:
     Returns:
       {"overall": C, "tasks": {task: C}} with C = {"expected_calibration_error", "bins": {"confidence", "accuracy",
       "count"}}; bins without predictions are left out, and the error is None without a label.
+
+    Example:
+      >>> logits, there, known = np.array([[0.0], [0.0]]), np.array([[True], [False]]), np.ones((2, 1), bool)
+      >>> nobody, ids = np.array([-1, -1]), np.array(["1.jpg", "2.jpg"])
+      >>> run = Predictions(logits, there, known, nobody, np.array([True]), ("smile",), ids)
+      >>> calibrate([run])["overall"]  # 1/2 was said, and 1/2 it is
+      {'expected_calibration_error': 0.0, 'bins': {'confidence': [0.5], 'accuracy': [0.5], 'count': [2]}}
     """
     sums_KBT = sum(_bin_sums(run) for run in runs)
     assert isinstance(sums_KBT, np.ndarray), "there is at least one run"

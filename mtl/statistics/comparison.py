@@ -22,6 +22,14 @@ def compare_all(
       runs, level, num_resamples, seed: as of `compare`.
       baselines: method -> what it is compared with instead of `REFERENCES`: a method that was trained under the same
         conditions.
+
+    Example:
+      >>> good, bad, known = np.array([[1.0], [1.0], [-1.0]]), np.ones((3, 1)), np.ones((3, 1), bool)
+      >>> rest = (good > 0, known, np.array([1, 2, 3]), np.array([True]), ("smile",), np.array(["1", "2", "3"]))
+      >>> a, b = Predictions(good, *rest), Predictions(bad, *rest)
+      >>> compared = compare_all({"dst": {0: a}, "joint": {0: b}}, num_resamples=50)
+      >>> round(compared["dst"]["joint"]["accuracy"]["overall"]["difference"], 4)
+      0.3333
     """
     first = check_same_test_split(runs)
     cluster_N = clusters(first.identity_N)
@@ -66,6 +74,13 @@ def compare(
 
     Raises:
       UserError: if two runs were tested on different images, labels or tasks, or SciPy is missing.
+
+    Example:
+      >>> good, bad, known = np.array([[1.0], [1.0], [-1.0]]), np.ones((3, 1)), np.ones((3, 1), bool)
+      >>> rest = (good > 0, known, np.array([1, 2, 3]), np.array([True]), ("smile",), np.array(["1", "2", "3"]))
+      >>> a, b = Predictions(good, *rest), Predictions(bad, *rest)
+      >>> compare({0: a}, {0: b}, num_resamples=50)["accuracy"]["overall"]["verdict"]
+      'one seed'
     """
     assert a.keys() & b.keys(), "methods are compared over the seeds that both have"
     return compare_all({"a": a, "b": b}, {"a": "b"}, level, num_resamples, seed)["a"]["b"]
@@ -91,6 +106,12 @@ def compare_draws(
       {"overall": G, "tasks": {task: G}}, G from `gain` with "verdict" and, for tasks, "holm_p_value";
       "negative_transfer" counts and names the tasks whose accuracy is a loss; "lower" and "higher" count those whose
       accuracy is below and above the reference's, significantly or not.
+
+    Example:
+      >>> one, other = (Draws(scores, scores) for scores in (np.array([[0.75], [0.5], [1.0]]), np.full((3, 1), 0.5)))
+      >>> comparison = compare_draws({0: one}, {0: other}, ["smile"], num_clusters=[2], level=0.95)
+      >>> comparison["accuracy"]["overall"]["difference"]
+      0.25
     """
     seeds = sorted(a.keys() & b.keys())
     a_SRK, b_SRK = (np.stack([runs[s].accuracy_RK for s in seeds]) for runs in (a, b))
@@ -115,6 +136,11 @@ def delta_m(a_RK: np.ndarray, b_RK: np.ndarray, level: float) -> dict[str, Any]:
     Args:
       a_RK, b_RK: accuracies, mean over seeds, as in `Draws`. Tasks without a label, or with b = 0, are left out.
       level: of the bootstrap's percentile interval of the mean, which holds for these very networks.
+
+    Example:
+      >>> scores, reference = np.array([[0.9, 0.5], [0.9, 0.5]]), np.array([[0.75, 0.5], [0.75, 0.5]])  # one resample
+      >>> round(delta_m(scores, reference, level=0.95)["mean"], 6)  # +20% and 0%
+      10.0
     """
     defined = b_RK > 0
     change_RK = 100 * np.divide(a_RK - b_RK, b_RK, out=np.full(b_RK.shape, np.nan), where=defined)

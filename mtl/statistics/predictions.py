@@ -65,6 +65,13 @@ def check_same_test_split(runs: Runs) -> Predictions:
 
     Raises:
       UserError: if another run's differ.
+
+    Example:
+      >>> ids, who = np.array(["1.jpg", "2.jpg"]), np.array([4, 4])
+      >>> logits, yes = np.ones((2, 1)), np.ones((2, 1), bool)
+      >>> run = Predictions(logits, yes, yes, who, np.array([True]), ("smile",), ids)
+      >>> check_same_test_split({"joint": {0: run}, "dst": {0: run}}).ids_N.tolist()
+      ['1.jpg', '2.jpg']
     """
     (where, first), *others = [(f"{m}, seed {s}", run) for m, of_method in runs.items() for s, run in of_method.items()]
     for other, run in others:

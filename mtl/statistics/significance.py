@@ -34,6 +34,13 @@ def seed_variances(difference_SK: np.ndarray) -> tuple[list[Variance], Variance]
 
     Args:
       difference_SK: of a score, for each seed and task; NaN for a task without a label.
+
+    Example:
+      >>> per_task, of_mean = seed_variances(np.array([[0.0, 0.25], [0.5, 0.25]]))  # two seeds, two tasks
+      >>> per_task
+      [Variance(value=0.0625, freedom=1), Variance(value=0.03125, freedom=2)]
+      >>> of_mean
+      Variance(value=0.015625, freedom=1)
     """
     num_seeds, num_tasks = len(difference_SK), int((~np.isnan(difference_SK[0])).sum())
     if num_seeds == 1 or num_tasks == 0:
@@ -63,6 +70,11 @@ def gain(
     Returns:
       {"difference", "standard_error", "interval", "image_interval", "p_value"}: fractions; None what cannot be said.
       "image_interval" is the bootstrap's percentile interval, which holds for these very networks.
+
+    Example:
+      >>> found = gain(0.5, np.array([0.25, 0.5, 0.75]), num_clusters=3, of_seeds=Variance(0.0, 1), level=0.5)
+      >>> found["standard_error"], found["image_interval"], round(found["p_value"], 3)
+      (0.25, [0.375, 0.625], 0.184)
     """
     if num_clusters < 2:
         unknown = dict.fromkeys(("standard_error", "interval", "image_interval", "p_value"))
@@ -102,7 +114,12 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def percentiles(values: np.ndarray, level: float) -> list[float]:
-    """The interval that leaves out (1 - level) / 2 of the values on either side."""
+    """The interval that leaves out (1 - level) / 2 of the values on either side.
+
+    Example:
+      >>> percentiles(np.arange(101.0), level=0.5)
+      [25.0, 75.0]
+    """
     return np.quantile(values, [0.5 - level / 2, 0.5 + level / 2]).tolist()
 
 

@@ -28,6 +28,14 @@ def summarize(
 
     Raises:
       UserError: if two runs were tested on different images, labels or tasks, or SciPy is missing.
+
+    Example:
+      >>> ids, who = np.array(["1.jpg", "2.jpg"]), np.array([4, 5])
+      >>> logits, yes = np.ones((2, 1)), np.ones((2, 1), bool)
+      >>> run = Predictions(logits, yes, yes, who, np.array([True]), ("smile",), ids)
+      >>> summary = summarize({"joint": {0: run}, "dst": {0: run}}, num_resamples=50)
+      >>> summary["equal_predictions"], summary["comparisons"]["dst"]["joint"]["accuracy"]["overall"]["verdict"]
+      ([[('joint', 0), ('dst', 0)]], 'one seed')
     """
     comparisons = compare_all(runs, baselines, level, num_resamples, seed)
     return describe(runs) | {"references": dict(baselines), "comparisons": comparisons}
@@ -42,6 +50,13 @@ def describe(runs: Runs) -> dict[str, Any]:
 
     Raises:
       UserError: if two runs were tested on different images, labels or tasks.
+
+    Example:
+      >>> ids, who = np.array(["1.jpg"]), np.array([4])
+      >>> logits, yes = np.ones((1, 1)), np.ones((1, 1), bool)
+      >>> run = Predictions(logits, yes, yes, who, np.array([True]), ("smile",), ids)
+      >>> describe({"joint": {0: run}})["methods"]["joint"]["overall"]["accuracy"]
+      {'mean': 1.0, 'standard_deviation': None}
     """
     first = check_same_test_split(runs)
     majority = {
@@ -61,7 +76,15 @@ def describe(runs: Runs) -> dict[str, Any]:
 
 
 def equal_predictions(runs: Runs) -> list[list[tuple[str, int]]]:
-    """Groups of runs, as (method, seed), whose logits are the same to the last bit: one network under several names."""
+    """Groups of runs, as (method, seed), whose logits are the same to the last bit: one network under several names.
+
+    Example:
+      >>> ids, who = np.array(["1.jpg"]), np.array([4])
+      >>> logits, yes = np.ones((1, 1)), np.ones((1, 1), bool)
+      >>> run = Predictions(logits, yes, yes, who, np.array([True]), ("smile",), ids)
+      >>> equal_predictions({"joint": {0: run}, "dst": {0: run}})
+      [[('joint', 0), ('dst', 0)]]
+    """
     groups: dict[bytes, list[tuple[str, int]]] = {}
     for method, of_method in runs.items():
         for seed, run in of_method.items():

@@ -26,7 +26,13 @@ def tables(results: dict[str, Any]) -> str:
 
 
 def remarks(results: dict[str, Any]) -> list[str]:
-    """What a reader of the scores must know: runs that are one network, methods that did nothing, gradients seen."""
+    """What a reader of the scores must know: runs that are one network, methods that did nothing, gradients seen.
+
+    Example:
+      >>> nothing = {"equal_predictions": [], "dropping": {}, "majority_accuracy": {"tasks": {}}, "gradient_levels": {}}
+      >>> remarks(nothing | {"largest_weight_deviations": {"modo": 0.03, "upgrad": 0.8}})
+      ['Weights never further from equal ones in a logged step than: modo 3.0%; nearly joint training.']
+    """
     found = _below_majority(results)
     for group in results["equal_predictions"]:
         runs = " = ".join(f"{method} (seed {seed})" for method, seed in group)
@@ -56,7 +62,13 @@ def _below_majority(results: dict[str, Any]) -> list[str]:
 
 
 def provenance(made_by: dict[str, list[str]]) -> str:
-    """How the runs were made, in a paragraph."""
+    """How the runs were made, in a paragraph.
+
+    Example:
+      >>> made_by = {"commands": ["mtl --seed=1"], "revisions": ["f88f404"], "devices": ["cpu"]}
+      >>> provenance(made_by | {"versions": ["torch 2.14.1"]})
+      'Runs of `mtl --seed=1`; source revision f88f404; cpu; torch 2.14.1.'
+    """
     commands = "; ".join(f"`{command}`" for command in made_by["commands"])
     revisions, devices, versions = (", ".join(made_by[name]) for name in ("revisions", "devices", "versions"))
     return f"Runs of {commands}; source revision {revisions}; {devices}; {versions}."
@@ -66,6 +78,19 @@ def score_table(results: dict[str, Any], score: str) -> str:
     """One score of all methods in Markdown, in per cent.
 
     A row per task and one for their mean; with many methods, and more than tasks, a row per method.
+
+    Example:
+      >>> scores = {"accuracy": {"mean": 0.8463, "standard_deviation": 0.0048}}
+      >>> results = {"tasks": ["Male"], "seeds": {"joint": [0, 1, 2]}}
+      >>> results |= {"majority_accuracy": {"overall": 0.5, "tasks": {"Male": 0.5}}}
+      >>> results |= {"methods": {"joint": {"overall": scores, "tasks": {"Male": scores}}}}
+      >>> print(score_table(results, "accuracy"))
+      | task    | majority | joint        |
+      |---------|----------|--------------|
+      | Male    | 50.00    | 84.63 ± 0.48 |
+      | overall | 50.00    | 84.63 ± 0.48 |
+      <BLANKLINE>
+      Accuracy, test split, per cent; 3 seeds; mean ± standard deviation over seeds.
     """
     methods = results["methods"]
     method_rows = len(methods) > max(MAX_COLUMNS, len(results["tasks"]))
@@ -90,7 +115,16 @@ def _name_seeds(results: dict[str, Any]) -> str:
 
 
 def gain_table(results: dict[str, Any], reference: str) -> str:
-    """How far each method is above or below another one in mean accuracy, and on how many tasks."""
+    """How far each method is above or below another one in mean accuracy, and on how many tasks.
+
+    Example:
+      >>> gain = {"difference": -0.0012, "interval": [-0.0048, 0.0024], "p_value": 0.461, "verdict": "no"}
+      >>> accuracy, delta_m = {"overall": gain, "tasks": {"Male": gain}}, {"mean": -0.15}
+      >>> comparison = {"seeds": [0, 1, 2], "accuracy": accuracy, "delta_m": delta_m}
+      >>> table = gain_table({"comparisons": {"dst": {"joint": comparison}}}, "joint")
+      >>> [cell.strip() for cell in table.splitlines()[2].split("|")[1:6]]
+      ['dst', '3', '-0.12', '-0.48 to +0.24', '0.461']
+    """
     rows = [["method", "seeds", "gain, points", "95% interval", "p", "verdict", "tasks gained, lost", "Delta_m, %"]]
     for method, of_method in results["comparisons"].items():
         if reference not in of_method:
@@ -126,7 +160,15 @@ def gain_table(results: dict[str, Any], reference: str) -> str:
 
 
 def dropping_table(dropping: dict[str, Any]) -> str:
-    """How much each method dropped: the mean drop rate, and the gates that were drawn."""
+    """How much each method dropped: the mean drop rate, and the gates that were drawn.
+
+    Example:
+      >>> overall = {"drop_rate": 0.041, "num_shut": 8.0, "num_gates": 240, "gates_shut": 8 / 240}
+      >>> print(dropping_table({"dst": {"overall": overall}}).partition("\\n\\n")[0])
+      | method | mean drop rate, % | gates shut | of  | share, % |
+      |--------|-------------------|------------|-----|----------|
+      | dst    | 4.10              | 8          | 240 | 3.33     |
+    """
     rows = [["method", "mean drop rate, %", "gates shut", "of", "share, %"]]
     for method, of_method in dropping.items():
         overall = of_method["overall"]
@@ -137,7 +179,15 @@ def dropping_table(dropping: dict[str, Any]) -> str:
 
 
 def drop_table(runs: dict[str, list[dict[str, Any]]], method: str) -> str:
-    """Drop rates per epoch in Markdown, mean over seeds in per cent, with how often the task was then dropped."""
+    """Drop rates per epoch in Markdown, mean over seeds in per cent, with how often the task was then dropped.
+
+    Example:
+      >>> runs = {"0": [{"epoch": 1, "drop_rate": {"Male": 0.25}, "G": {"Male": 0.0}}]}
+      >>> print(drop_table(runs, "dst").partition("\\n\\n")[0])
+      | epoch | Male     |
+      |-------|----------|
+      | 1     | 25.00 x1 |
+    """
     tasks = list(next(iter(runs.values()))[0]["drop_rate"])
     rows = [["epoch", *tasks]]
     for lines in zip(*runs.values(), strict=True):
@@ -154,7 +204,14 @@ def drop_table(runs: dict[str, list[dict[str, Any]]], method: str) -> str:
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table that is aligned for the terminal too; the first row is the header."""
+    """A Markdown table that is aligned for the terminal too; the first row is the header.
+
+    Example:
+      >>> print(markdown([["task", "joint"], ["Smiling", "87.04"]]))
+      | task    | joint |
+      |---------|-------|
+      | Smiling | 87.04 |
+    """
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows

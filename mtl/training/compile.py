@@ -30,6 +30,10 @@ def maybe_compile(
         gets no faster.
       device: where it will run.
       backend: of torch.compile.
+
+    Example:
+      >>> maybe_compile(abs, "auto", torch.device("cpu")) is abs
+      True
     """
     check_choice("mode", mode, MODES)
     if mode == "off" or (mode == "auto" and device.type != "cuda"):

@@ -61,5 +61,10 @@ def score(
 
 
 def stack_losses(losses: dict[str, Tensor]) -> Tensor:
-    """Task -> scalar becomes [K] float64, to be summed."""
+    """Task -> scalar becomes [K] float64, to be summed.
+
+    Example:
+      >>> stack_losses({"smile": torch.tensor(0.5), "hat": torch.tensor(0.25)})
+      tensor([0.5000, 0.2500], dtype=torch.float64)
+    """
     return torch.stack(list(losses.values())).double()

@@ -20,6 +20,14 @@ def make_loss_step(
     """Makes loss_step(params, buffers, batch) -> task -> loss: forward only, batch statistics, no augmentation.
 
     This is what DST's V is measured with; buffers are read and left as they are.
+
+    Example:
+      >>> import mtl
+      >>> trunk = mtl.from_module(torch.nn.Linear(2, 3), None, torch.empty(2, 2))
+      >>> model, params, buffers = mtl.make_model(trunk, {"smile": mtl.binary()})
+      >>> zeros = params._replace(heads={"output": {name: 0 * value for name, value in params.heads["output"].items()}})
+      >>> make_loss_step(model)(zeros, buffers, mtl.make_batch(torch.ones(1, 2), {"smile": torch.ones(1)}))  # log 2
+      {'smile': tensor(0.6931)}
     """
     losses = {task: group.loss for group in model.groups.values() for task in group.tasks}
 
@@ -37,7 +45,16 @@ def make_loss_step(
 def make_predict_step(
     model: Model, normalize: Normalize = as_they_are
 ) -> Callable[[Params, Buffers, Tensor], dict[str, Tensor]]:
-    """Makes predict_step(params, buffers, inputs) -> task -> outputs [B, O], with running statistics."""
+    """Makes predict_step(params, buffers, inputs) -> task -> outputs [B, O], with running statistics.
+
+    Example:
+      >>> import mtl
+      >>> trunk = mtl.from_module(torch.nn.Linear(2, 3), None, torch.empty(2, 2))
+      >>> model, params, buffers = mtl.make_model(trunk, {"smile": mtl.binary(), "age": mtl.classes(5)})
+      >>> predicted = make_predict_step(model)(params, buffers, torch.ones(4, 2))
+      >>> predicted["smile"].shape, predicted["age"].shape
+      (torch.Size([4, 1]), torch.Size([4, 5]))
+    """
 
     @torch.no_grad()
     def predict_step(params: Params, buffers: Buffers, inputs: Tensor) -> dict[str, Tensor]:
@@ -52,6 +69,14 @@ def make_saliency_step(model: Model, normalize: Normalize = as_they_are) -> Call
 
     max over channels of |d logit_k / d image| at the normalised image, with running statistics (Simonyan et al. 2014);
     for tasks of one output.
+
+    Example:
+      >>> import mtl
+      >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.ReLU())
+      >>> trunk = mtl.from_module(net, None, torch.empty(1, 3, 4, 4))
+      >>> model, params, buffers = mtl.make_model(trunk, {"smile": mtl.binary()})
+      >>> make_saliency_step(model)(params, buffers, torch.ones(1, 3, 4, 4)).shape
+      torch.Size([1, 1, 4, 4])
     """
 
     @torch.no_grad()

@@ -64,7 +64,15 @@ class TrainStep(Protocol):
 def init_state(
     model: Model, params: Params, buffers: dict[str, Tensor], optimizer: Optimizer, method: AnyMethod
 ) -> TrainState:
-    """The state before the first step; the heads' optimizer is stacked like the heads (see `make_train_step`)."""
+    """The state before the first step; the heads' optimizer is stacked like the heads (see `make_train_step`).
+
+    Example:
+      >>> import mtl
+      >>> trunk = mtl.from_module(torch.nn.Linear(2, 3), None, torch.empty(2, 2))
+      >>> model, params, buffers = mtl.make_model(trunk, {"smile": mtl.binary()})
+      >>> init_state(model, params, buffers, mtl.sgd(), mtl.methods.upgrad()).step
+      tensor(0)
+    """
     device, num_tasks = next(iter(params.trunk.values())).device, len(model.tasks)
     num_coordinates = sum(value.numel() for value in params.trunk.values())
     # vmap repeats a count by a stride of 0, which a step's result does not have: torch.compile would start again.
@@ -78,7 +86,12 @@ def init_state(
 
 
 def as_they_are(inputs: Tensor, augmentation: Any = ()) -> Tensor:
-    """Inputs that need neither augmentation nor normalisation."""
+    """Inputs that need neither augmentation nor normalisation.
+
+    Example:
+      >>> as_they_are(torch.ones(2))
+      tensor([1., 1.])
+    """
     return inputs
 
 

@@ -31,7 +31,12 @@ class Sums(NamedTuple):
 
 
 def zero_sums(num_tasks: int, levels: Iterable[str], device: torch.device) -> Sums:
-    """The sums before an epoch's first step."""
+    """The sums before an epoch's first step.
+
+    Example:
+      >>> zero_sums(2, ["features"], torch.device("cpu")).losses_K
+      tensor([0., 0.], dtype=torch.float64)
+    """
     zeros_K = torch.zeros(num_tasks, dtype=torch.float64, device=device)
     return Sums(
         losses_K=zeros_K,
@@ -58,6 +63,9 @@ def check_finite(sums: Sums) -> None:
 
     Raises:
       UserError: at the first log line, or end of an epoch, after it happened.
+
+    Example:
+      >>> check_finite(zero_sums(2, [], torch.device("cpu")))  # says nothing: no loss was bad
     """
     step = int(sums.bad_step)
     if step >= 0:

@@ -56,6 +56,8 @@ AGGREGATORS: dict[str, tuple[AnyMethod, Callable[[], Any]]] = {
     "upgrad": (mtl.methods.upgrad(), lambda: theirs.UPGrad(projector=linalg.QuadprogProjector(reg_eps=1e-9))),
     "dual_proj": (mtl.methods.dual_proj(), lambda: theirs.DualProj(projector=linalg.QuadprogProjector(reg_eps=1e-9))),
     "aligned_mtl": (mtl.methods.aligned_mtl(), theirs.AlignedMTL),
+    # Their Frank-Wolfe stops early at its defaults. It gets here since the optimum lies inside the simplex.
+    "mgda": (mtl.methods.mgda(), lambda: theirs.MGDA(epsilon=1e-12, max_iters=1000)),
     "imtl_g": (mtl.methods.imtl_g(), theirs.IMTLG),
     "cagrad": (mtl.methods.cagrad(0.4), lambda: theirs.CAGrad(c=0.4)),
     "conflict_free": (mtl.methods.conflict_free(), theirs.ConFIG),

@@ -117,12 +117,22 @@ def ribbon(points: Points, width: list[float]) -> Points:
 
 
 def both(points: Points | list[tuple[float, float]]) -> Points:
-    """A shape of the face's right-hand half together with its mirror image, [2, P, 2]."""
+    """A shape of the face's right-hand half together with its mirror image, [2, P, 2].
+
+    Example:
+      >>> both([(0.25, 0.5)]).tolist()
+      [[[0.25, 0.5]], [[-0.25, 0.5]]]
+    """
     return np.asarray(points, dtype=float) * BOTH_SIDES
 
 
 def rgba(colour: Colour, alpha: float) -> tuple[int, int, int, int]:
-    """A colour as Pillow takes it."""
+    """A colour as Pillow takes it.
+
+    Example:
+      >>> rgba(np.array([10.0, 300.0, -5.0]), alpha=0.5)
+      (10, 255, 0, 127)
+    """
     red, green, blue = np.minimum(colour, 255.0).tolist()
     return int(max(red, 0.0)), int(max(green, 0.0)), int(max(blue, 0.0)), int(255 * min(max(alpha, 0.0), 1.0))
 
@@ -229,5 +239,10 @@ def lighter(colour: Colour, factor: float, more: float) -> Colour:
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """A colour between two; share 0 is the first."""
+    """A colour between two; share 0 is the first.
+
+    Example:
+      >>> mix(np.array([0.0, 0.0, 0.0]), np.array([200.0, 100.0, 50.0]), 0.5)
+      array([100.,  50.,  25.])
+    """
     return first + (second - first) * share

@@ -111,12 +111,22 @@ def sample_face(degrees: dict[str, float], seed: int, identity: int, index: int)
 
 
 def unit(normal: float) -> float:
-    """Maps an N(0, 1) number to (0, 1), nearly uniformly."""
+    """Maps an N(0, 1) number to (0, 1), nearly uniformly.
+
+    Example:
+      >>> unit(0.0)
+      0.5
+    """
     return 1.0 / (1.0 + math.exp(-1.7 * normal))
 
 
 def palette(colours: np.ndarray, place: float) -> Colour:
-    """A colour from a row of colours; place 0 is the first and 1 the last."""
+    """A colour from a row of colours; place 0 is the first and 1 the last.
+
+    Example:
+      >>> palette(np.array([[0.0, 0.0, 0.0], [200.0, 100.0, 50.0]]), 0.5)
+      array([100.,  50.,  25.])
+    """
     at = min(max(place, 0.0), 1.0) * (len(colours) - 1)
     low = min(int(at), len(colours) - 2)
     return mix(colours[low], colours[low + 1], at - low)

@@ -10,7 +10,12 @@ Tree = TypeVar("Tree")
 
 
 def mean(values_K: Tensor, open_K: Tensor) -> Tensor:
-    """Mean over the open tasks; 0 if there is none."""
+    """Mean over the open tasks; 0 if there is none.
+
+    Example:
+      >>> mean(torch.tensor([1.0, 9.0, 3.0]), torch.tensor([True, False, True]))
+      tensor(2.)
+    """
     return torch.where(open_K, values_K, 0.0).sum() / open_K.sum().clamp(min=1)
 
 

@@ -37,13 +37,28 @@ def check_number(option: str, value: Any, interval: str) -> float:
 
 
 def check_count(option: str, value: Any, interval: str) -> None:
-    """Refuses what is not a whole number in the interval; arguments as `check_number`'s."""
+    """Refuses what is not a whole number in the interval; arguments as `check_number`'s.
+
+    Raises:
+      UserError: with the option, its value and the interval.
+
+    Example:
+      >>> check_count("krum.num_kept", 2, "[1, inf)")  # says nothing
+    """
     if isinstance(value, bool) or not isinstance(value, Integral) or not _lies_in(value, interval):
         raise UserError(f"{option} is {_shown(value)}; choose a whole number in {interval}", option)
 
 
 def check_weights(option: str, values: Any) -> tuple[float, ...]:
-    """The values as floats; refuses all but (), and finite numbers of at least 0 of which one is above it."""
+    """The values as floats; refuses all but (), and finite numbers of at least 0 of which one is above it.
+
+    Raises:
+      UserError: with the option and its value.
+
+    Example:
+      >>> check_weights("constant.weights", [1, 0.5])
+      (1.0, 0.5)
+    """
     if not isinstance(values, tuple | list):
         raise UserError(f"{option} is {_shown(values)}; choose a tuple of numbers, one for each task, or ()", option)
     weights = tuple(check_number(f"{option}[{place}]", value, "[0, inf)") for place, value in enumerate(values))
@@ -53,7 +68,15 @@ def check_weights(option: str, values: Any) -> tuple[float, ...]:
 
 
 def check_names(method: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    """Refuses options that the method's factory does not have."""
+    """Refuses options that the method's factory does not have.
+
+    Raises:
+      UserError: with those that it has.
+
+    Example:
+      >>> from mtl.methods.cagrad import cagrad
+      >>> check_names("cagrad", cagrad, {"c": 0.2})  # says nothing
+    """
     names = tuple(inspect.signature(factory).parameters)
     for name in options:
         if not names:

@@ -21,5 +21,10 @@ def project(values_K: Tensor, open_K: Tensor) -> Tensor:
 
 
 def uniform(num_tasks: int, device: torch.device) -> Tensor:
-    """Its centre, [K] float32: where methods start."""
+    """Its centre, [K] float32: where methods start.
+
+    Example:
+      >>> uniform(4, torch.device("cpu"))
+      tensor([0.2500, 0.2500, 0.2500, 0.2500])
+    """
     return torch.full((num_tasks,), 1.0 / num_tasks, device=device)

@@ -20,7 +20,14 @@ Derivatives = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def gramian_method(weights: Callable[[Observation], Tensor]) -> Method[tuple[()]]:
-    """The method without state that returns weights(observation), of the Gramian; heads keep their own gradients."""
+    """The method without state that returns weights(observation), of the Gramian; heads keep their own gradients.
+
+    Example:
+      >>> from mtl.methods.base import observe, try_out
+      >>> inverse = gramian_method(lambda observation: 1.0 / open_gramian(observation).diagonal())
+      >>> try_out(inverse, observe(gramian=[[4.0, 0.0], [0.0, 1.0]]))
+      tensor([[0.2500, 1.0000]])
+    """
 
     def update(state: tuple[()], observation: Observation) -> tuple[Tensor, tuple[()]]:
         return open_weights(weights(observation), observation), state
@@ -29,31 +36,61 @@ def gramian_method(weights: Callable[[Observation], Tensor]) -> Method[tuple[()]
 
 
 def open_weights(weights_K: Tensor, observation: Observation) -> Tensor:
-    """The weights at open tasks and 0 at closed ones, in the losses' type."""
+    """The weights at open tasks and 0 at closed ones, in the losses' type.
+
+    Example:
+      >>> from mtl.methods.base import observe
+      >>> open_weights(torch.tensor([0.5, 0.5]), observe(losses=[1.0, 1.0], is_open=[True, False]))
+      tensor([0.5000, 0.0000])
+    """
     return torch.where(observation.open_K, weights_K, 0.0).to(observation.losses_K.dtype)
 
 
 def open_gramian(observation: Observation) -> Tensor:
-    """M in float64, exactly symmetric, 0 at rows and columns of closed tasks."""
+    """M in float64, exactly symmetric, 0 at rows and columns of closed tasks.
+
+    Example:
+      >>> from mtl.methods.base import observe
+      >>> open_gramian(observe(gramian=[[4.0, 1.0], [1.0, 1.0]], is_open=[True, False])).tolist()
+      [[4.0, 0.0], [0.0, 0.0]]
+    """
     both_open_KK = observation.open_K & observation.open_K[:, None]
     gramian_KK = known_gramian(observation).to(torch.float64)
     return torch.where(both_open_KK, (gramian_KK + gramian_KK.T) / 2.0, 0.0)
 
 
 def open_halves(observation: Observation) -> Tensor:
-    """<g_i, g'_j> of the batch's halves in float64, 0 at rows and columns of closed tasks. Not symmetric."""
+    """<g_i, g'_j> of the batch's halves in float64, 0 at rows and columns of closed tasks. Not symmetric.
+
+    Example:
+      >>> from mtl.methods.base import observe
+      >>> open_halves(observe(halves=[[4.0, 2.0], [1.0, 1.0]], is_open=[True, False])).tolist()
+      [[4.0, 0.0], [0.0, 0.0]]
+    """
     both_open_KK = observation.open_K & observation.open_K[:, None]
     return torch.where(both_open_KK, known_halves(observation).to(torch.float64), 0.0)
 
 
 def normalized_gramian(observation: Observation) -> Tensor:
-    """The open Gramian divided by the open tasks' mean squared norm."""
+    """The open Gramian divided by the open tasks' mean squared norm.
+
+    Example:
+      >>> from mtl.methods.base import observe
+      >>> normalized_gramian(observe(gramian=[[6.0, 1.0], [1.0, 2.0]])).tolist()
+      [[1.5, 0.25], [0.25, 0.5]]
+    """
     gramian_KK = open_gramian(observation)
     return divide(gramian_KK, gramian_KK.diagonal().sum() / observation.open_K.sum())
 
 
 def mean_weights(observation: Observation) -> Tensor:
-    """1 / number of open tasks at open ones, else 0: g_0 = mean g_i."""
+    """1 / number of open tasks at open ones, else 0: g_0 = mean g_i.
+
+    Example:
+      >>> from mtl.methods.base import observe
+      >>> mean_weights(observe(losses=[1.0, 1.0, 1.0], is_open=[True, False, True])).tolist()
+      [0.5, 0.0, 0.5]
+    """
     return observation.open_K.to(torch.float64) / observation.open_K.sum()
 
 
@@ -64,6 +101,11 @@ def cosines_and_norms(gramian_KK: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns:
       (cosines_KK, with a diagonal of 1; norms_K).
+
+    Example:
+      >>> cosines_and_norms(torch.tensor([[4.0, 1.0], [1.0, 1.0]]))
+      (tensor([[1.0000, 0.5000],
+              [0.5000, 1.0000]]), tensor([2., 1.]))
     """
     norms_K = gramian_KK.diagonal().sqrt()
     cosines_KK = divide(divide(gramian_KK, norms_K), norms_K[:, None])
@@ -76,6 +118,12 @@ def regular_cosines(gramian_KK: Tensor) -> tuple[Tensor, Tensor]:
 
     1e-6 is added to the diagonal; or, where half of that is not enough (found by Cholesky's method, whose verdict
     stays on the device), the first of 1e-5, 1e-4, ... of which half is.
+
+    Example:
+      >>> parallel_KK = torch.ones(2, 2).double()  # no Cholesky factor
+      >>> (regular_cosines(parallel_KK)[0] - parallel_KK).float()
+      tensor([[1.0000e-06, 0.0000e+00],
+              [0.0000e+00, 1.0000e-06]])
     """
     cosines_KK, norms_K = cosines_and_norms(gramian_KK)
     identity_KK = torch.eye(len(norms_K), dtype=norms_K.dtype, device=norms_K.device)
@@ -86,7 +134,14 @@ def regular_cosines(gramian_KK: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def regular_gramian(observation: Observation) -> Tensor:
-    """The normalised Gramian of those cosines and norms: M + 1e-6 diag M."""
+    """The normalised Gramian of those cosines and norms: M + 1e-6 diag M.
+
+    Example:
+      >>> from mtl.methods.base import observe
+      >>> regular_gramian(observe(gramian=[[3.0, 0.0], [0.0, 1.0]])).float()
+      tensor([[1.5000, 0.0000],
+              [0.0000, 0.5000]])
+    """
     cosines_KK, norms_K = regular_cosines(normalized_gramian(observation))
     return cosines_KK * norms_K * norms_K[:, None]
 
@@ -103,7 +158,13 @@ def divide(numerator: Tensor, denominator: Tensor) -> Tensor:
 
 
 def rank_tolerance(observation: Observation) -> Tensor:
-    """Eigenvalues up to this, relative to the largest, are rounding: 10 K epsilon, of the open tasks and M's type."""
+    """Eigenvalues up to this, relative to the largest, are rounding: 10 K epsilon, of the open tasks and M's type.
+
+    Example:
+      >>> from mtl.methods.base import observe
+      >>> rank_tolerance(observe(gramian=[[3.0, 0.0], [0.0, 1.0]]))
+      tensor(2.3842e-06)
+    """
     return 10.0 * observation.open_K.sum() * torch.finfo(known_gramian(observation).dtype).eps
 
 
@@ -150,17 +211,33 @@ def minimize_nonnegative(derivatives: Derivatives, open_BK: Tensor, on_simplex: 
 
 
 def positive_step(values_BN: Tensor, directions_BN: Tensor) -> Tensor:
-    """The largest step <= 1 along the directions that leaves of every positive value at least a hundredth, [B, 1]."""
+    """The largest step <= 1 along the directions that leaves of every positive value at least a hundredth, [B, 1].
+
+    Example:
+      >>> positive_step(torch.tensor([[1.0, 2.0]]), torch.tensor([[-1.98, 5.0]]))  # the first would fall to 0.01
+      tensor([[0.5000]])
+    """
     return 1.0 / torch.clamp((-directions_BN / values_BN).amax(-1, keepdim=True) / 0.99, min=1.0)
 
 
 def cholesky(matrix_BKK: Tensor) -> Tensor:
-    """The Cholesky factor; unlike `torch.linalg.cholesky`, without waiting for the device to report success."""
+    """The Cholesky factor; unlike `torch.linalg.cholesky`, without waiting for the device to report success.
+
+    Example:
+      >>> cholesky(torch.tensor([[4.0, 2.0], [2.0, 2.0]]))
+      tensor([[2., 0.],
+              [1., 1.]])
+    """
     return torch.linalg.cholesky_ex(matrix_BKK)[0]
 
 
 def cholesky_solve(factor_BKK: Tensor, right_BK: Tensor) -> Tensor:
-    """x in A x = right, given the Cholesky factor of A."""
+    """x in A x = right, given the Cholesky factor of A.
+
+    Example:
+      >>> cholesky_solve(cholesky(torch.tensor([[4.0, 0.0], [0.0, 1.0]])), torch.tensor([8.0, 3.0]))
+      tensor([2., 3.])
+    """
     return torch.cholesky_solve(right_BK.unsqueeze(-1), factor_BKK).squeeze(-1)
 
 
@@ -172,6 +249,13 @@ def project_onto_dual_cone(weights_BK: Tensor, observation: Observation) -> Tens
 
     Args:
       weights_BK: u, 0 at closed tasks.
+
+    Example:
+      The first gradient conflicts with the sum of both; it comes to be orthogonal to what is found.
+      >>> from mtl.methods.base import observe
+      >>> conflict = observe(gramian=[[1.0, -2.0], [-2.0, 8.0]])
+      >>> project_onto_dual_cone(torch.tensor([1.0, 1.0]).double(), conflict).float().round(decimals=3)
+      tensor([2., 1.])
     """
     cosines_KK, norms_K = regular_cosines(normalized_gramian(observation))
     lower_BK = weights_BK * norms_K

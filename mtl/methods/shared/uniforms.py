@@ -17,6 +17,11 @@ def coordinate_uniforms(uniforms_K: Tensor, open_K: Tensor, num_coordinates: int
       uniforms_K: float in [0, 1), `Observation.uniforms_K`.
       open_K: bool.
       num_coordinates: N.
+
+    Example:
+      >>> uniforms_K, open_K = torch.tensor([0.25, 0.75]), torch.tensor([True, True])
+      >>> coordinate_uniforms(uniforms_K, open_K, num_coordinates=3)
+      tensor([0.5014, 0.9062, 0.2100])
     """
     digits_K = (uniforms_K.to(torch.float64) * 2.0**32).to(torch.int64)
     a, b = (torch.where(open_K, mix(word_K), 0).sum() & WORD for word_K in (digits_K, WORD - digits_K))

@@ -11,17 +11,32 @@ MARK_PITCH, MARGIN = 1.6, 1.6  # distance of two methods' marks in a row, and wh
 
 
 def row_height(num_methods: int) -> float:
-    """Height of a row with room for a mark of each method, mm."""
+    """Height of a row with room for a mark of each method, mm.
+
+    Example:
+      >>> row_height(1), row_height(5)
+      (3.6, 9.6)
+    """
     return max(3.6, MARK_PITCH * num_methods + MARGIN)
 
 
 def num_methods_that_fit(num_rows: int, room: float) -> int:
-    """How many methods' marks fit in each of `num_rows` rows that share `room` mm; one at least."""
+    """How many methods' marks fit in each of `num_rows` rows that share `room` mm; one at least.
+
+    Example:
+      >>> num_methods_that_fit(num_rows=9, room=100.0)
+      5
+    """
     return max(1, int((room / num_rows - MARGIN) / MARK_PITCH))
 
 
 def offsets(num_methods: int, height: float) -> np.ndarray:
-    """Vertical places of the methods' marks in a row of `height` mm, in rows from its middle, [num_methods]."""
+    """Vertical places of the methods' marks in a row of `height` mm, in rows from its middle, [num_methods].
+
+    Example:
+      >>> offsets(3, height=6.4)
+      array([-0.25,  0.  ,  0.25])
+    """
     pitch = min(MARK_PITCH, (height - MARGIN) / num_methods)
     return (np.arange(num_methods) - (num_methods - 1) / 2) * pitch / height
 

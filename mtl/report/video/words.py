@@ -8,22 +8,42 @@ from mtl.statistics import ONE_SEED
 
 
 def percent(fraction: float, digits: int = 0) -> str:
-    """A fraction in per cent."""
+    """A fraction in per cent.
+
+    Example:
+      >>> percent(0.853), percent(0.853, digits=1)
+      ('85 %', '85.3 %')
+    """
     return f"{100 * fraction:.{digits}f} %"
 
 
 def join(words: Sequence[str]) -> str:
-    """A list as it is said: `a, b and c`."""
+    """A list as it is said: `a, b and c`.
+
+    Example:
+      >>> join(["Male", "Young", "Smiling"])
+      'Male, Young and Smiling'
+    """
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def count(number: int, noun: str, nouns: str = "") -> str:
-    """`1 face`, `2 faces`; `nouns` where the plural is another."""
+    """`1 face`, `2 faces`; `nouns` where the plural is another.
+
+    Example:
+      >>> count(1, "face"), count(2000, "face"), count(2, "loss", "losses")
+      ('1 face', '2,000 faces', '2 losses')
+    """
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def share_of(shown: int, total: int, nouns: str) -> str:
-    """`Each task`, or `12 of 40 tasks`: how many of them are shown."""
+    """`Each task`, or `12 of 40 tasks`: how many of them are shown.
+
+    Example:
+      >>> share_of(8, 8, "tasks"), share_of(12, 40, "tasks")
+      ('Each task', '12 of 40 tasks')
+    """
     return f"Each {nouns.removesuffix('s')}" if shown == total else f"{shown} of {total} {nouns}"
 
 
@@ -32,6 +52,11 @@ def caption(lines: Sequence[dict[str, Any]]) -> str:
 
     Args:
       lines: of dst.jsonl, at least one.
+
+    Example:
+      >>> line = {"epoch": 2, "P": {"Male": 0.5, "Young": 1.0}, "G": {"Male": 1.0, "Young": 1.0}}
+      >>> caption([line])
+      'Epoch 2: every task is trained; highest drop rate: Male, 50 %'
     """
     return _caption_of_epoch(lines[0]) if len(lines) == 1 else _caption_of_epochs(lines)
 
@@ -83,7 +108,12 @@ def _caption_of_epochs(lines: Sequence[dict[str, Any]]) -> str:
 
 
 def caption_without_gates(epoch: dict[str, Any]) -> str:
-    """What one epoch of a method that drops nothing reached; `epoch` is an epoch line of metrics.jsonl."""
+    """What one epoch of a method that drops nothing reached; `epoch` is an epoch line of metrics.jsonl.
+
+    Example:
+      >>> caption_without_gates({"epoch": 2, "losses": {"Male": 0.25}, "valid": {"overall_accuracy": 0.85}})
+      'Epoch 2: mean training loss 0.25; 85.0 % right on validation faces'
+    """
     losses = [loss for loss in epoch["losses"].values() if loss is not None]
     reached = f"{percent(epoch['valid']['overall_accuracy'], 1)} right on validation faces"
     return f"Epoch {epoch['epoch']}: mean training loss {sum(losses) / len(losses):.2f}; {reached}"
@@ -96,6 +126,11 @@ def outcome(method: str, reference: str, comparisons: dict[str, dict[str, Any]])
       method: of the study.
       reference: its baseline.
       comparisons: reference -> what results.json says; with the baseline among them.
+
+    Example:
+      >>> gain = {"difference": 0.01, "interval": [0.005, 0.015], "verdict": ONE_SEED}
+      >>> outcome("mgda", "joint", {"joint": {"accuracy": {"overall": gain, "tasks": {"Male": gain}}}})
+      'MGDA against joint training: +1.00 points (+0.50 to +1.50), one seed, so no verdict.'
     """
     verdicts = [gain["verdict"] for gain in comparisons[reference]["accuracy"]["tasks"].values()]
     sentence = f"{name_in_sentence(method)} against {name_in_sentence(reference)}: {_gain(comparisons[reference])}."
@@ -120,10 +155,20 @@ def _gain(comparison: dict[str, Any]) -> str:
 
 
 def answer(probability: float, digits: int = 0) -> str:
-    """What the network says of an attribute and how sure it is: `yes, 97 %`."""
+    """What the network says of an attribute and how sure it is: `yes, 97 %`.
+
+    Example:
+      >>> answer(0.97), answer(0.25)
+      ('yes, 97 %', 'no, 75 %')
+    """
     return f"{yes_or_no(probability > 0.5)}, {percent(max(probability, 1 - probability), digits)}"
 
 
 def yes_or_no(present: bool) -> str:
-    """Whether an attribute is present, in a word."""
+    """Whether an attribute is present, in a word.
+
+    Example:
+      >>> yes_or_no(True)
+      'yes'
+    """
     return "yes" if present else "no"
