@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from mtl import dst, gating
 from mtl.errors import UserError
+from mtl.launchers.shards import Shard
 from mtl.record import files
 from mtl.record.paths import run_folder
 from mtl.statistics import write_results
@@ -292,7 +293,7 @@ study(config, Path(workdir))
 
 
 def test_a_second_process_is_told_and_disturbs_nothing(config: ConfigDict, tmp_path: Path) -> None:
-    """While a study is in its second run: another study, another training of that run, and a report's results."""
+    """While a study is in its second run: a shard with that run, another training of it, and a report's results."""
     workdir = tmp_path / "out"
     command = [sys.executable, "-c", STUDY, config.data.root, config.data.cache, str(workdir)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -302,8 +303,8 @@ def test_a_second_process_is_told_and_disturbs_nothing(config: ConfigDict, tmp_p
     ) as first:
         assert first.stdout is not None
         assert "training\n" in first.stdout
-        with pytest.raises(UserError, match=f"^{workdir} is in use by process {first.pid} on "):
-            study(config, workdir)
+        said = study(config, workdir, shard=Shard(1, 1))
+        assert said.startswith("Shard 1/1 has trained its runs, but for those that other processes train. 1 of 2 runs")
         with pytest.raises(UserError, match=f"^{workdir}/dst/seed_0 is in use by process {first.pid} on "):
             fit(with_method(config, "dst"), workdir)
         assert list(write_results(workdir, with_comparisons=True)["methods"]) == ["joint"]
