@@ -30,6 +30,7 @@ setup(
     ],
     extras_require={
         "report": REPORT,
+        "ray": ["ray>=2.60"],  # --launcher=ray; 2.60: what was tried; not in [test]: 240 MB, and its test takes long
         "test": [
             *REPORT,
             "pytest>=8.4",  # 8.4: reports warnings raised in threads as errors

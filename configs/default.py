@@ -35,6 +35,12 @@ def get_config() -> ConfigDict:
     study.seeds = (0,)  # each method is trained once with each
     study.variants = ConfigDict()  # more names for study.methods: name -> the fields in which it differs
     study.references = ConfigDict()  # name -> the one it is compared with, in place of joint, single_task, random_drop
+    study.num_parallel = 1  # runs at once with --launcher=local, in processes that share its threads
+    study.ray = ConfigDict()  # what each run asks of the cluster with --launcher=ray, see docs/cluster.md
+    study.ray.num_cpus = 1  # and threads of a run
+    study.ray.num_gpus = 0.0  # 0.5: two runs on one GPU
+    study.ray.resources = ConfigDict()  # others, by the names that the cluster has for them
+    study.ray.max_retries = 3  # how often a run goes on elsewhere after its process or its node died
 
     config.data = data = ConfigDict()
     data.name = "faces"  # faces: drawn here and now; celeba: the real files under data.root

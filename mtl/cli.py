@@ -28,6 +28,8 @@ class Command(NamedTuple):
     config: ConfigDict
     workdir: Path
     bundle: Path
+    launcher: str
+    shard: str
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,6 +76,20 @@ def parse(argv: list[str]) -> Command | None:
     bundle = flags.DEFINE_string(
         "bundle", "", "the zip that --job=bundle writes; by default WORKDIR.zip", flag_values=given
     )
+    launcher = flags.DEFINE_enum(
+        "launcher",
+        "local",
+        ["local", "ray"],
+        "who trains the runs of --job=study: local: this machine, config.study.num_parallel at once; ray: a Ray "
+        "cluster, a task per run with what config.study.ray asks for; see docs/cluster.md",
+        flag_values=given,
+    )
+    shard = flags.DEFINE_string(
+        "shard",
+        "",
+        "i/n: --job=study trains only the i-th of n parts of the runs, as a task of a Slurm array does; by default all",
+        flag_values=given,
+    )
     wants_help = flags.DEFINE_boolean("help", False, "prints this", short_name="h", flag_values=given)
     config, positional = _read_flags(given, file, others)
     if wants_help.value:
@@ -81,8 +97,12 @@ def parse(argv: list[str]) -> Command | None:
         return None
     if positional:
         raise UserError(f"{positional[0]!r} is no flag, and mtl takes nothing else: --config=FILE, --workdir=DIR, ...")
+    for flag in (launcher, shard):
+        if job.value != "study" and flag.value != flag.default:
+            raise UserError(f"--{flag.name} goes with --job=study, and not with --job={job.value}")
     folder = Path(workdir.value).expanduser()
-    return Command(job.value, config, folder, Path(bundle.value or f"{folder}.zip").expanduser())
+    zip_file = Path(bundle.value or f"{folder}.zip").expanduser()
+    return Command(job.value, config, folder, zip_file, launcher.value, shard.value)
 
 
 def split_config(arguments: list[str]) -> tuple[str, list[str]]:
@@ -135,9 +155,11 @@ def do(command: Command) -> None:
 # Each job imports what it needs, so that --help is answered at once.
 def run_study(command: Command) -> None:
     from mtl.config import read_study
+    from mtl.launchers.shards import parse_shard
     from mtl.study import study
 
-    print(study(read_study(command.config), command.workdir))
+    shard = parse_shard(command.shard) if command.shard else None
+    print(study(read_study(command.config), command.workdir, command.launcher, shard))
 
 
 def run_report(command: Command) -> None:

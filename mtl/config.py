@@ -19,7 +19,14 @@ from mtl.optim import OPTIMIZERS, SCHEDULES
 from mtl.training import sourcing
 from mtl.training.compile import MODES
 from mtl.training.precision import PRECISIONS
-from mtl.training.settings import DroppingSettings, ModelSettings, RunSettings, StudySettings, TrainSettings
+from mtl.training.settings import (
+    DroppingSettings,
+    ModelSettings,
+    RaySettings,
+    RunSettings,
+    StudySettings,
+    TrainSettings,
+)
 
 # Where an argument of the library may come from; the first that has its name.
 SECTIONS = ("data", "model", "train", "dst", "gradients", "methods")
@@ -67,8 +74,10 @@ def read_study(config: ConfigDict) -> StudySettings:
     if not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
         raise UserError(f"study.seeds is {tuple(seeds)}; give whole numbers from 0 up, as in 0,1,2")
     _check_references(config)
+    if config.study.num_parallel < 1:
+        raise UserError(f"study.num_parallel is {config.study.num_parallel}; it must be at least 1")
     runs = [read_run(of_run(config, name, seed)) for seed in seeds for name in names]
-    return StudySettings(runs, config.to_dict())
+    return StudySettings(runs, config.study.num_parallel, _read_ray(config.study.ray), config.to_dict())
 
 
 def read_data(data: ConfigDict) -> DataSettings:
@@ -197,6 +206,13 @@ def _check_references(config: ConfigDict) -> None:
             _check_known("study.references", each, list(config.study.variants))
         if name == baseline:
             raise UserError(f"study.references compares {name} with itself; name another run")
+
+
+def _read_ray(ray: ConfigDict) -> RaySettings:
+    for field, least in (("num_cpus", 1), ("num_gpus", 0), ("max_retries", 0)):
+        if ray[field] < least:
+            raise UserError(f"study.ray.{field} is {ray[field]}; it must be at least {least}")
+    return RaySettings(**{**ray, "resources": ray.resources.to_dict()})
 
 
 def _read_dropping(config: ConfigDict) -> DroppingSettings:

@@ -61,13 +61,13 @@ def closest_of_many(name: str, names: Iterable[str], number: int = 3) -> list[st
     return difflib.get_close_matches(name, list(names), n=number, cutoff=0.0)
 
 
-def not_installed(what: str, package: str) -> UserError:
-    """The sentence on a package of the extra [report] that is missing.
+def not_installed(what: str, package: str, extra: str = "report") -> UserError:
+    """The sentence on a package of an extra that is missing.
 
     Example:
       >>> print(not_installed("the video is encoded", "PyAV"))
       the video is encoded with PyAV, which is not installed: in the clone, run .venv/bin/pip install -e '.[report]'
     """
     return UserError(
-        f"{what} with {package}, which is not installed: in the clone, run .venv/bin/pip install -e '.[report]'"
+        f"{what} with {package}, which is not installed: in the clone, run .venv/bin/pip install -e '.[{extra}]'"
     )

@@ -1,5 +1,6 @@
 """Progress of long work: one bar that redraws itself in a terminal, plain lines in a log."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -33,7 +34,8 @@ def progress(label: str, total: int, stream: TextIO | None = None, start: int = 
     Args:
       label: what is being done, a few words.
       total: how many pieces there are.
-      stream: where to write; standard error if None. A terminal gets a bar, anything else a line now and then.
+      stream: where to write; standard error if None. A terminal gets a bar, anything else a line now and then, and so
+        does a terminal that the environment calls dumb.
       start: pieces that were done before, for work that is resumed.
 
     Example:
@@ -43,7 +45,7 @@ def progress(label: str, total: int, stream: TextIO | None = None, start: int = 
       packing: 2/2, 0s
     """
     out = sys.stderr if stream is None else stream
-    is_terminal = out.isatty()
+    is_terminal = out.isatty() and os.environ.get("TERM") != "dumb"
     began = time.monotonic()
     last_shown, last_done, last_note = began - (REDRAW_SECONDS if is_terminal else 0.0), start, ""
 

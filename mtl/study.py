@@ -1,13 +1,22 @@
 """A study: methods x seeds -> runs -> one comparison.
 
 One command trains what is missing. Every figure is recomputed from what the runs wrote, so a study that is run again
-only prints; a seed or a method that is added trains just its own runs, and joins those that are there.
+only prints; a seed or a method that is added trains just its own runs, and joins those that are there. Several
+commands may work on one study, on one machine or on many that share its folder: each run is trained once.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mtl.record import locks
+from mtl.data.load import load_pack
+from mtl.launchers.local import at_once, in_turn
+from mtl.launchers.on_ray import on_ray
+from mtl.launchers.queue import Crew, train_all
+from mtl.launchers.shards import Shard, in_shard
+from mtl.models.backbones import architecture
 from mtl.record.files import write_json
 from mtl.record.paths import CONFIG, RESULTS
 from mtl.statistics import write_results
@@ -15,22 +24,60 @@ from mtl.statistics.tables import tables
 from mtl.training import provenance
 from mtl.training.loop import fit
 from mtl.training.run import finished
-from mtl.training.settings import StudySettings
+from mtl.training.settings import RunSettings, StudySettings
+
+LAUNCHERS = ("local", "ray")
 
 
-def study(settings: StudySettings, workdir: Path) -> str:
+def study(settings: StudySettings, workdir: Path, launcher: str = "local", shard: Shard | None = None) -> str:
     """Trains what is missing of methods x seeds, writes config.json and results.json, and returns the tables.
 
+    Args:
+      settings: from `mtl.config.read_study`.
+      workdir: where everything is written.
+      launcher: one of `LAUNCHERS`.
+      shard: trains only this part of the runs, and leaves those that another process trains; results.json is written
+        once all runs of the study are there. Without it, all runs are trained or waited for.
+
     Raises:
-      UserError: for a mistake in the settings or the data, and at once if another process is at work on it.
+      UserError: for a mistake in the settings or the data.
     """
-    with locks.hold(workdir):
-        for run in settings.runs:
-            results = finished(run, workdir) or fit(run, workdir)[1]
+    runs = settings.runs if shard is None else in_shard(settings.runs, shard)
+    with _crew(settings, runs, workdir, launcher) as crew:
+        for results in train_all(runs, crew, waits=shard is None):
             _describe(settings, workdir)  # from the first finished run on, --job=report finds what it needs
             print(run_line(results), flush=True)
-        results = write_results(workdir, with_comparisons=False)
+    num_finished = sum(finished(run, workdir) is not None for run in settings.runs)
+    if num_finished < len(settings.runs):
+        return (
+            f"Shard {shard} has trained its runs, but for those that other processes train. {num_finished} of "
+            f"{len(settings.runs)} runs of the study are finished; the command that ends last prints the tables, and "
+            "so does any later one."
+        )
+    results = write_results(workdir, with_comparisons=False)
     return f"{tables(results)}\n\nEverything is in {workdir}: {RESULTS}, and each run in <method>/seed_<seed>/."
+
+
+def train_run(run: RunSettings, workdir: Path) -> dict[str, Any]:
+    """The results of a run, which is trained if it is not finished."""
+    return finished(run, workdir) or fit(run, workdir)[1]
+
+
+@contextmanager
+def _crew(settings: StudySettings, runs: Sequence[RunSettings], workdir: Path, launcher: str) -> Iterator[Crew]:
+    """Who trains; others than this process find their data made."""
+    train = partial(train_run, workdir=workdir)
+    missing = [run for run in runs if finished(run, workdir) is None]
+    if not missing or (launcher == "local" and settings.num_parallel == 1):
+        yield in_turn(train)
+        return
+    for run in missing:
+        architecture(run.model.backbone, run.data.image_size)  # a name that is wrong is said before images open
+    for data in dict.fromkeys(run.data for run in missing):
+        load_pack(data)
+    num_processes = min(settings.num_parallel, len(missing))
+    with on_ray(train, settings.ray) if launcher == "ray" else at_once(train, num_processes) as crew:
+        yield crew
 
 
 def _describe(settings: StudySettings, workdir: Path) -> None:

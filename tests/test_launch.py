@@ -42,6 +42,11 @@ def launch(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str
         (["--job=dance"], ["dance", "study|report|bundle|train|attributes"]),
         (["--jbo=study"], ["jbo", "Did you mean: job"]),
         (["celeba"], ["'celeba' is no flag", "--config="]),
+        (["--shard=0/8"], ["--shard=0/8", "the first is 1/8"]),
+        (["--job=train", "--shard=1/8"], ["--shard goes with --job=study"]),
+        (["--job=report", "--launcher=ray"], ["--launcher goes with --job=study"]),
+        (["--launcher=slurm"], ["slurm", "local|ray"]),
+        (["--config.study.num_parallel=0"], ["study.num_parallel is 0"]),
     ],
     ids=lambda given: " ".join(given),
 )
@@ -68,7 +73,9 @@ def test_a_mistake_ends_the_process_with_exit_code_2() -> None:
 
 def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mtl", "--help"]) == 0
-    assert {"--config:", "--workdir:", "--job:", "--bundle:"} <= set(capsys.readouterr().out.split())
+    assert {"--config:", "--workdir:", "--job:", "--bundle:", "--launcher:", "--shard:"} <= set(
+        capsys.readouterr().out.split()
+    )
 
 
 @pytest.mark.parametrize("name", ["celeba", "celeba.py", "configs/celeba.py", str(ROOT / "configs/celeba.py")])

@@ -37,12 +37,21 @@ def test_log_gets_lines_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
-def test_terminal_gets_one_bar_that_redraws_itself() -> None:
+def test_terminal_gets_one_bar_that_redraws_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     out = Terminal()
     with progress("packing", 4, out) as update:
         update(2)
     assert out.getvalue().count("\n") == 1
     assert out.getvalue().startswith("\r\x1b[Kpacking " + "█" * 14 + "·" * 14 + " 2/4")
+
+
+def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    out = Terminal()
+    with progress("packing", 4, out) as update:
+        update(4)
+    assert out.getvalue() == "packing: 4/4, 0s\n"
 
 
 def test_an_interrupt_still_ends_the_line() -> None:

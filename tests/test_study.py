@@ -1,6 +1,7 @@
 """A study: its table is that of its runs, the control repeats DST's rates, a second call only prints."""
 
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ from ml_collections import ConfigDict
 
 from mtl.config import order_methods, single_run
 from mtl.errors import UserError
+from mtl.launchers import queue
+from mtl.record import locks
+from mtl.record.paths import run_folder
 from mtl.statistics import write_results
 from mtl.statistics.tables import markdown
 from tests.tiny import study
@@ -50,6 +54,22 @@ def test_control_has_dsts_mean_rate_in_every_epoch(small: ConfigDict, tmp_path: 
         for dst_epoch, control in zip(rates["dst"][seed], rates["random_drop"][seed], strict=True):
             expected = np.mean(list(dst_epoch["drop_rate"].values()))
             assert list(control["drop_rate"].values()) == pytest.approx([expected] * 3)
+
+
+def test_a_command_waits_for_what_another_trains(
+    small: ConfigDict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    small.study.methods, small.study.seeds = ("joint",), (0,)
+    monkeypatch.setattr(queue, "SECONDS", 0.01)
+    texts: list[str] = []
+    second = threading.Thread(target=lambda: texts.append(study(small, tmp_path)))
+    with locks.hold(run_folder(tmp_path, "joint", 0)):
+        second.start()
+        second.join(0.1)
+        assert (texts, capfd.readouterr().out) == ([], "")
+    second.join()
+    assert capfd.readouterr().out.startswith("joint, seed 0: test accuracy")
+    assert texts == [study(small, tmp_path)]
 
 
 def test_control_comes_after_dst() -> None:

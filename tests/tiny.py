@@ -14,6 +14,7 @@ from configs.default import get_config
 from mtl import study as whole_study
 from mtl.batch import Batch
 from mtl.config import read_run, read_study
+from mtl.launchers.shards import Shard
 from mtl.losses import binary
 from mtl.models.architectures import ARCHITECTURES, Architecture
 from mtl.models.backbones import make_backbone
@@ -123,5 +124,5 @@ def prepare(config: ConfigDict, workdir: Path) -> tuple[run.Run, TrainState]:
     return run.prepare(read_run(config), workdir)
 
 
-def study(config: ConfigDict, workdir: Path) -> str:
-    return whole_study.study(read_study(config), workdir)
+def study(config: ConfigDict, workdir: Path, launcher: str = "local", shard: Shard | None = None) -> str:
+    return whole_study.study(read_study(config), workdir, launcher, shard)

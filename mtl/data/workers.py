@@ -22,7 +22,7 @@ def in_processes(function: Callable, tasks: Sequence[tuple], num_workers: int) -
     context = multiprocessing.get_context("spawn")  # a fork of a process with torch's threads may hang
     workers, connections = [], []
     try:
-        with _ignoring_interrupts():
+        with ignoring_interrupts():
             for _ in range(num_workers):
                 ours, theirs = context.Pipe()
                 worker = context.Process(target=_work, args=(theirs,), daemon=True)
@@ -51,7 +51,7 @@ def _result(received: Any) -> Any:
 
 
 @contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
+def ignoring_interrupts() -> Iterator[None]:
     """Ignores Ctrl-C; processes started meanwhile ignore it for good, so that only their parent answers to it."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

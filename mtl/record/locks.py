@@ -4,6 +4,7 @@ The system locks a file for a process until that process closes it or dies, so a
 A lock file is removed before it is let go: it is seen only while somebody works, or after they were killed.
 """
 
+import errno
 import fcntl
 import os
 import socket
@@ -16,6 +17,11 @@ from typing import BinaryIO
 from mtl.errors import UserError
 
 LOCK = ".lock"
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # Lustre without the mount option flock, NFS without lockd
+
+
+class InUse(UserError):
+    """Another process is at work there."""
 
 
 @contextmanager
@@ -23,16 +29,15 @@ def hold(folder: Path) -> Iterator[None]:
     """Holds a folder, which is made if it is not there; one that is still empty in the end is removed again.
 
     Raises:
-      UserError: at once, if another process holds it; it says which.
+      InUse: at once, if another process holds it; it says which.
     """
     path = folder / LOCK
     made = [place for place in (folder, *folder.parents) if not place.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
     try:
         try:
-            file = _open_alone(path, wait=False)
+            file = _open_in(folder)
         except BlockingIOError:
-            raise UserError(
+            raise InUse(
                 f"{folder} is in use by {_read_holder(path)}: wait until that has ended, or stop it, "
                 "and give the command again"
             ) from None
@@ -67,6 +72,13 @@ def temporary(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
+def _open_in(folder: Path) -> BinaryIO:
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # who had it left it empty and removed it just now
+            return _open_alone(folder / LOCK, wait=False)
+
+
 def _open_alone(path: Path, wait: bool) -> BinaryIO:
     """Opens and locks the file; raises BlockingIOError if another process has it and `wait` is False."""
     while True:
@@ -75,8 +87,13 @@ def _open_alone(path: Path, wait: bool) -> BinaryIO:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             if _is_at(file, path):
                 return file
-        except BaseException:
+        except BaseException as error:
             file.close()
+            if isinstance(error, OSError) and error.errno in NO_LOCKS:
+                raise UserError(
+                    f"{path.parent} lies on a file system that locks no files ({error.strerror}): choose a folder on "
+                    "another, or have it mounted with locks"
+                ) from error
             raise
         file.close()  # who had it removed or renamed it meanwhile
 

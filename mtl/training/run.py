@@ -32,7 +32,7 @@ from mtl.training.identity import check_same_data, check_same_run
 from mtl.training.measuring import make_loss_step, make_predict_step, make_saliency_step
 from mtl.training.networks import find_device, make_networks
 from mtl.training.precision import find_precision
-from mtl.training.settings import RunSettings
+from mtl.training.settings import RunSettings, needed_run
 from mtl.training.sourcing import SourcedStep, Step
 from mtl.training.step import init_state, make_train_step
 
@@ -183,8 +183,8 @@ def _make_dropping(settings: RunSettings, model: Model, data: Data, workdir: Pat
     if given.scheme is None:
         return None
     control = None
-    if given.scheme == "random_drop":
-        control = gating.read_control(run_folder(workdir, "dst", settings.seed), settings.train.epochs)
+    if (needed := needed_run(settings)) is not None:
+        control = gating.read_control(run_folder(workdir, *needed), settings.train.epochs)
     return gating.Dropping(given.scheme, static, settings.seed, control, data.num_batches if given.per_step else None)
 
 

@@ -80,8 +80,31 @@ class RunSettings(NamedTuple):
     raw: dict[str, Any]
 
 
+class RaySettings(NamedTuple):
+    """`config.study.ray`: what a run asks of a Ray cluster, and how often it is begun again when its process dies."""
+
+    num_cpus: int
+    num_gpus: float
+    resources: dict[str, float]
+    max_retries: int
+
+
 class StudySettings(NamedTuple):
-    """A study: its runs, in the order in which they are trained, and its configuration as it goes into config.json."""
+    """A study.
+
+    Attributes:
+      runs: in the order in which they are trained.
+      num_parallel: how many are trained at once on this machine.
+      ray: for the launcher of that name.
+      raw: the configuration as it goes into config.json.
+    """
 
     runs: list[RunSettings]
+    num_parallel: int
+    ray: RaySettings
     raw: dict[str, Any]
+
+
+def needed_run(settings: RunSettings) -> tuple[str, int] | None:
+    """Name and seed of the run whose logs this one reads: random dropping repeats the rates of DST."""
+    return ("dst", settings.seed) if settings.dropping.scheme == "random_drop" else None

@@ -1,5 +1,7 @@
 """One process at a time: who comes second is told at once or waits, and nobody is kept out by the dead."""
 
+import errno
+import fcntl
 import os
 import signal
 import socket
@@ -7,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -105,3 +108,29 @@ def test_what_was_not_renamed_is_removed(tmp_path: Path) -> None:
     with locks.temporary(tmp_path / "a") as file:
         assert file.read() == b""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_its_holder_removes_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes between another's making of it and its lock, finds it empty in the end and removes it."""
+    open_alone, removed = locks._open_alone, []
+
+    def too_late(path: Path, wait: bool) -> BinaryIO:
+        if not removed:
+            path.parent.rmdir()
+            removed.append(path.parent)
+        return open_alone(path, wait)
+
+    monkeypatch.setattr(locks, "_open_alone", too_late)
+    with locks.hold(tmp_path / "run"):
+        assert removed == [tmp_path / "run"]
+        assert (tmp_path / "run" / locks.LOCK).is_file()
+
+
+def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(file: BinaryIO, operation: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    sentence = rf"^{tmp_path}/run lies on a file system that locks no files \(Function not implemented\): choose"
+    with pytest.raises(UserError, match=sentence), locks.hold(tmp_path / "run"):
+        raise AssertionError("let in")

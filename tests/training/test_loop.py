@@ -19,36 +19,17 @@ from torch.utils._pytree import tree_leaves
 
 from mtl import dst, gating
 from mtl.errors import UserError
+from mtl.launchers.shards import Shard
 from mtl.record import files
 from mtl.record.paths import run_folder
 from mtl.statistics import write_results
 from mtl.training import checkpoint
 from mtl.training import loop as training
 from mtl.training.run import prepare as prepare_run
+from tests.same import assert_same_run, read_lines
 from tests.tiny import TASKS, fit, prepare, study, write_celeba
 
 FILES = {"config.json", "metrics.jsonl", "results.json", "predictions.npz", "examples.npz", "checkpoint"}
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def assert_same_run(one: Path, other: Path) -> None:
-    """Final parameters, logs, predictions and scores; all but what the clock says."""
-    load = lambda folder, name: torch.load(folder / "checkpoint" / name, weights_only=True)["tensors"]  # noqa: E731
-    (newest,) = [path.name for path in (one / "checkpoint").glob("step_*")]
-    for name in (newest, "best.pt"):
-        a, b = load(one, name), load(other, name)
-        assert a.keys() == b.keys()
-        assert all(torch.equal(a[key], b[key]) for key in a)
-    timeless = lambda line: {key: value for key, value in line.items() if "second" not in key}  # noqa: E731
-    for log in ("metrics.jsonl", "dst.jsonl"):
-        if (one / log).is_file():
-            assert [*map(timeless, read_lines(one / log))] == [*map(timeless, read_lines(other / log))]
-    assert np.array_equal(np.load(one / "predictions.npz")["logits"], np.load(other / "predictions.npz")["logits"])
-    results = [json.loads((folder / "results.json").read_text()) for folder in (one, other)]
-    assert timeless(results[0]) == timeless(results[1])
 
 
 def with_method(config: ConfigDict, method: str) -> ConfigDict:
@@ -292,7 +273,7 @@ study(config, Path(workdir))
 
 
 def test_a_second_process_is_told_and_disturbs_nothing(config: ConfigDict, tmp_path: Path) -> None:
-    """While a study is in its second run: another study, another training of that run, and a report's results."""
+    """While a study is in its second run: a shard with that run, another training of it, and a report's results."""
     workdir = tmp_path / "out"
     command = [sys.executable, "-c", STUDY, config.data.root, config.data.cache, str(workdir)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -302,8 +283,8 @@ def test_a_second_process_is_told_and_disturbs_nothing(config: ConfigDict, tmp_p
     ) as first:
         assert first.stdout is not None
         assert "training\n" in first.stdout
-        with pytest.raises(UserError, match=f"^{workdir} is in use by process {first.pid} on "):
-            study(config, workdir)
+        said = study(config, workdir, shard=Shard(1, 1))
+        assert said.startswith("Shard 1/1 has trained its runs, but for those that other processes train. 1 of 2 runs")
         with pytest.raises(UserError, match=f"^{workdir}/dst/seed_0 is in use by process {first.pid} on "):
             fit(with_method(config, "dst"), workdir)
         assert list(write_results(workdir, with_comparisons=True)["methods"]) == ["joint"]

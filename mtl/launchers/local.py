@@ -1,0 +1,95 @@
+"""This machine: one run after the other in this process, or some at once in processes of their own."""
+
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+
+import torch
+
+from mtl.data.workers import ignoring_interrupts
+from mtl.errors import UserError
+from mtl.launchers.queue import Crew, Outcome, Train, attempt, name_all
+from mtl.training.settings import RunSettings
+
+
+def in_turn(train: Train) -> Crew:
+    """This process, with all its threads."""
+    given = deque[RunSettings]()
+
+    def collect() -> tuple[RunSettings, Outcome]:
+        run = given.popleft()
+        return run, attempt(train, run)
+
+    return Crew(1, given.append, collect)
+
+
+@contextmanager
+def at_once(train: Train, num_processes: int) -> Iterator[Crew]:
+    """Processes that share the threads of this one, and end when the block is left or this process dies.
+
+    Args:
+      train: a function of a module, or a partial of one: each process imports it.
+      num_processes: how many.
+    """
+    context = multiprocessing.get_context("spawn")  # a fork of a process with torch's threads may hang
+    num_threads = max(1, torch.get_num_threads() // num_processes)
+    processes, idle, at_work = [], list[Connection](), dict[Connection, RunSettings]()
+    try:
+        with ignoring_interrupts():  # Ctrl-C is answered here alone
+            for _ in range(num_processes):
+                ours, theirs = context.Pipe()
+                process = context.Process(target=_work, args=(theirs, train, num_threads))
+                process.start()
+                theirs.close()  # only the process keeps it, so that its death is seen here
+                processes.append(process)
+                idle.append(ours)
+
+        def start(run: RunSettings) -> None:
+            connection = idle.pop()
+            at_work[connection] = run
+            with suppress(ConnectionError):  # it died before it was given work; collect says so
+                connection.send(run)
+
+        def collect() -> tuple[RunSettings, Outcome]:
+            connection = wait([*at_work])[0]
+            assert isinstance(connection, Connection)
+            run = at_work.pop(connection)
+            try:
+                outcome = connection.recv()
+            except (EOFError, ConnectionError):
+                return run, UserError(
+                    f"the process that trained {name_all([run])} has ended: it was killed, most often for want of "
+                    "memory, unless it says something else above; set study.num_parallel lower, and the same command "
+                    "goes on"
+                )
+            idle.append(connection)
+            return run, outcome
+
+        yield Crew(num_processes, start, collect)
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join()
+        for connection in (*idle, *at_work):
+            connection.close()
+
+
+def _work(connection: Connection, train: Train, num_threads: int) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.environ["TERM"] = "dumb"  # lines of progress, not bars: several processes write to one terminal
+    torch.set_num_threads(num_threads)
+    with suppress(EOFError, ConnectionError):
+        while True:
+            connection.send(attempt(train, connection.recv()))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)  # in mid-run, as if killed: whoever gives the command again finds the run free
