@@ -14,7 +14,7 @@ from mtl import errors
 from mtl.errors import UserError
 
 ROOT = Path(errors.__file__).parent
-NAME_FLAGS = ("config.py", "cli.py")
+NAME_FLAGS = ("config/fields.py", "config/read.py", "cli.py")
 FLAG = re.compile(r"--\w|\b(?:data|model|train|dst|gradients|methods|study)\.[a-z_]+")
 LEFT = ("data/decoding.py", "data/pack.py", "data/workers.py")  # being rewritten; they join when that is done
 NO_FLAGS = {"dst.sample_gates"}  # a function

@@ -31,10 +31,11 @@ WITHOUT = {
     ),
     "starts, locks or asks about processes": (
         "mtl/data/workers.py",
+        "mtl/launchers/",
         "mtl/record/locks.py",
         "mtl/training/provenance.py",
     ),
-    "is the command, or reads a whole configuration": ("mtl/cli.py", "mtl/config.py"),
+    "is the command, or reads a whole configuration": ("mtl/cli.py", "mtl/config/", "mtl/training/settings.py"),
     "draws, or writes, of a whole study": ("mtl/data/faces/", "mtl/report/", "mtl/statistics/tables.py"),
     "trains, or measures, a whole run": (
         "mtl/study.py",

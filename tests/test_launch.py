@@ -42,7 +42,7 @@ def launch(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str
         (["--job=dance"], ["dance", "study|report|bundle|train|attributes"]),
         (["--jbo=study"], ["jbo", "Did you mean: job"]),
         (["celeba"], ["'celeba' is no flag", "--config="]),
-        (["--shard=0/8"], ["--shard=0/8", "the first is 1/8"]),
+        (["--shard=0/8"], ["0/8", "the first is 1/8"]),
         (["--job=train", "--shard=1/8"], ["--shard goes with --job=study"]),
         (["--job=report", "--launcher=ray"], ["--launcher goes with --job=study"]),
         (["--launcher=slurm"], ["slurm", "local|ray"]),

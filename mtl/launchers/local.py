@@ -63,8 +63,8 @@ def at_once(train: Train, num_processes: int) -> Iterator[Crew]:
             except (EOFError, ConnectionError):
                 return run, UserError(
                     f"the process that trained {name_all([run])} has ended: it was killed, most often for want of "
-                    "memory, unless it says something else above; set study.num_parallel lower, and the same command "
-                    "goes on"
+                    "memory, unless it says something else above; let fewer run at once, and the same command goes on",
+                    "study.num_parallel",
                 )
             idle.append(connection)
             return run, outcome

@@ -30,7 +30,7 @@ def parse_shard(text: str) -> Shard:
     """
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise UserError(f"--shard={text} is none: the third of eight is 3/8, and the first is 1/8")
+        raise UserError(f"shard is {text!r}, which is none: the third of eight is 3/8, and the first is 1/8")
     return Shard(int(match[1]), int(match[2]))
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mtl.methods.base import Method, Observation
-from mtl.methods.shared.solvers import gramian_method, mean_weights, normalized_gramian, rank_tolerance
+from mtl.methods.shared.gramian import gramian_method, mean_weights, normalized_gramian, rank_tolerance
 
 
 def aligned_mtl() -> Method[tuple[()]]:

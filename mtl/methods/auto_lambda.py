@@ -9,9 +9,9 @@ from torch import Tensor
 
 from mtl.methods.base import Method, Observation
 from mtl.methods.shared import learned
+from mtl.methods.shared.gramian import open_halves, open_weights
 from mtl.methods.shared.learned import Learned
 from mtl.methods.shared.options import check_number
-from mtl.methods.shared.solvers import open_halves, open_weights
 
 
 def auto_lambda(initial: float = 0.1, learning_rate: float = 1e-4) -> Method[Learned]:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from mtl.methods.base import Method, Observation
+from mtl.methods.shared.gramian import gramian_method, mean_weights, regular_gramian
 from mtl.methods.shared.options import check_number
-from mtl.methods.shared.solvers import gramian_method, mean_weights, minimize_nonnegative, regular_gramian
+from mtl.methods.shared.solvers import minimize_nonnegative
 
 
 def cagrad(c: float = 0.4) -> Method[tuple[()]]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mtl.methods.base import Method, Observation
 from mtl.methods.imtl_g import equal_cosines
-from mtl.methods.shared.solvers import divide, gramian_method
+from mtl.methods.shared.gramian import divide, gramian_method
 
 
 def conflict_free() -> Method[tuple[()]]:

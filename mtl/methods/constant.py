@@ -9,8 +9,8 @@ from torch import Tensor
 
 from mtl.errors import UserError
 from mtl.methods.base import Method, Observation
+from mtl.methods.shared.gramian import divide
 from mtl.methods.shared.options import check_weights
-from mtl.methods.shared.solvers import divide
 
 
 def constant(weights: tuple[float, ...] = ()) -> Method[Tensor]:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from mtl.methods.base import Method, Observation, no_state
+from mtl.methods.shared.gramian import divide
 from mtl.methods.shared.options import check_number
-from mtl.methods.shared.solvers import divide
 
 
 def cosmos(penalty: float = 1.0) -> Method[tuple[()]]:

@@ -13,8 +13,8 @@ from torch import Tensor
 from mtl.errors import UserError
 from mtl.methods.base import Method, Observation
 from mtl.methods.mgda import mgda
+from mtl.methods.shared.gramian import open_weights
 from mtl.methods.shared.options import check_number
-from mtl.methods.shared.solvers import open_weights
 
 
 class CrMogmState(NamedTuple):

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from mtl.methods.base import Method, Observation, known_gradients
+from mtl.methods.shared.gramian import divide
 from mtl.methods.shared.options import check_number
-from mtl.methods.shared.solvers import divide
 
 
 class DbMtlState(NamedTuple):
@@ -54,7 +54,7 @@ def db_mtl(beta: float = 0.9, beta_decay: float = 0.0) -> Method[DbMtlState]:
         num_updates_K = state.num_updates_K + open_K
         past_K = torch.where(open_K, beta * num_updates_K.clamp(min=1).to(gradients_KN.dtype) ** -beta_decay, 1.0)
         new_K = ((1.0 - past_K) * _inverse_losses(observation)).to(gradients_KN.dtype)
-        average_KN = (past_K[:, None] * state.average_KN).addcmul_(new_K[:, None], gradients_KN)
+        average_KN = torch.addcmul(past_K[:, None] * state.average_KN, new_K[:, None], gradients_KN)
         norms_K = torch.where(open_K, torch.linalg.vector_norm(average_KN, dim=1), 0.0)
         return divide(norms_K.amax(), norms_K), DbMtlState(average_KN, num_updates_K)
 

@@ -7,7 +7,8 @@ TorchJD: DualProj
 from torch import Tensor
 
 from mtl.methods.base import Method, Observation
-from mtl.methods.shared.solvers import gramian_method, mean_weights, project_onto_dual_cone
+from mtl.methods.shared.gramian import gramian_method, mean_weights
+from mtl.methods.shared.solvers import project_onto_dual_cone
 
 
 def dual_proj() -> Method[tuple[()]]:

@@ -13,8 +13,8 @@ from torch import Tensor
 from mtl.linalg import BLOCK
 from mtl.methods.base import Method, Observation, known_gradients
 from mtl.methods.shared import masked
+from mtl.methods.shared.gramian import divide
 from mtl.methods.shared.options import check_number
-from mtl.methods.shared.solvers import divide
 
 FLOOR = 1e-7  # added to S, as in the authors' code
 

@@ -9,17 +9,9 @@ import torch
 from torch import Tensor
 
 from mtl.methods.base import Method, Observation
+from mtl.methods.shared.gramian import divide, gramian_method, open_gramian, regular_cosines
 from mtl.methods.shared.options import check_number
-from mtl.methods.shared.solvers import (
-    NUM_STEPS,
-    cholesky,
-    cholesky_solve,
-    divide,
-    gramian_method,
-    open_gramian,
-    positive_step,
-    regular_cosines,
-)
+from mtl.methods.shared.solvers import NUM_STEPS, cholesky, cholesky_solve, positive_step
 
 
 def fairgrad(alpha: float = 2.0) -> Method[tuple[()]]:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from mtl.methods.base import Method, Observation, known_gradients, no_state, unweighted
+from mtl.methods.shared.gramian import divide
 from mtl.methods.shared.options import check_number
-from mtl.methods.shared.solvers import divide
 from mtl.methods.shared.uniforms import coordinate_uniforms
 
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from mtl.methods.base import Method, Observation
 from mtl.methods.shared import learned, masked
+from mtl.methods.shared.gramian import divide, open_gramian, open_weights
 from mtl.methods.shared.learned import Learned
 from mtl.methods.shared.options import check_number
-from mtl.methods.shared.solvers import divide, open_gramian, open_weights
 
 
 class GradNormState(NamedTuple):

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from mtl.methods.base import Method, Observation, unweighted
 from mtl.methods.pcgrad import random_orders
+from mtl.methods.shared.gramian import divide, open_gramian, open_weights
 from mtl.methods.shared.options import check_number
-from mtl.methods.shared.solvers import divide, open_gramian, open_weights
 
 MIN_SINE = 1e-3  # bounds the correction where the target is to be parallel
 

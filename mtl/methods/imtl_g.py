@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mtl.methods.base import Method, Observation
-from mtl.methods.shared.solvers import cosines_and_norms, divide, gramian_method, open_gramian, rank_tolerance
+from mtl.methods.shared.gramian import cosines_and_norms, divide, gramian_method, open_gramian, rank_tolerance
 
 
 def imtl_g() -> Method[tuple[()]]:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from mtl.methods.base import Method, Observation
+from mtl.methods.shared.gramian import gramian_method, open_gramian
 from mtl.methods.shared.options import check_count
-from mtl.methods.shared.solvers import gramian_method, open_gramian
 
 
 def krum(num_byzantine: int = 1, num_selected: int = 1) -> Method[tuple[()]]:

@@ -8,7 +8,8 @@ TorchJD: MGDA
 from torch import Tensor
 
 from mtl.methods.base import Method, Observation
-from mtl.methods.shared.solvers import gramian_method, minimize_nonnegative, regular_gramian
+from mtl.methods.shared.gramian import gramian_method, regular_gramian
+from mtl.methods.shared.solvers import minimize_nonnegative
 
 
 def mgda() -> Method[tuple[()]]:

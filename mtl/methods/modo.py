@@ -10,8 +10,8 @@ from torch import Tensor
 
 from mtl.methods.base import Method, Observation, unweighted
 from mtl.methods.shared import simplex
+from mtl.methods.shared.gramian import open_halves, open_weights
 from mtl.methods.shared.options import check_number
-from mtl.methods.shared.solvers import open_halves, open_weights
 
 
 def modo(gamma: float = 0.1, rho: float = 0.1) -> Method[Tensor]:

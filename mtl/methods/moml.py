@@ -9,9 +9,10 @@ from torch import Tensor
 
 from mtl.methods.base import Method, Observation
 from mtl.methods.shared import learned, masked
+from mtl.methods.shared.gramian import divide, open_halves, open_weights, regular_cosines
 from mtl.methods.shared.learned import Learned
 from mtl.methods.shared.options import check_number
-from mtl.methods.shared.solvers import divide, minimize_nonnegative, open_halves, open_weights, regular_cosines
+from mtl.methods.shared.solvers import minimize_nonnegative
 
 # What the solver leaves of a direction of 0 is shorter: the root of the 1e-6 that it adds to the cosines.
 SHORTEST = 1e-3

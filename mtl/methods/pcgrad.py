@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mtl.methods.base import Method, Observation
-from mtl.methods.shared.solvers import divide, gramian_method, open_gramian
+from mtl.methods.shared.gramian import divide, gramian_method, open_gramian
 
 
 def pcgrad() -> Method[tuple[()]]:

@@ -11,15 +11,9 @@ from torch import Tensor
 
 from mtl.methods.base import Method, Observation, unweighted
 from mtl.methods.shared import masked
+from mtl.methods.shared.gramian import divide, open_gramian, open_weights, rank_tolerance, regular_cosines
 from mtl.methods.shared.options import check_count, check_number
-from mtl.methods.shared.solvers import (
-    divide,
-    minimize_nonnegative,
-    open_gramian,
-    open_weights,
-    rank_tolerance,
-    regular_cosines,
-)
+from mtl.methods.shared.solvers import minimize_nonnegative
 
 
 class PrimaryState(NamedTuple):

@@ -1,6 +1,6 @@
 """What the images of a study are, as far as its files say it."""
 
-from mtl.data.attributes import PUBLISHED
+from mtl.data.published import PUBLISHED
 from mtl.record.paths import RESULTS
 from mtl.record.reading import StudyRecord
 from mtl.report.quote import quote

@@ -1,4 +1,4 @@
-"""What one run is told: typed values, read from the configuration by mtl/config.py."""
+"""What one run is told: typed values, read from the configuration by mtl/config/."""
 
 from typing import Any, NamedTuple
 

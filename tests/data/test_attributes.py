@@ -4,21 +4,10 @@ import numpy as np
 import pytest
 
 from configs.default import get_config
-from mtl.data.attributes import (
-    FAULTS,
-    PUBLISHED,
-    attributes_table,
-    choose,
-    choose_by,
-    correlations,
-    difficulty,
-    gain,
-    positive_rates,
-    rank_attributes,
-    region,
-)
+from mtl.data.attributes import attributes_table, choose, choose_by, correlations, positive_rates, rank_attributes
 from mtl.data.celeba import Table, read_table
 from mtl.data.image_files import ImageSource
+from mtl.data.published import FAULTS, PUBLISHED, difficulty, gain, region
 
 REAL = Path(__file__).parents[2] / "../shared/data/celeba"
 

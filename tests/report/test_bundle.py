@@ -22,7 +22,7 @@ def test_holds_what_one_hands_on(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "new" / "all.zip") as archive:
         names = set(archive.namelist())
         assert archive.read("study/demo.mp4") == b"demo.mp4"
-        assert archive.read("code/mtl/dst.py") == (ROOT / "mtl" / "dst.py").read_bytes()
+        assert archive.read("code/mtl/dst/metrics.py") == (ROOT / "mtl" / "dst" / "metrics.py").read_bytes()
     assert {"README.md", "study/report.pdf", "study/config.json", "study/results.json", "code/launch.py"} <= names
     assert {"study/joint/seed_0/config.json", "study/dst/seed_0/dst.jsonl", "code/configs/default.py"} <= names
     assert not any(name.endswith(".npz") for name in names), "predictions hold the labels of the data"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pypdf import PdfReader
 
-from mtl.data.attributes import FAULTS, PUBLISHED, gain
+from mtl.data.published import FAULTS, PUBLISHED, gain
 from mtl.errors import UserError
 from mtl.methods import METHODS as BALANCING
 from mtl.record.reading import read_study

@@ -16,7 +16,7 @@ import pytest
 from PIL import ImageDraw
 
 from configs.default import get_config
-from mtl.data.attributes import FAULTS, PUBLISHED
+from mtl.data.published import FAULTS, PUBLISHED
 from mtl.record.reading import StudyRecord, read_study
 from mtl.report.document import document
 from mtl.report.sections.data import remarks

@@ -1,7 +1,8 @@
 """The data, the attributes and what is to be said of each, and how balanced they are."""
 
-from mtl.data.attributes import FAULTS, PUBLISHED, choose_by, gain, region
+from mtl.data.attributes import choose_by
 from mtl.data.celeba_statistics import read_statistics
+from mtl.data.published import FAULTS, PUBLISHED, gain, region
 from mtl.record.paths import CONFIG, RESULTS, run_file
 from mtl.record.reading import StudyRecord
 from mtl.report.guess import every_method, not_above
