@@ -6,7 +6,7 @@ import struct
 import warnings
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 from zipfile import BadZipFile
@@ -45,7 +45,7 @@ class Chunk(NamedTuple):
 
 def decode_all(
     source: ImageSource, names: Sequence[str], image_size: int, crop: str, num_workers: int
-) -> Iterator[Chunk]:
+) -> Generator[Chunk]:
     """Yields the images chunk by chunk, in order; a few chunks are in memory at once, however many images there are.
 
     The workers are threads, since decoder and filter run without the interpreter's lock: two are as fast as two
@@ -106,11 +106,10 @@ def _reason(error: Exception) -> str:
 
 def _decode(data: bytes) -> torch.Tensor:
     """An image, grey or coloured, as [3, H, W] uint8, turned as its EXIF orientation says, without transparency."""
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
-        if image.mode == "I;16":  # 16 bits of grey, which Pillow would clip at 255
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        image = image.convert("RGB")
+    with Image.open(io.BytesIO(data), formats=FORMATS) as file:
+        orientation = file.getexif().get(ExifTags.Base.Orientation)
+        is_16_bits = file.mode == "I;16"  # of grey, which Pillow would clip at 255
+        image = (Image.fromarray((np.asarray(file) >> 8).astype(np.uint8)) if is_16_bits else file).convert("RGB")
     if orientation in TURNS:
         image = image.transpose(TURNS[orientation])
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
