@@ -247,6 +247,14 @@ def test_refuses_a_csv_row_without_all_its_cells(tmp_path: Path) -> None:
         read_table(tmp_path)
 
 
+@pytest.mark.parametrize(("length", "message"), [(1, r"line 4 of .* fields, where 5"), (200_000, r"no whole CSV file")])
+def test_refuses_a_csv_with_half_a_pair_of_quotation_marks(tmp_path: Path, length: int, message: str) -> None:
+    write_csv(tmp_path, VALUES)
+    edit("list_attr_celeba.csv", "000003.jpg", '"' + "3" * length)(tmp_path)
+    with pytest.raises(UserError, match=message):
+        read_table(tmp_path)
+
+
 def test_refuses_a_bad_value_in_a_csv_partition(tmp_path: Path) -> None:
     write_csv(tmp_path, VALUES)
     edit("list_eval_partition.csv", "000003.jpg,2", "000003.jpg,test")(tmp_path)
