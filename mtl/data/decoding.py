@@ -18,7 +18,8 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from mtl.data.image_files import ImageSource, read_image
 from mtl.errors import UserError
 
-CHUNK = 256  # images a worker is given at a time
+CHUNK = 32  # images a worker is given at a time
+MAX_WORKERS = 8  # unless more are asked for: a quarter of the work holds the interpreter's lock
 FORMATS = ("JPEG", "PNG", "WEBP")  # no more: of the formats that Pillow knows, some start programs
 TURNS = {  # what makes an image upright, by its EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -55,7 +56,7 @@ def decode_all(
       UserError: for an image that could not be read, which says nothing about what is in it.
     """
     pending: deque[Future[Chunk]] = deque()
-    num_workers = num_workers or os.cpu_count() or 1
+    num_workers = num_workers or min(os.cpu_count() or 1, MAX_WORKERS)
     pool = ThreadPoolExecutor(num_workers)
     try:
         with warnings.catch_warnings():  # here and not in the threads, which share the filters

@@ -52,7 +52,7 @@ def open_pack(
         the largest centred square.
       cache: folder that keeps the packs.
       on_bad_image: "fail", or "skip" to leave out images that cannot be decoded.
-      num_workers: threads that decode; 0 for as many as there are cores.
+      num_workers: threads that decode; 0 for one per core, and at most 8.
 
     Returns:
       The pack; with "skip", its table lacks the skipped rows.
