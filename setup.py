@@ -21,12 +21,12 @@ setup(
     license="MIT",
     install_requires=[
         "torch>=2.12",  # the lowest on which tests of step, compile and gradients ran; results are from 2.14
-        "torchvision>=0.27,<0.30",  # 0.27 goes with torch 2.12; decode_jpeg is deprecated since 0.29, removal announced
+        "torchvision>=0.27",  # 0.27 goes with torch 2.12; networks and their weights come from it
         "einops>=0.8.2",  # 0.8.2: what was tried; torch.compile takes its operations whole
         "numpy>=2.0",  # 2.0: NumPy scalars print and promote as in the committed artifacts
         "absl-py>=2.1",
         "ml-collections>=1.0",  # 1.0: config_flags understands tuples on the command line
-        "pillow>=11",  # torchvision needs it anyway; data/faces.py draws with it
+        "pillow>=11",  # torchvision needs it anyway; it decodes images and draws faces
     ],
     extras_require={
         "report": REPORT,

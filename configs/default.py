@@ -61,7 +61,7 @@ def get_config() -> ConfigDict:
     data.max_shift = 2  # shift training images by up to this, each way, pixels
     data.on_bad_image = "fail"  # fail or skip: what a file that cannot be decoded does to the run
     data.cache = "artifacts/cache"  # where decoded pixels are kept
-    data.num_workers = 0  # processes that draw and decode; 0: as many as pay, up to one per core
+    data.num_workers = 0  # processes that draw, threads that decode; 0: one per core
     data.num_faces = 4000  # drawn faces, all splits together
     data.faces_seed = 0  # of the drawn faces
     data.label_noise = 0.0  # share of the drawn faces' labels that are flipped

@@ -30,7 +30,6 @@ WITHOUT = {
         "mtl/training/logs.py",
     ),
     "starts, locks or asks about processes": (
-        "mtl/data/workers.py",
         "mtl/launchers/",
         "mtl/record/locks.py",
         "mtl/training/provenance.py",

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from mtl.data.image_files import ImageSource, find_images
-from mtl.data.lists import read_column, read_labels, read_text, split_rows
+from mtl.data.lists import decode_labels, read_labels, read_lines, split_fields, split_rows
 from mtl.errors import UserError, closest_of_many
 
 SPLITS = ("train", "valid", "test")
@@ -123,29 +123,23 @@ def _require_list(folder: Path, name: str) -> Path:
 
 def _read_attributes(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
     """Reads ids, labels, mask and names, each as `Table` has them."""
-    is_csv = path.suffix == ".csv"
-    text = read_text(path)
-    if is_csv:
-        header, _, body = text.partition(b"\n")
-        attributes = tuple(name.strip(' \r"') for name in header.decode(errors="replace").split(",")[1:])
-    else:
-        count, _, rest = text.partition(b"\n")
-        header, _, body = rest.partition(b"\n")
-        attributes = tuple(header.decode(errors="replace").split())
+    lines = read_lines(path)
+    num_before = 1 if path.suffix == ".csv" else 2  # lines before the rows: their number, in a text, and the names
+    header = split_fields(path, lines[num_before - 1]) if len(lines) >= num_before else []
+    attributes = tuple(header[1:] if num_before == 1 else header)
     if not attributes:
-        raise UserError(f"{path} names no attributes in line {1 if is_csv else 2}: download it again.")
+        raise UserError(f"{path} names no attributes in line {num_before}: download it again.")
     _refuse_twice(attributes, f"the header of {path}")
-    rows = split_rows(path, body, 2 if is_csv else 3, 1 + len(attributes))
-    if not is_csv and count.strip() != b"%d" % len(rows.starts):
+    ids, codes_NK = read_labels(path, lines[num_before:], num_before + 1, len(attributes))
+    if num_before == 2 and lines[0].strip() != str(len(ids)):
         raise UserError(
-            f"line 1 of {path} says {count.decode(errors='replace').strip()[:20]!r}, and {len(rows.starts)} images "
+            f"line 1 of {path} says {lines[0].strip()[:20]!r}, and {len(ids)} images "
             "follow: the file was cut short or changed, so download it again."
         )
-    ids = read_column(rows, 0)
-    if len(set(ids.tolist())) < len(ids):
-        raise UserError(f"{path} has {Counter(ids.tolist()).most_common(1)[0][0]} more than once: download it again.")
-    labels, mask = read_labels(rows)
-    return ids, labels, mask, attributes
+    if len(set(ids)) < len(ids):
+        raise UserError(f"{path} has {Counter(ids).most_common(1)[0][0]} more than once: download it again.")
+    labels, mask = decode_labels(path, codes_NK, num_before + 1)
+    return np.array(ids), labels, mask, attributes
 
 
 def _read_split(path: Path, ids: np.ndarray) -> np.ndarray:
@@ -169,10 +163,9 @@ def _read_identity(path: Path, ids: np.ndarray) -> np.ndarray:
 
 def _read_second_column(path: Path, ids: np.ndarray) -> np.ndarray:
     """Reads a list of (id, value) whose ids must be `ids`; returns the values, [N] str."""
-    text = read_text(path)
-    is_csv = path.suffix == ".csv"
-    rows = split_rows(path, text.partition(b"\n")[2] if is_csv else text, 2 if is_csv else 1, 2)
-    found = read_column(rows, 0)
+    num_before = int(path.suffix == ".csv")
+    rows = split_rows(path, read_lines(path)[num_before:], num_before + 1, 2)
+    found, values = (np.array(column) for column in zip(*rows, strict=True))
     if len(found) != len(ids):
         raise UserError(
             f"{path} lists {len(found)} images and the attributes' list {len(ids)}: take both from one place."
@@ -181,10 +174,10 @@ def _read_second_column(path: Path, ids: np.ndarray) -> np.ndarray:
     if len(different):
         row = different[0]
         raise UserError(
-            f"line {rows.first_line + row} of {path} is about {found[row]}, where the attributes' list has "
+            f"line {num_before + 1 + row} of {path} is about {found[row]}, where the attributes' list has "
             f"{ids[row]}: both must list the same images in the same order."
         )
-    return read_column(rows, 1)
+    return values
 
 
 def refuse_values(path: Path, values: np.ndarray, is_bad: np.ndarray, expected: str) -> None:

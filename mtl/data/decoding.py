@@ -1,95 +1,119 @@
-"""Images are decoded, cropped and resized: from their files into the rows of an array."""
+"""Images are decoded, cropped and resized, a chunk of them at a time and several chunks at once."""
 
+import io
 import os
-import re
+import struct
 import warnings
 import zlib
-from collections.abc import Sequence
-from pathlib import Path
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
 import torch
-from torchvision.io import ImageReadMode, decode_jpeg
+from PIL import ExifTags, Image, UnidentifiedImageError
 
-from mtl.data.celeba import Table
 from mtl.data.image_files import ImageSource, read_image
-from mtl.data.workers import in_processes
 from mtl.errors import UserError
-from mtl.progress import progress
 
-CHUNK = 256  # images a worker is given at a time
-IMAGES_PER_WORKER = 10_000  # a process takes as long to start as to decode this many
-NO_MEMORY = re.compile(r"not enough memory|allocate memory|[Ii]nsufficient memory")  # torch says it by a RuntimeError
-SOURCE_LINE = re.compile(r"^.*\.cpp:\d+, ")  # torchvision's messages begin with a place in its source
+CHUNK = 32  # images a worker is given at a time
+MAX_WORKERS = 8  # unless more are asked for: a quarter of the work holds the interpreter's lock
+FORMATS = ("JPEG", "PNG", "WEBP")  # no more: of the formats that Pillow knows, some start programs
+TURNS = {  # what makes an image upright, by its EXIF orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+READ_OR_DECODE_ERRORS = (
+    *(OSError, ValueError, RuntimeError, EOFError, MemoryError),
+    *(BadZipFile, zlib.error),  # of a zip
+    *(SyntaxError, struct.error, Image.DecompressionBombError, Image.DecompressionBombWarning),  # Pillow's
+)
+
+
+class Chunk(NamedTuple):
+    """Consecutive images of a source, without those that could not be decoded."""
+
+    images_NCHW: np.ndarray  # [N, 3, S, S] uint8
+    bad: dict[str, str]  # name -> reason
 
 
 def decode_all(
-    path: Path, table: Table, image_size: int, crop: str, on_bad_image: str, num_workers: int
-) -> dict[str, str]:
-    """Decodes every image into the array at `path`; returns id -> reason of those that could not be."""
-    num_images = len(table.ids)
-    num_workers = num_workers or max(1, min(os.cpu_count() or 1, num_images // IMAGES_PER_WORKER))
-    starts = range(0, num_images, CHUNK)
-    tasks = [(path, table.source, table.ids[i : i + CHUNK].tolist(), i, image_size, crop) for i in starts]
-    bad: dict[str, str] = {}
-    with (
-        progress("packing images", num_images) as update,
-        in_processes(_decode_chunk, tasks, min(num_workers, len(tasks))) as results,
-    ):
-        for start, found in zip(starts, results, strict=True):
-            bad |= found
-            if bad and on_bad_image == "fail":
-                raise bad_image_error(table.source, *next(iter(bad.items())))
-            update(min(start + CHUNK, num_images), f"{len(bad)} skipped" if bad else "")
-    return bad
+    source: ImageSource, names: Sequence[str], image_size: int, crop: str, num_workers: int
+) -> Generator[Chunk]:
+    """Yields the images chunk by chunk, in order; a few chunks are in memory at once, however many images there are.
 
-
-def _decode_chunk(
-    path: Path, source: ImageSource, names: Sequence[str], start: int, image_size: int, crop: str
-) -> dict[str, str]:
-    """Decodes `names` into the rows from `start` on; returns name -> reason of those that could not be.
+    The workers are threads, since decoder and filter run without the interpreter's lock: two are as fast as two
+    processes, and they share one torch and one list of the zip's files.
 
     Raises:
       UserError: for an image that could not be read, which says nothing about what is in it.
     """
-    images_NCHW = np.load(path, mmap_mode="r+")
-    bad = {}
-    for row, name in enumerate(names, start):
+    pending: deque[Future[Chunk]] = deque()
+    num_workers = num_workers or min(os.cpu_count() or 1, MAX_WORKERS)
+    pool = ThreadPoolExecutor(num_workers)
+    try:
+        with warnings.catch_warnings():  # here and not in the threads, which share the filters
+            warnings.filterwarnings("ignore", module="PIL")  # oddities of an image that can be decoded
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            for start in range(0, len(names), CHUNK):
+                pending.append(pool.submit(_decode_chunk, source, names[start : start + CHUNK], image_size, crop))
+                if len(pending) > 2 * num_workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _decode_chunk(source: ImageSource, names: Sequence[str], image_size: int, crop: str) -> Chunk:
+    images, bad = [], {}
+    for name in names:
         try:
             image = _decode(read_image(source, name))
-        except (RuntimeError, ValueError, OSError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
+        except READ_OR_DECODE_ERRORS as error:
             if want := _want(error):
                 raise UserError(
                     f"{source.path / source.prefix / name} cannot be read ({want}), which does not make it a bad "
                     "image: remove the cause, and give the same command again."
                 ) from error
-            bad[name] = SOURCE_LINE.sub("", str(error)).partition("\n")[0]
+            bad[name] = _reason(error)
         else:
-            images_NCHW[row] = _resize(_crop(image, crop), image_size).numpy()
-    return bad
+            images.append(_resize(_crop(image, crop), image_size))
+    images_NCHW = torch.stack(images) if images else torch.empty(0, 3, image_size, image_size, dtype=torch.uint8)
+    return Chunk(images_NCHW.contiguous().numpy(), bad)
 
 
 def _want(error: Exception) -> str | None:
     """What was wanting, permission, memory, a working disk, ..., if an image failed for that; None if it is bad."""
-    if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
+    if isinstance(error, MemoryError) or "out of memory" in str(error):
         return "out of memory"
-    if isinstance(error, OSError) and error.errno is not None:  # without a number it is a decompressor's
+    if isinstance(error, OSError) and error.errno is not None:  # without a number it is a decoder's
         return os.strerror(error.errno)
     return None
 
 
-def _decode(data: bytes) -> torch.Tensor:
-    """A JPEG, grey or coloured, as a [3, H, W] uint8 image, turned as its EXIF orientation says.
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):  # whose own words hold an address in memory
+        return f"it is none of {', '.join(FORMATS)}"
+    return str(error).partition("\n")[0].rstrip(".") or type(error).__name__
 
-    Raises:
-      RuntimeError, ValueError: if it is not whole.
-    """
-    with warnings.catch_warnings():
-        # torchvision 0.29 announces the end of its decoders; setup.py keeps to versions that have them.
-        warnings.filterwarnings("ignore", "The image decoding", DeprecationWarning)
-        encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-        return decode_jpeg(encoded, mode=ImageReadMode.RGB, apply_exif_orientation=True)
+
+def _decode(data: bytes) -> torch.Tensor:
+    """An image, grey or coloured, as [3, H, W] uint8, turned as its EXIF orientation says, without transparency."""
+    with Image.open(io.BytesIO(data), formats=FORMATS) as file:
+        orientation = file.getexif().get(ExifTags.Base.Orientation)
+        is_16_bits = file.mode == "I;16"  # of grey, which Pillow would clip at 255
+        image = (Image.fromarray((np.asarray(file) >> 8).astype(np.uint8)) if is_16_bits else file).convert("RGB")
+    if orientation in TURNS:
+        image = image.transpose(TURNS[orientation])
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
 def _crop(image_CHW: torch.Tensor, crop: str) -> torch.Tensor:
@@ -110,5 +134,6 @@ def bad_image_error(source: ImageSource, image_id: str, reason: str) -> UserErro
     """What to say of an image that cannot be decoded."""
     return UserError(
         f"{source.path / source.prefix / image_id} cannot be decoded ({reason}): "
-        'put a whole copy in its place, or set data.on_bad_image to "skip" to leave such images out.'
+        'put a whole copy in its place, or set on_bad_image to "skip" to leave such images out',
+        "on_bad_image",
     )

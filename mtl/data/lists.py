@@ -1,118 +1,120 @@
-"""The rows of CelebA's list files, text or CSV: split at once, by array operations."""
+"""The rows of CelebA's list files, official text or Kaggle's CSV, and the labels in them."""
 
-import codecs
+import csv
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from mtl.errors import UserError
 
-
-class Rows(NamedTuple):
-    """The fields of a list file: field f of row n begins at `text[starts[n, f]]` and ends before the next gap."""
-
-    path: Path
-    first_line: int  # line number of row 0
-    text: np.ndarray  # [bytes] uint8
-    is_gap: np.ndarray  # [bytes] bool: no part of a field
-    starts: np.ndarray  # [N, F] int64
+PRESENT, ABSENT, ZERO, EMPTY = range(4)
+CODES = {"1": PRESENT, "-1": ABSENT, "0": ZERO, "": EMPTY}
 
 
-def read_text(path: Path) -> bytes:
-    """Reads a list file, without a byte order mark.
+def read_lines(path: Path) -> list[str]:
+    """The lines of a list file, at least one, without a byte order mark and without empty ones at the end.
 
     Raises:
       UserError: for the web page that a mirror gives instead of a file.
     """
-    text = path.read_bytes().removeprefix(codecs.BOM_UTF8)
-    if text.lstrip().startswith(b"<"):
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    if text.lstrip().startswith("<"):
         raise UserError(
             f"{path} is a web page, most often the one that says that the download quota is used up: "
             "delete it, and download the real file later or from another mirror."
         )
-    return text
+    return text.rstrip().split("\n")
 
 
-def split_rows(path: Path, body: bytes, first_line: int, num_fields: int) -> Rows:
-    """Finds the fields of all rows at once: by array operations, since 202,599 rows have 8 million fields.
+def split_fields(path: Path, line: str) -> list[str]:
+    """The fields of one line.
+
+    Example:
+      >>> split_fields(Path("list.csv"), '"000001.jpg",1,,-1')
+      ['000001.jpg', '1', '', '-1']
+      >>> split_fields(Path("list.txt"), "000001.jpg  1 -1")
+      ['000001.jpg', '1', '-1']
+    """
+    return next(_split_lines(path, [line]))
+
+
+def _split_lines(path: Path, lines: list[str]) -> Iterator[list[str]]:
+    """The fields of each line."""
+    if path.suffix == ".csv":
+        return csv.reader(line.replace(" ", "") for line in lines)
+    return map(str.split, lines)
+
+
+def split_rows(path: Path, lines: list[str], first_line: int, num_fields: int) -> Iterator[list[str]]:
+    """The fields of each row, of which there is at least one.
+
+    Args:
+      path: of the list file.
+      lines: its lines that are rows.
+      first_line: number of the first of them.
+      num_fields: how many each must have.
 
     Raises:
-      UserError: for a row of another number of fields; it says which.
+      UserError: if a row has another number of fields.
 
     Example:
-      >>> rows = split_rows(Path("list.txt"), b"1.jpg 1 -1\\n2.jpg -1 0\\n", first_line=3, num_fields=3)
-      >>> read_column(rows, 0).tolist()
-      ['1.jpg', '2.jpg']
+      >>> list(split_rows(Path("list.txt"), ["000001.jpg 0", "000002.jpg 2"], 1, num_fields=2))
+      [['000001.jpg', '0'], ['000002.jpg', '2']]
     """
-    is_csv = path.suffix == ".csv"
-    if is_csv:
-        body = body.translate(None, b' \t\r"')
-    text = np.frombuffer(body.rstrip() + b"\n  ", dtype=np.uint8)  # two more bytes, for a look past the last field
-    is_newline = text == ord("\n")
-    if is_csv:
-        is_gap = is_newline | (text == ord(","))
-        starts = np.concatenate([[0], np.flatnonzero(is_gap)[:-1] + 1])
-    else:
-        is_gap = text <= ord(" ")
-        starts = np.flatnonzero(~is_gap & np.concatenate([[True], is_gap[:-1]]))
-    counts = np.diff(np.searchsorted(starts, np.flatnonzero(is_newline), side="right"), prepend=0)
-    wrong = np.flatnonzero(counts != num_fields)
-    if len(wrong):
-        raise UserError(
-            f"line {first_line + wrong[0]} of {path} has {counts[wrong[0]]} fields, where {num_fields} should be: "
-            "the file was cut short or changed, so download it again."
-        )
-    return Rows(path, first_line, text, is_gap, starts.reshape(-1, num_fields))
+    try:
+        for number, fields in enumerate(_split_lines(path, lines or [""]), first_line):
+            if len(fields) != num_fields:
+                raise UserError(
+                    f"line {number} of {path} has {len(fields)} fields, where {num_fields} should be: "
+                    "the file was cut short or changed, so download it again."
+                )
+            yield fields
+    except csv.Error as error:  # a quotation mark without its second
+        raise UserError(f"{path} is no whole CSV file ({error}): download it again.") from error
 
 
-def read_column(rows: Rows, field: int) -> np.ndarray:
-    """One field of every row: [N] str.
+def read_labels(path: Path, lines: list[str], first_line: int, num_labels: int) -> tuple[list[str], np.ndarray]:
+    """Ids, and the codes of their labels, [N, num_labels] uint8; arguments as of `split_rows`.
 
     Example:
-      >>> rows = split_rows(Path("list.csv"), b"1.jpg,1\\n2.jpg,-1\\n", first_line=2, num_fields=2)
-      >>> read_column(rows, 1).tolist()
-      ['1', '-1']
+      >>> ids, codes_NK = read_labels(Path("list.csv"), ["000001.jpg,1,-1"], 2, num_labels=2)
+      >>> ids, codes_NK.tolist() == [[PRESENT, ABSENT]]
+      (['000001.jpg'], True)
     """
-    starts = rows.starts[:, field]
-    is_last = field == rows.starts.shape[1] - 1
-    following = np.append(rows.starts[1:, 0], len(rows.text)) if is_last else rows.starts[:, field + 1]
-    width = (following - starts).max()
-    window = np.minimum(starts[:, None] + np.arange(width), len(rows.text) - 1)  # [N, width] positions
-    is_past = np.logical_or.accumulate(rows.is_gap[window], axis=1)
-    characters = np.where(is_past, 0, rows.text[window])
-    return characters.astype(np.uint32).view(f"U{width}")[:, 0]
+    ids: list[str] = []
+    codes = bytearray()
+    for id_, *fields in split_rows(path, lines, first_line, 1 + num_labels):
+        try:
+            codes.extend(map(CODES.__getitem__, fields))  # a row at a time: 8 million strings would take 0.5 GB
+        except KeyError as error:
+            raise _label_error(path, first_line + len(ids), error.args[0]) from error
+        ids.append(id_)
+    return ids, np.frombuffer(codes, dtype=np.uint8).reshape(-1, num_labels)
 
 
-def read_labels(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-    """The labels and their mask, each [N, K] bool, from the fields after the first.
-
-    Raises:
-      UserError: for a field that is no label; it says where.
+def decode_labels(path: Path, codes_NK: np.ndarray, first_line: int) -> tuple[np.ndarray, np.ndarray]:
+    """The labels and their mask, each [N, K] bool.
 
     Example:
-      >>> rows = split_rows(Path("list.txt"), b"1.jpg 1 -1\\n2.jpg -1 0\\n", first_line=3, num_fields=3)
-      >>> labels_NK, mask_NK = read_labels(rows)
-      >>> labels_NK.tolist(), mask_NK.tolist()
-      ([[True, False], [False, False]], [[True, True], [True, False]])
+      >>> labels, mask = decode_labels(Path("list.csv"), np.array([[PRESENT, ABSENT, EMPTY]], np.uint8), first_line=2)
+      >>> labels.tolist(), mask.tolist()
+      ([[True, False, False]], [[True, True, False]])
     """
-    first, second = rows.text[:-2], rows.text[1:-1]
-    one_long, two_long = rows.is_gap[1:-1], rows.is_gap[2:]  # what a field that starts here is, unless it is empty
-    is_csv = rows.path.suffix == ".csv"
-    starts = rows.starts[:, 1:]
-    present = ((first == ord("1")) & one_long)[starts]
-    absent = ((first == ord("-")) & (second == ord("1")) & two_long)[starts]
-    zero = ((first == ord("0")) & one_long)[starts]
-    missing = rows.is_gap[:-2][starts] if is_csv else zero
-    if zero.any() and not absent.any():
-        print(f"warning: {rows.path} has 0 and no -1, so 0 is read as absent, not as missing", file=sys.stderr)
-        absent, missing = zero, missing & ~zero
-    if not (present | absent | missing).all():
-        row, column = np.argwhere(~(present | absent | missing))[0]
-        label = str(read_column(rows, column + 1)[row])
-        raise UserError(
-            f"line {rows.first_line + row} of {rows.path} has the label {label!r}, where "
-            f"1, -1 or, for a missing one, {'nothing' if is_csv else '0'} should be."
-        )
-    return present, present | absent
+    zero = codes_NK == ZERO
+    is_csv, has_zero = path.suffix == ".csv", zero.any()
+    missing = EMPTY if is_csv else ZERO
+    if has_zero and not (codes_NK == ABSENT).any():
+        print(f"warning: {path} has 0 and no -1, so 0 is read as absent, not as missing", file=sys.stderr)
+        return codes_NK == PRESENT, codes_NK != EMPTY
+    if is_csv and has_zero:
+        raise _label_error(path, first_line + int(np.flatnonzero(zero.any(axis=1))[0]), "0")
+    return codes_NK == PRESENT, codes_NK != missing
+
+
+def _label_error(path: Path, line: int, label: str) -> UserError:
+    missing = "nothing" if path.suffix == ".csv" else "0"
+    return UserError(
+        f"line {line} of {path} has the label {label!r}, where 1, -1 or, for a missing one, {missing} should be."
+    )

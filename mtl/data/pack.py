@@ -6,22 +6,25 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from mtl.data.celeba import Table, take_rows
 from mtl.data.decoding import bad_image_error, decode_all
 from mtl.data.image_files import open_zip
-from mtl.errors import UserError
+from mtl.errors import UserError, check_choice
+from mtl.progress import progress
 from mtl.record import locks
 from mtl.record.files import read_json, write_json
 
 FORMAT_VERSION = 1  # raise it when the same images would give other pixels
 CROPS = ("full", "square")
 IMAGES, MADE_OF = "images.npy", "made_of.json"
-ROWS = 256  # of the array that are moved or digested at a time
+ROWS = 256  # of the array that are digested at a time
 
 
 class Pack(NamedTuple):
@@ -49,8 +52,7 @@ def open_pack(
         the largest centred square.
       cache: folder that keeps the packs.
       on_bad_image: "fail", or "skip" to leave out images that cannot be decoded.
-      num_workers: processes that decode; 0 for as many as there are cores, or fewer where few images do not pay
-        for the start of more. One is this process itself.
+      num_workers: threads that decode; 0 for one per core, and at most 8.
 
     Returns:
       The pack; with "skip", its table lacks the skipped rows.
@@ -91,9 +93,21 @@ def digest_pixels(images_NCHW: np.ndarray) -> str:
       >>> digest_pixels(np.zeros((2, 3, 4, 4), np.uint8)) == digest_pixels(np.zeros((1, 3, 8, 4), np.uint8))
       False
     """
-    digest = hashlib.sha256(str(images_NCHW.shape).encode())
-    for start in range(0, len(images_NCHW), ROWS):
-        digest.update(images_NCHW[start : start + ROWS].data)
+    starts = range(0, len(images_NCHW), ROWS)
+    return _digest(images_NCHW.shape, (images_NCHW[start : start + ROWS] for start in starts))
+
+
+def _digest_file(path: Path, num_images: int) -> str:
+    """`digest_pixels` of a file's first images, mapped a few at a time: in one map, all would stay in memory."""
+    shape = np.load(path, mmap_mode="r")[:num_images].shape
+    ends = ((start, min(start + ROWS, num_images)) for start in range(0, num_images, ROWS))
+    return _digest(shape, (np.load(path, mmap_mode="r")[start:end] for start, end in ends))
+
+
+def _digest(shape: tuple[int, ...], blocks: Iterable[np.ndarray]) -> str:
+    digest = hashlib.sha256(str(shape).encode())
+    for block_NCHW in blocks:
+        digest.update(block_NCHW.data)
     return digest.hexdigest()[:16]
 
 
@@ -109,10 +123,10 @@ def _is_as_made(folder: Path) -> bool:
         pixels = made["pixels"]
         if _stamp(path) == pixels["stamp"]:
             return True
-        images_NCHW = np.load(path, mmap_mode="r")[: made["num_images"] - len(made["skipped"])]
+        digest = _digest_file(path, made["num_images"] - len(made["skipped"]))
     except (FileNotFoundError, UserError, ValueError, EOFError, KeyError):  # not there, garbled, cut short, no digest
         return False
-    if digest_pixels(images_NCHW) != pixels["digest"]:
+    if digest != pixels["digest"]:
         return False
     with contextlib.suppress(OSError):  # a copy has a time of its own: with the old one it is not read again
         os.utime(path, ns=(pixels["stamp"][1],) * 2)
@@ -126,11 +140,9 @@ def _stamp(path: Path) -> list[int]:
 
 def _check_options(image_size: int, crop: str, on_bad_image: str) -> None:
     if image_size < 1:
-        raise UserError(f"data.image_size is {image_size}: it must be at least 1 pixel.")
-    if crop not in CROPS:
-        raise UserError(f"data.crop is {crop!r}: it must be one of {', '.join(CROPS)}.")
-    if on_bad_image not in ("fail", "skip"):
-        raise UserError(f"data.on_bad_image is {on_bad_image!r}: it must be fail or skip.")
+        raise UserError(f"image_size is {image_size}; it must be at least 1 pixel", "image_size")
+    check_choice("crop", crop, CROPS)
+    check_choice("on_bad_image", on_bad_image, ("fail", "skip"))
 
 
 def _fingerprint(table: Table) -> str:
@@ -161,18 +173,17 @@ def _make(folder: Path, made_of: dict, table: Table, on_bad_image: str, num_work
     if num_bytes > num_free:
         raise UserError(
             f"{folder.parent} has {num_free / 1e9:.1f} GB free, and {num_images} images of {size} x {size} take "
-            f"{num_bytes / 1e9:.1f} GB: make room, or set data.cache to a folder on a larger disk."
+            f"{num_bytes / 1e9:.1f} GB: make room, or set cache to a folder on a larger disk",
+            "cache",
         )
     partial.mkdir()
     try:
         path = partial / IMAGES
-        images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(num_images, 3, size, size))
-        bad = decode_all(path, table, size, made_of["crop"], on_bad_image, num_workers)
+        bad = _write_images(path, table, size, made_of["crop"], on_bad_image, num_workers)
         if len(bad) == num_images:
             raise bad_image_error(table.source, *next(iter(bad.items())))
-        _close_gaps(images, np.flatnonzero(~np.isin(table.ids, list(bad))))
-        _to_disk(path)  # what is written to the mapped array may set the file's time as late as here
-        pixels = {"digest": digest_pixels(images[: num_images - len(bad)]), "stamp": _stamp(path)}
+        _to_disk(path)
+        pixels = {"digest": _digest_file(path, num_images - len(bad)), "stamp": _stamp(path)}
         write_json(partial / MADE_OF, {**made_of, "skipped": bad, "pixels": pixels})
         _to_disk(partial)
         partial.rename(folder)
@@ -182,13 +193,30 @@ def _make(folder: Path, made_of: dict, table: Table, on_bad_image: str, num_work
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _close_gaps(images_NCHW: np.ndarray, kept: np.ndarray) -> None:
-    """Moves the kept rows to the front, in place and in order, where some row is not kept."""
-    if len(kept) == len(images_NCHW):
-        return
-    for start in range(0, len(kept), ROWS):
-        rows = kept[start : start + ROWS]
-        images_NCHW[start : start + len(rows)] = images_NCHW[rows]
+def _write_images(
+    path: Path, table: Table, image_size: int, crop: str, on_bad_image: str, num_workers: int
+) -> dict[str, str]:
+    """Writes the images that can be decoded into a `.npy`; returns id -> reason of the others."""
+    num_images, num_done, bad = len(table.ids), 0, dict[str, str]()
+    chunks = decode_all(table.source, table.ids.tolist(), image_size, crop, num_workers)
+    with path.open("wb") as file, progress("packing images", num_images) as update, closing(chunks):
+        _write_header(file, (num_images, 3, image_size, image_size))
+        for chunk in chunks:
+            bad |= chunk.bad
+            if bad and on_bad_image == "fail":
+                raise bad_image_error(table.source, *next(iter(bad.items())))
+            file.write(chunk.images_NCHW.data)
+            num_done += len(chunk.images_NCHW) + len(chunk.bad)
+            update(num_done, f"{len(bad)} skipped" if bad else "")
+        file.seek(0)
+        _write_header(file, (num_images - len(bad), 3, image_size, image_size))
+    return bad
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    """Writes the start of a `.npy`: as many bytes whatever the number of images, so that it may be written again."""
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
 
 
 def _to_disk(path: Path) -> None:

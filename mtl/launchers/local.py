@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -10,7 +11,6 @@ from multiprocessing.connection import Connection, wait
 
 import torch
 
-from mtl.data.workers import ignoring_interrupts
 from mtl.errors import UserError
 from mtl.launchers.queue import Crew, Outcome, Train, attempt, name_all
 from mtl.training.settings import RunSettings
@@ -39,7 +39,7 @@ def at_once(train: Train, num_processes: int) -> Iterator[Crew]:
     num_threads = max(1, torch.get_num_threads() // num_processes)
     processes, idle, at_work = [], list[Connection](), dict[Connection, RunSettings]()
     try:
-        with ignoring_interrupts():  # Ctrl-C is answered here alone
+        with _ignoring_interrupts():  # Ctrl-C is answered here alone
             for _ in range(num_processes):
                 ours, theirs = context.Pipe()
                 process = context.Process(target=_work, args=(theirs, train, num_threads))
@@ -93,3 +93,13 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)  # in mid-run, as if killed: whoever gives the command again finds the run free
+
+
+@contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """Ignores Ctrl-C; processes started meanwhile ignore it for good, so that only their parent answers to it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -144,7 +144,7 @@ def test_a_bad_image_stops_the_run_and_leaves_nothing(root: Path, content: bytes
     path = root / "img_align_celeba/000005.jpg"
     cut_short(path) if content is None else path.write_bytes(content)
     with pytest.raises(
-        UserError, match=r'img_align_celeba/000005.jpg cannot be decoded \(.+\): .*data.on_bad_image to "skip"'
+        UserError, match=r'img_align_celeba/000005.jpg cannot be decoded \(.+\): .*set on_bad_image to "skip"'
     ):
         open_small(root)
     assert packs_in(root / "cache") == []
@@ -152,7 +152,7 @@ def test_a_bad_image_stops_the_run_and_leaves_nothing(root: Path, content: bytes
 
 def test_says_that_an_image_is_truncated(root: Path) -> None:
     cut_short(root / "img_align_celeba/000005.jpg")
-    with pytest.raises(UserError, match=r"cannot be decoded \(Image is incomplete or truncated\)"):
+    with pytest.raises(UserError, match=r"cannot be decoded \(image file is truncated"):
         open_small(root)
 
 
@@ -161,7 +161,7 @@ UNREADABLE = [
     (OSError(errno.EIO, "any"), "Input/output error"),
     (OSError(errno.EMFILE, "any"), "Too many open files"),
     (MemoryError(), "out of memory"),
-    (RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"), "out of memory"),
+    (OSError("out of memory when reading image file"), "out of memory"),  # as Pillow says it
 ]
 
 
@@ -320,11 +320,11 @@ def test_says_what_it_was_made_of(root: Path) -> None:
     assert (made_of["num_images"], made_of["image_size"], made_of["crop"]) == (NUM, SIZE, "full")
 
 
-def test_processes_make_the_same_pack(root: Path, tmp_path: Path) -> None:
+def test_threads_make_the_same_pack(root: Path, tmp_path: Path) -> None:
     cut_short(root / "img_align_celeba/000004.jpg")
     table = read_table(root)
     alone = open_pack(table, SIZE, "full", tmp_path / "alone", "skip", num_workers=1)
-    together = open_pack(table, SIZE, "full", tmp_path / "together", "skip", num_workers=2)
+    together = open_pack(table, SIZE, "full", tmp_path / "together", "skip", num_workers=3)
     assert together.skipped == alone.skipped == ("000004.jpg",)
     np.testing.assert_array_equal(together.images_NCHW, alone.images_NCHW)
 
@@ -339,9 +339,9 @@ def test_refuses_a_disk_that_is_too_small(root: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("image_size", "crop", "on_bad_image", "message"),
     [
-        (0, "full", "fail", r"data.image_size is 0"),
-        (SIZE, "round", "fail", r"data.crop is 'round': it must be one of full, square"),
-        (SIZE, "full", "ignore", r"data.on_bad_image is 'ignore': it must be fail or skip"),
+        (0, "full", "fail", r"image_size is 0; it must be at least 1 pixel"),
+        (SIZE, "round", "fail", r"crop is 'round', .* choose one of full, square"),
+        (SIZE, "full", "ignore", r"on_bad_image is 'ignore', .* choose one of fail, skip"),
     ],
 )
 def test_refuses_options_that_do_not_exist(
