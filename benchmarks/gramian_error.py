@@ -135,7 +135,8 @@ def moments(run: Run, state: TrainState) -> Iterator[Moment]:
                 "equal weights": torch.eye(len(gates), dtype=torch.float64),
             }
             yield Moment(exact[step].parameters_KK, estimates, batch.uniforms_K.cpu())
-        state, _ = run.steps.train(state, batch, gates, len(gates), step % run.data.num_batches)
+        (train_step,) = run.steps.train.values()
+        state, _ = train_step(state, batch, gates, len(gates), step % run.data.num_batches)
 
 
 def errors(moment: Moment) -> dict[str, dict[str, float]]:

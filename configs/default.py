@@ -77,6 +77,7 @@ def get_config() -> ConfigDict:
 
     config.train = train = ConfigDict()
     train.epochs = 6
+    train.sizes = ()  # growing images: ("32=3", "64=1") trains 3 epochs on 32 pixels, then 1 on 64; (): on all pixels
     train.batch_size = 64  # images per step
     train.optimizer = "adamw"  # adamw or sgd
     train.learning_rate = 1e-3  # the highest of the schedule
@@ -88,6 +89,7 @@ def get_config() -> ConfigDict:
     train.compile = "auto"  # auto: on CUDA only; on; off
     train.device = "auto"  # auto: CUDA where there is one; or a device such as cpu, cuda:1
     train.log_every = 20  # steps between lines of metrics.jsonl
+    train.mirrored = False  # whether validation and test average the logits of an image and of its mirror image
     train.checkpoint_seconds = 60.0  # a killed run loses no more than this
 
     config.dst = dst = ConfigDict()

@@ -4,6 +4,7 @@ What lies beneath takes plain values, and its sentences are in the words of its 
 field that one was read from.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def read_run(config: ConfigDict) -> RunSettings:
         options=config.methods.get(config.method, ConfigDict()).to_dict() if balances else {},
         data=read_data(config.data),
         model=ModelSettings(**{**config.model, "taps": split_names(config.model.taps)}),
-        train=TrainSettings(**config.train),
+        train=TrainSettings(**{**config.train, "sizes": _read_sizes(config)}),
         dropping=_read_dropping(config),
         sourcing=sourcing.Sourcing(**config.gradients),
         raw=config.to_dict(),
@@ -198,6 +199,21 @@ def _read_dropping(config: ConfigDict) -> DroppingSettings:
         probe_images=config.dst.probe_images,
         only_positives=config.dst.count == "positives",
     )
+
+
+def _read_sizes(config: ConfigDict) -> tuple[int, ...]:
+    """The size of each epoch's images, pixels."""
+    image_size, entries = config.data.image_size, split_names(config.train.sizes)
+    if not entries:
+        return (image_size,) * config.train.epochs
+    parts = [re.fullmatch(r"(\d+)=(\d+)", entry) for entry in entries]
+    sizes = [int(part[1]) for part in parts if part for _ in range(int(part[2]))]
+    if not all(parts) or len(sizes) != config.train.epochs or not all(0 < size <= image_size for size in sizes):
+        raise UserError(
+            f"train.sizes is {entries}; give pixels=epochs, of at most data.image_size ({image_size}) pixels and of "
+            f"train.epochs ({config.train.epochs}) epochs together, as in ('32=3','64=1')"
+        )
+    return tuple(sizes)
 
 
 def _check(config: ConfigDict) -> None:

@@ -1,9 +1,11 @@
 """What happens to images before the trunk: flips and shifts in training, and the normalisation that weights expect."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -60,6 +62,21 @@ def augment_and_normalize(images_BCHW: Tensor, augmentation: Augmentation) -> Te
       tensor([[ 2.2489, -2.1179]])
     """
     return normalize(augment(images_BCHW, augmentation))
+
+
+def at_size(prepare: Callable[..., Tensor], size: int) -> Callable[..., Tensor]:
+    """What `prepare` makes of images, averaged over areas down to `size` x `size` pixels where it is larger.
+
+    Example:
+      >>> at_size(normalize, 2)(torch.zeros(1, 3, 4, 4, dtype=torch.uint8)).shape
+      torch.Size([1, 3, 2, 2])
+    """
+
+    def prepare_at_size(*given: Any) -> Tensor:
+        images_BCHW = prepare(*given)
+        return images_BCHW if images_BCHW.shape[-1] == size else adaptive_avg_pool2d(images_BCHW, size)
+
+    return prepare_at_size
 
 
 def _per_channel(values: tuple[float, ...], images_BCHW: Tensor) -> Tensor:

@@ -14,9 +14,12 @@ from mtl.state import TrainState
 from mtl.streams import Stream, generator
 from mtl.training.run import Run
 
+BATCH_SIZE = 128  # at least: predictions do not depend on it, and larger batches are faster at small images
 
-def probe(run: Run, state: TrainState) -> dict[str, float | None]:
-    """V: each task's mean training loss on a fixed probe of the training split, without an update."""
+
+def probe(run: Run, state: TrainState, epoch: int) -> dict[str, float | None]:
+    """V: each task's mean training loss on a fixed probe of the training split, in the epoch's size."""
+    loss_step = run.steps.loss[run.settings.train.sizes[epoch - 1]]
     batch_size = run.settings.train.batch_size
     order = generator(Stream.PROBE, run.settings.seed).permutation(run.data.rows["train"])
     num_images = max(batch_size, min(run.settings.dropping.probe_images, len(order)) // batch_size * batch_size)
@@ -24,7 +27,7 @@ def probe(run: Run, state: TrainState) -> dict[str, float | None]:
     num_labelled_K = torch.zeros_like(losses_K)
     for batch in evaluation_batches(run.data.pack, np.sort(order[:num_images]), batch_size, run.device):
         labelled_K = mask_matrix(batch, run.model.tasks).sum(0).double()
-        losses_K += stack_losses(run.steps.loss(state.params, state.buffers, batch)) * labelled_K
+        losses_K += stack_losses(loss_step(state.params, state.buffers, batch)) * labelled_K
         num_labelled_K += labelled_K
     return mean_losses(run, losses_K, num_labelled_K)
 
@@ -40,10 +43,10 @@ def score(
     run: Run, params: Params, buffers: dict[str, Tensor], split: str
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Scores a split: (what results.json says of it, what predictions.npz holds)."""
-    rows = run.data.rows[split]
+    rows, batch_size = run.data.rows[split], max(run.settings.train.batch_size, BATCH_SIZE)
     logits = [
         torch.cat(list(run.steps.predict(params, buffers, batch.inputs).values()), dim=1)
-        for batch in evaluation_batches(run.data.pack, rows, run.settings.train.batch_size, run.device)
+        for batch in evaluation_batches(run.data.pack, rows, batch_size, run.device)
     ]
     table = run.data.pack.table
     predictions = {

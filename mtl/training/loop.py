@@ -103,13 +103,14 @@ def train_steps(
 ) -> tuple[TrainState, Sums, Progress]:
     """Trains on what is left of the epoch's batches, logging and writing a checkpoint now and then."""
     before, began, train = at, time.monotonic(), run.settings.train
+    train_step = run.steps.train[train.sizes[at.epoch - 1]]
     last_saved = began
     for batch, gates in zip(epoch_batches(run, at), epoch_gates(run, at), strict=True):
         is_logged = ((at.epoch - 1) * run.data.num_batches + at.batch + 1) % train.log_every == 0
         # The step may write over the parameters.
         previous = {name: value.clone() for name, value in state.params.trunk.items()} if is_logged else None
         on = {task: run.switches[gate] for task, gate in gates.items()}
-        state, metrics = run.steps.train(state, batch, on, sum(gates.values()), at.batch)
+        state, metrics = train_step(state, batch, on, sum(gates.values()), at.batch)
         sums = add(sums, metrics, batch, state.step)
         at = at._replace(batch=at.batch + 1)
         done = (at.epoch - 1) * run.data.num_batches + at.batch
@@ -170,7 +171,7 @@ def plan(run: Run, state: TrainState, at: Progress) -> Progress:
         return at._replace(gates=[dict.fromkeys(run.model.tasks, True)])
     began = time.monotonic()
     running = run.settings.dropping.running
-    measured = at.last_losses if running and at.last_losses is not None else probe(run, state)
+    measured = at.last_losses if running and at.last_losses is not None else probe(run, state, at.epoch)
     losses = {task: loss for task, loss in measured.items() if loss is not None}
     for task in measured.keys() - losses.keys():
         raise UserError(

@@ -43,9 +43,11 @@ def make_loss_step(
 
 
 def make_predict_step(
-    model: Model, normalize: Normalize = as_they_are
+    model: Model, normalize: Normalize = as_they_are, mirrored: bool = False
 ) -> Callable[[Params, Buffers, Tensor], dict[str, Tensor]]:
     """Makes predict_step(params, buffers, inputs) -> task -> outputs [B, O], with running statistics.
+
+    mirrored: inputs are images, and outputs the mean of those for the image and for its mirror image.
 
     Example:
       >>> import mtl
@@ -58,8 +60,13 @@ def make_predict_step(
 
     @torch.no_grad()
     def predict_step(params: Params, buffers: Buffers, inputs: Tensor) -> dict[str, Tensor]:
-        features, _ = model.trunk(params.trunk, buffers, normalize(inputs), False)
-        return apply_heads(model, params.heads, features)
+        prepared = normalize(inputs)
+        both = torch.cat([prepared, prepared.flip(-1)]) if mirrored else prepared
+        features, _ = model.trunk(params.trunk, buffers, both, False)
+        outputs = apply_heads(model, params.heads, features)
+        if not mirrored:
+            return outputs
+        return {task: torch.stack(each.chunk(2)).mean(0) for task, each in outputs.items()}
 
     return predict_step
 

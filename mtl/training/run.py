@@ -20,7 +20,7 @@ from mtl.gradients.levels import find_level
 from mtl.gradients.sources import Source
 from mtl.methods.base import Method
 from mtl.models.backbones import architecture
-from mtl.models.images import augment_and_normalize, normalize
+from mtl.models.images import at_size, augment_and_normalize, normalize
 from mtl.models.model import Model
 from mtl.optim import make_optimizer, make_schedule
 from mtl.record import files
@@ -54,10 +54,10 @@ class Data(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """What runs on the device, each compiled or not."""
+    """What runs on the device, each compiled or not; `train` and `loss` for each size of the images, pixels."""
 
-    train: SourcedStep
-    loss: Callable[..., dict[str, Tensor]]
+    train: dict[int, SourcedStep]
+    loss: dict[int, Callable[..., dict[str, Tensor]]]
     predict: Callable[..., dict[str, Tensor]]
     saliency: Callable[..., Tensor]
 
@@ -116,14 +116,24 @@ def prepare(settings: RunSettings, workdir: Path) -> tuple[Run, TrainState]:
     num_warmup_steps = round(train.warmup_epochs * data.num_batches)
     schedule = make_schedule(train.schedule, train.learning_rate, train.epochs * data.num_batches, num_warmup_steps)
 
-    def make_step(source: Source) -> Step:
-        step = make_train_step(model, optimizer, schedule, method, source, augment_and_normalize, donate=True)
-        return maybe_compile(step, train.compile, device)
+    def make_train(size: int) -> SourcedStep:
+        prepare = at_size(augment_and_normalize, size)
 
+        def make_step(source: Source) -> Step:
+            step = make_train_step(model, optimizer, schedule, method, source, prepare, donate=True)
+            return maybe_compile(step, train.compile, device)
+
+        shape = (train.batch_size, 3, size, size)
+        return sourcing.make_sourced_step(model, method, settings.sourcing, params, buffers, shape, make_step)
+
+    def make_loss(size: int) -> Callable[..., dict[str, Tensor]]:
+        return maybe_compile(make_loss_step(model, at_size(normalize, size)), train.compile, device)
+
+    sizes = sorted({*train.sizes})
     steps = Steps(
-        train=sourcing.make_sourced_step(model, method, settings.sourcing, params, buffers, inputs_shape, make_step),
-        loss=maybe_compile(make_loss_step(model, normalize), train.compile, device),
-        predict=maybe_compile(make_predict_step(model, normalize), train.compile, device),
+        train={size: make_train(size) for size in sizes},
+        loss={size: make_loss(size) for size in sizes},
+        predict=maybe_compile(make_predict_step(model, normalize, train.mirrored), train.compile, device),
         saliency=make_saliency_step(model, normalize),  # runs once: not worth a compilation
     )
     run = Run(

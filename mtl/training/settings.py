@@ -22,6 +22,7 @@ class TrainSettings(NamedTuple):
     """`config.train`."""
 
     epochs: int
+    sizes: tuple[int, ...]  # of each epoch's images, pixels
     batch_size: int
     optimizer: str
     learning_rate: float
@@ -34,6 +35,7 @@ class TrainSettings(NamedTuple):
     device: str
     log_every: int
     checkpoint_seconds: float
+    mirrored: bool
 
 
 class DroppingSettings(NamedTuple):

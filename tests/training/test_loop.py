@@ -27,7 +27,7 @@ from mtl.training import checkpoint
 from mtl.training import loop as training
 from mtl.training.run import prepare as prepare_run
 from tests.same import assert_same_run, read_lines
-from tests.tiny import TASKS, fit, prepare, study, write_celeba
+from tests.tiny import SIZE, TASKS, fit, prepare, study, write_celeba
 
 FILES = {"config.json", "metrics.jsonl", "results.json", "predictions.npz", "examples.npz", "checkpoint"}
 
@@ -151,9 +151,9 @@ def die_at_step(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
             calls += 1
             if calls == number:
                 raise Killed
-            return run.steps.train(*step_args)
+            return run.steps.train[SIZE](*step_args)
 
-        return run._replace(steps=run.steps._replace(train=step)), state
+        return run._replace(steps=run.steps._replace(train={SIZE: step})), state
 
     monkeypatch.setattr(training, "prepare", dying_prepare)
 
@@ -234,8 +234,9 @@ def deadly(*args):
         calls += 1
         if calls == int(number):
             os.kill(os.getpid(), signal.SIGKILL)
-        return run.steps.train(*step_args)
-    return run._replace(steps=run.steps._replace(train=step)), state
+        (only,) = run.steps.train.values()
+        return only(*step_args)
+    return run._replace(steps=run.steps._replace(train=dict.fromkeys(run.steps.train, step))), state
 train.prepare = deadly
 train.fit(read_run(config), Path(workdir))
 """
