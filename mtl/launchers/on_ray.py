@@ -44,7 +44,7 @@ def on_ray(train: Train, asked: RaySettings) -> Iterator[Crew]:
     at_work: dict[Any, RunSettings] = {}
 
     def start(run: RunSettings) -> None:
-        at_work[task.remote(train, run, Path.cwd(), asked.num_cpus)] = run
+        at_work[task.remote(train, run, Path.cwd(), asked)] = run
 
     def collect() -> tuple[RunSettings, Outcome]:
         (ended,), _ = ray.wait([*at_work], num_returns=1)
@@ -63,8 +63,10 @@ def on_ray(train: Train, asked: RaySettings) -> Iterator[Crew]:
         ray.shutdown()  # ends what is under way, too
 
 
-def _attempt_there(train: Train, run: RunSettings, folder: Path, num_threads: int) -> Outcome:
-    torch.set_num_threads(num_threads)  # the same on every node: bits depend on it
+def _attempt_there(train: Train, run: RunSettings, folder: Path, asked: RaySettings) -> Outcome:
+    torch.set_num_threads(asked.num_cpus)  # the same on every node: bits depend on it
+    if asked.num_gpus == 0:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # else a node shows all its GPUs to whoever asked for none
     try:
         os.chdir(folder)  # paths of the configuration may be relative to it
     except OSError as error:
