@@ -73,10 +73,10 @@ def _crew(settings: StudySettings, runs: Sequence[RunSettings], workdir: Path, l
         return
     for run in missing:
         architecture(run.model.backbone, run.data.image_size)  # a name that is wrong is said before images open
-    for data in dict.fromkeys(run.data for run in missing):
-        load_pack(data)
     num_processes = min(settings.num_parallel, len(missing))
     with on_ray(train, settings.ray) if launcher == "ray" else at_once(train, num_processes) as crew:
+        for data in dict.fromkeys(run.data for run in missing):
+            load_pack(data)
         yield crew
 
 

@@ -1,6 +1,7 @@
 """A local Ray cluster: a worker is killed in mid-run, and the study ends with the same bits."""
 
 import os
+import socket
 import sys
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from ml_collections import ConfigDict
 from mtl.config import read_study
 from mtl.errors import UserError
 from mtl.launchers.local import in_turn
-from mtl.launchers.on_ray import _attempt_there, on_ray
+from mtl.launchers.on_ray import _attempt_there, _check_address, on_ray
 from mtl.launchers.queue import train_all
 from mtl.record.paths import run_folder
 from mtl.training.settings import RaySettings, RunSettings
@@ -52,6 +53,15 @@ def test_a_run_has_what_it_asked_for_where_the_command_was_given(
     error = _attempt_there(look, run, tmp_path / "elsewhere", RaySettings(1, 0.0, {}, 3))
     assert isinstance(error, UserError)
     assert str(error).startswith(f"a node of the Ray cluster does not see {tmp_path}/elsewhere (No such file")
+
+
+def test_an_address_where_nobody_answers_is_said_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        for right in (address, f"ray://{address}", "auto", ""):
+            _check_address(right)
+    with pytest.raises(UserError, match=rf"^no Ray cluster answers at ray://{address} \(Connection refused\): set"):
+        _check_address(f"ray://{address}")
 
 
 @pytest.mark.filterwarnings("default")  # Ray's own
