@@ -14,6 +14,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from mtl.errors import UserError, closest, not_installed
+from mtl.launchers import LAUNCHERS
 
 PACKAGE = Path(__file__).parent
 # Beside launch.py in a clone; within the package once it is installed from a wheel (see setup.py).
@@ -79,7 +80,7 @@ def parse(argv: list[str]) -> Command | None:
     launcher = flags.DEFINE_enum(
         "launcher",
         "local",
-        ["local", "ray"],
+        list(LAUNCHERS),
         "who trains the runs of --job=study: local: this machine, config.study.num_parallel at once; ray: a Ray "
         "cluster, a task per run with what config.study.ray asks for; see docs/cluster.md",
         flag_values=given,

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mtl.data.load import load_pack
+from mtl.errors import check_choice
+from mtl.launchers import LAUNCHERS
 from mtl.launchers.local import at_once, in_turn
 from mtl.launchers.on_ray import on_ray
 from mtl.launchers.queue import Crew, train_all
@@ -26,8 +28,6 @@ from mtl.training.loop import fit
 from mtl.training.run import finished
 from mtl.training.settings import RunSettings, StudySettings
 
-LAUNCHERS = ("local", "ray")
-
 
 def study(settings: StudySettings, workdir: Path, launcher: str = "local", shard: Shard | None = None) -> str:
     """Trains what is missing of methods x seeds, writes config.json and results.json, and returns the tables.
@@ -35,13 +35,14 @@ def study(settings: StudySettings, workdir: Path, launcher: str = "local", shard
     Args:
       settings: from `mtl.config.read_study`.
       workdir: where everything is written.
-      launcher: one of `LAUNCHERS`.
+      launcher: one of `LAUNCHERS`, see `mtl.launchers`.
       shard: trains only this part of the runs, and leaves those that another process trains; results.json is written
         once all runs of the study are there. Without it, all runs are trained or waited for.
 
     Raises:
       UserError: for a mistake in the settings or the data.
     """
+    check_choice("launcher", launcher, LAUNCHERS)
     runs = settings.runs if shard is None else in_shard(settings.runs, shard)
     with _crew(settings, runs, workdir, launcher) as crew:
         for results in train_all(runs, crew, waits=shard is None):
@@ -73,10 +74,10 @@ def _crew(settings: StudySettings, runs: Sequence[RunSettings], workdir: Path, l
         return
     for run in missing:
         architecture(run.model.backbone, run.data.image_size)  # a name that is wrong is said before images open
-    for data in dict.fromkeys(run.data for run in missing):
-        load_pack(data)
     num_processes = min(settings.num_parallel, len(missing))
     with on_ray(train, settings.ray) if launcher == "ray" else at_once(train, num_processes) as crew:
+        for data in dict.fromkeys(run.data for run in missing):
+            load_pack(data)
         yield crew
 
 

@@ -5,3 +5,5 @@ local   this process, or several on this machine
 on_ray  a Ray cluster, a task per run
 shards  a part of the runs for each of several commands
 """
+
+LAUNCHERS = ("local", "ray")

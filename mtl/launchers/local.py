@@ -37,7 +37,7 @@ def at_once(train: Train, num_processes: int) -> Iterator[Crew]:
     """
     context = multiprocessing.get_context("spawn")  # a fork of a process with torch's threads may hang
     num_threads = max(1, torch.get_num_threads() // num_processes)
-    processes, idle, at_work = [], list[Connection](), dict[Connection, RunSettings]()
+    processes, connections, at_work = [], list[Connection](), dict[Connection, RunSettings]()
     try:
         with _ignoring_interrupts():  # Ctrl-C is answered here alone
             for _ in range(num_processes):
@@ -46,10 +46,10 @@ def at_once(train: Train, num_processes: int) -> Iterator[Crew]:
                 process.start()
                 theirs.close()  # only the process keeps it, so that its death is seen here
                 processes.append(process)
-                idle.append(ours)
+                connections.append(ours)
 
         def start(run: RunSettings) -> None:
-            connection = idle.pop()
+            connection = next(each for each in connections if each not in at_work)
             at_work[connection] = run
             with suppress(ConnectionError):  # it died before it was given work; collect says so
                 connection.send(run)
@@ -59,15 +59,13 @@ def at_once(train: Train, num_processes: int) -> Iterator[Crew]:
             assert isinstance(connection, Connection)
             run = at_work.pop(connection)
             try:
-                outcome = connection.recv()
+                return run, connection.recv()
             except (EOFError, ConnectionError):
                 return run, UserError(
                     f"the process that trained {name_all([run])} has ended: it was killed, most often for want of "
                     "memory, unless it says something else above; let fewer run at once, and the same command goes on",
                     "study.num_parallel",
                 )
-            idle.append(connection)
-            return run, outcome
 
         yield Crew(num_processes, start, collect)
     finally:
@@ -75,7 +73,7 @@ def at_once(train: Train, num_processes: int) -> Iterator[Crew]:
             process.terminate()
         for process in processes:
             process.join()
-        for connection in (*idle, *at_work):
+        for connection in connections:
             connection.close()
 
 

@@ -4,6 +4,7 @@ Every node sees the files of this one under the same paths, and can import mtl.
 """
 
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,17 +35,18 @@ def on_ray(train: Train, asked: RaySettings) -> Iterator[Crew]:
         import ray
     except ImportError as error:
         raise not_installed("runs are sent to a cluster", "Ray", "ray") from error
+    address = os.environ.get("RAY_ADDRESS", "")
+    _check_address(address)
     try:
         ray.init()
     except (ConnectionError, RuntimeError, ValueError) as error:
-        address = os.environ.get("RAY_ADDRESS", "of this machine")
         reason = str(error).strip().partition("\n")[0]
-        raise UserError(f"the Ray cluster {address} cannot be used: {reason}") from error
+        raise UserError(f"the Ray cluster {address or 'of this machine'} cannot be used: {reason}") from error
     task = ray.remote(_attempt_there).options(**asked._asdict())
     at_work: dict[Any, RunSettings] = {}
 
     def start(run: RunSettings) -> None:
-        at_work[task.remote(train, run, Path.cwd(), asked.num_cpus)] = run
+        at_work[task.remote(train, run, Path.cwd(), asked)] = run
 
     def collect() -> tuple[RunSettings, Outcome]:
         (ended,), _ = ray.wait([*at_work], num_returns=1)
@@ -63,8 +65,24 @@ def on_ray(train: Train, asked: RaySettings) -> Iterator[Crew]:
         ray.shutdown()  # ends what is under way, too
 
 
-def _attempt_there(train: Train, run: RunSettings, folder: Path, num_threads: int) -> Outcome:
-    torch.set_num_threads(num_threads)  # the same on every node: bits depend on it
+def _check_address(address: str) -> None:
+    """Looks whether anybody answers there: Ray itself tries for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return  # "auto", or none: Ray looks on this machine
+    try:
+        socket.create_connection((host, int(port)), timeout=10.0).close()
+    except OSError as error:
+        raise UserError(
+            f"no Ray cluster answers at {address} ({error.strerror or error}): set RAY_ADDRESS to that of its head "
+            "node, or unset it for one of this machine"
+        ) from error
+
+
+def _attempt_there(train: Train, run: RunSettings, folder: Path, asked: RaySettings) -> Outcome:
+    torch.set_num_threads(asked.num_cpus)  # the same on every node: bits depend on it
+    if asked.num_gpus == 0:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # else a node shows all its GPUs to whoever asked for none
     try:
         os.chdir(folder)  # paths of the configuration may be relative to it
     except OSError as error:

@@ -89,6 +89,13 @@ def _training(study: StudyRecord) -> list[Setting]:
     rise = "epochs in which the rate rises linearly"
     if adamw:
         rise += "; AdamW's averages rest on few gradients at first"
+    if train.get("sizes"):
+        grown = "pixels of the images that the epochs train on; validation and test see all pixels"
+        lines.insert(1, Setting("train.sizes", listed(train["sizes"]), grown))
+    if train.get("mirrored"):
+        lines.append(
+            Setting("train.mirrored", "yes", "predictions average the logits of an image and its mirror image")
+        )
     return [
         *lines,
         number(study, "train/learning_rate", _rate_reason(train)),

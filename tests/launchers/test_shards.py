@@ -35,5 +35,5 @@ def test_shards_by_hand() -> None:
 
 @pytest.mark.parametrize("text", ["0/8", "9/8", "1", "1/0", "a/b", "1/2/3", "-1/8", "1/8 "])
 def test_no_shard(text: str) -> None:
-    with pytest.raises(UserError, match=f"shard is {text!r}, which is none"):
+    with pytest.raises(UserError, match=f"shard is '{text}', which is none"):
         parse_shard(text)
