@@ -192,7 +192,8 @@ def test_compiled_it_is_the_eager_step_and_compiles_once() -> None:
     model, params, buffers = make(tasks, {"hat": "early", "weight": "late"})
     method, optimizer = mtl.methods.equal(), mtl.sgd()
     state = mtl.init_state(model, params, buffers, optimizer, method)
-    eager = mtl.make_train_step(model, optimizer, mtl.make_schedule("cosine", 0.01, 9, 2), method)
+    source = mtl.make_source(model, method, "parameters")
+    eager = mtl.make_train_step(model, optimizer, mtl.make_schedule("cosine", 0.01, 9, 2), method, source)
     compiled = mtl.maybe_compile(eager, "on", CPU, "aot_eager")
     gates = [mtl.make_gates({task: task != dropped for task in tasks}) for dropped in ("", "hat", "weight")]
     other, _ = compiled(state, make_batch(0, tasks), gates[0])
