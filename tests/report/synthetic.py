@@ -54,16 +54,16 @@ def write_study(
         "tasks": np.array(tasks),
         "majority": labels.mean(axis=0) > 0.5,
     }
+    config = _config(methods, num_seeds, num_epochs, tasks, image_size, overrides)
     for method in methods:
         for seed in range(num_seeds):
             folder = root / method / f"seed_{seed}"
             folder.mkdir(parents=True)
             arrays = common | {"logits": 3 * signal + generator.standard_normal(shape)}
-            np.savez_compressed(folder / "predictions.npz", **arrays)
-            np.savez_compressed(folder / "examples.npz", **_examples(arrays, image_size, generator))
-            config = _config(methods, num_seeds, num_epochs, tasks, image_size, overrides)
+            np.savez(folder / "predictions.npz", **arrays)
+            np.savez(folder / "examples.npz", **_examples(arrays, image_size, generator))
             _write_run(folder, method, seed, config | {"method": method, "seed": seed}, arrays, generator)
-    described = {"config": _config(methods, num_seeds, num_epochs, tasks, image_size, overrides), "device": "made up"}
+    described = {"config": config, "device": "made up"}
     _write_json(root / "config.json", described | {"versions": {}, "command": "python launch.py", "revision": "0"})
     write_results(root, with_comparisons=True)
     return root
@@ -184,7 +184,7 @@ def _config(
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2))
+    path.write_text(json.dumps(value))
 
 
 def _write_lines(path: Path, lines: list[dict[str, Any]]) -> None:

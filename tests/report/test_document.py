@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pypdf import PdfReader
+from pypdf.generic import DecodedStreamObject, NameObject
 
 from mtl.data.published import FAULTS, PUBLISHED, gain
 from mtl.errors import UserError
@@ -23,18 +24,20 @@ from tests.report.synthetic import write_study
 QUOTED = re.compile(r'#n\("([^"]*)", "([^"]*)", "([^"]*)", "([^"]*)"\);')
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?")
+CURVES = re.compile(rb"(?:-?[\d.]+ ){2}[ml]\s|(?:-?[\d.]+ ){6}c\s")  # x y m, x y l and x1 y1 x2 y2 x3 y3 c
 # What the prose itself may say: years, levels, indices in formulas, "two", "ten" as digits do not occur.
 IN_PROSE = {"95", "1979", "2014", "2015", "2018", "2023", "0", "1", "2", "100"}
 EIGHT_TASKS = ("Smiling Male Black_Hair Arched_Eyebrows Wearing_Earrings Wavy_Hair 5_o_Clock_Shadow Young").split()
 MANY_METHODS = ("joint", *METHOD_NAMES, *BALANCING)
-METHODS_SHOWN = ("joint", "single_task", "dst", "random_drop", "dst_stagnancy")
+METHODS_SHOWN = ("joint", "single_task", "uncertainty", "dst", "random_drop", "dst_incompleteness", "dst_stagnancy")
+PAGES = {"usual": range(6, 13), "one method, one epoch": range(1, 17), "many methods": range(1, 17)}
 
 
-@pytest.fixture(scope="module", params=["full", "one method, one epoch", "many methods"])
+@pytest.fixture(scope="module", params=PAGES)
 def workdir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    root = tmp_path_factory.mktemp("study")
-    if request.param == "full":
-        write_study(root, METHODS_SHOWN, num_seeds=2, num_epochs=4)
+    root = tmp_path_factory.mktemp(request.param.replace(" ", "_"))
+    if request.param == "usual":
+        write_study(root, METHODS_SHOWN, num_seeds=3, num_epochs=6, tasks=EIGHT_TASKS)
     elif request.param == "many methods":
         write_study(root, MANY_METHODS, num_seeds=1, num_epochs=2, tasks=EIGHT_TASKS, num_images=80)
     else:
@@ -85,6 +88,15 @@ def says(kind: str, value: Any, text: str) -> bool:
     return abs(float(text.replace(",", "")) - scale * value) <= tolerance
 
 
+def read_pages(pdf: Path) -> Iterator[str]:
+    """Their texts, once the curves of the figures are taken out: these hold no text, and pypdf reads them for long."""
+    for page in PdfReader(pdf).pages:
+        contents = DecodedStreamObject()
+        contents.set_data(CURVES.sub(b"", page.get_contents().get_data()))
+        page[NameObject("/Contents")] = contents
+        yield page.extract_text()
+
+
 def test_every_quoted_number_is_in_the_files(workdir: Path) -> None:
     quotes = QUOTED.findall((workdir / "report.typ").read_text())
     assert len(quotes) > 40
@@ -111,8 +123,7 @@ def test_no_other_number_is_in_the_source(workdir: Path) -> None:
 def test_the_pdf_shows_them_and_no_others(workdir: Path) -> None:
     source = (workdir / "report.typ").read_text()
     quoted = {number for *_, text in QUOTED.findall(source) for number in NUMBER.findall(text)}
-    reader = PdfReader(workdir / "report.pdf")
-    shown = {number for page in reader.pages for number in NUMBER.findall(page.extract_text())}
+    shown = {number for text in read_pages(workdir / "report.pdf") for number in NUMBER.findall(text)}
     assert len(quoted - shown) < 0.02 * len(quoted), "text extraction may glue a few together"
     strings = {number for text in STRING.findall(source) for number in NUMBER.findall(text)}
     numbering = {str(number) for number in range(41)} | {f"{a}.{b}" for a in range(1, 15) for b in range(1, 9)}
@@ -140,8 +151,8 @@ def test_results_follow_from_the_predictions(workdir: Path) -> None:
             assert comparison["accuracy"]["overall"]["difference"] == pytest.approx(of_both[0] - of_both[1])
 
 
-def test_has_at_most_sixteen_pages(workdir: Path) -> None:
-    assert len(PdfReader(workdir / "report.pdf").pages) <= 16
+def test_has_few_pages(workdir: Path, request: pytest.FixtureRequest) -> None:
+    assert len(PdfReader(workdir / "report.pdf").pages) in PAGES[request.node.callspec.params["workdir"]]
 
 
 def test_every_method_is_in_the_tables(workdir: Path) -> None:
@@ -149,13 +160,6 @@ def test_every_method_is_in_the_tables(workdir: Path) -> None:
     for method in results["methods"]:
         for score in ("accuracy", "balanced_accuracy"):
             assert source.count(f'"methods/{method}/overall/{score}/mean"') == 1
-
-
-def test_has_six_to_twelve_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "make_video", lambda study, path: path.touch())
-    methods = ("joint", "single_task", "uncertainty", "dst", "random_drop", "dst_incompleteness", "dst_stagnancy")
-    job.report(write_study(tmp_path, methods, 3, 6, EIGHT_TASKS))
-    assert 6 <= len(PdfReader(tmp_path / "report.pdf").pages) <= 12
 
 
 def test_a_folder_without_runs_gets_a_sentence(tmp_path: Path) -> None:

@@ -1,0 +1,15 @@
+"""Reports of made-up studies, whose intervals need no more resamples than show how wide they are."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from mtl.statistics import results, summarize
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_resamples() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(results, "summarize", partial(summarize, num_resamples=100))
+        yield
