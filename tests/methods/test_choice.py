@@ -37,7 +37,8 @@ def test_every_option_is_explained() -> None:
 @pytest.mark.parametrize("enabled", [False, True])
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_trains_alone_and_with_dst(config: ConfigDict, tmp_path: Path, method: str, enabled: bool) -> None:
-    config.method, config.dst.enabled, config.train.epochs = method, enabled, 2
+    config.method, config.dst.enabled = method, enabled
+    config.train.update({"epochs": 2, "batch_size": 18, "log_every": 1})  # 36 images: two steps, and both are looked at
     config.dst.weights.update(
         {"incompleteness": 1.0, "stagnancy": 0.0, "depth": 0.0, "count": 0.0, "regularization": 0.0}
     )
@@ -48,7 +49,9 @@ def test_every_method_trains_alone_and_with_dst(config: ConfigDict, tmp_path: Pa
     epochs = [line for line in lines if line["kind"] == "epoch"]
     gates = {line["epoch"]: line["gates"] for line in epochs}
     assert (folder / "dst.jsonl").is_file() == enabled
-    for step in (line for line in lines if line["kind"] == "step"):
+    steps = [line for line in lines if line["kind"] == "step"]
+    assert len(steps) == 4
+    for step in steps:
         on = gates[step["epoch"]]
         assert all((step["weights"][task] == 0) >= (on[task] == 0) for task in TASKS)
     assert epochs[-1]["losses"] != epochs[0]["losses"]
