@@ -358,9 +358,8 @@ SIZES: dict[str, dict[str, Any]] = {
     "least": {"methods": ("joint",), "num_seeds": 1, "num_epochs": 1, "tasks": ALL_TASKS[:2], "num_images": 40},
     "many tasks": {"methods": ("joint", "dst"), "num_seeds": 1, "num_epochs": 13, "tasks": ALL_TASKS},
     "many methods": {"methods": ALL_METHODS, "num_seeds": 3, "num_epochs": 3, "tasks": ALL_TASKS[4:8]},
-    "all methods": {"methods": ("joint", *METHOD_NAMES, *BALANCING), "num_seeds": 1, "num_epochs": 2, "num_images": 40},
     "all methods, many tasks": {
-        "methods": (*METHOD_NAMES, *BALANCING),
+        "methods": ("joint", *METHOD_NAMES, *BALANCING),
         "num_seeds": 1,
         "num_epochs": 3,
         "tasks": ALL_TASKS,
