@@ -39,6 +39,7 @@ setup(
             "pypdf>=7",  # reads the report's text back; 7: what was tried
             "torchjd[full]>=0.18",  # the same methods by others; brings cvxpy; 0.18: what was tried
         ],
+        "bench": ["torchjd[full]>=0.18"],  # what --job=bench compares with; full: its UPGrad solves by quadprog
         "lint": ["ruff>=0.14", "mypy>=1.18"],
     },
 )

@@ -94,14 +94,24 @@ def make_loop(case: Case, device: torch.device) -> Step:
     return step
 
 
+def make_stacked(backbone: str, num_tasks: int, device: torch.device) -> nn.Module:
+    """A trunk and one linear layer with an output per task.
+
+    Example:
+      >>> make_stacked("resnet18", 3, torch.device("cpu"))[1]
+      Linear(in_features=512, out_features=3, bias=True)
+    """
+    build, width = TRUNKS[backbone]
+    return nn.Sequential(build(), nn.Linear(width, num_tasks)).to(device).train()
+
+
 def make_best_loop(case: Case, device: torch.device) -> Step:
     """The same at its best: channels-last, one head with K outputs, AdamW(fused=True).
 
     Example:
       >>> make_best_loop(Case(batch_size=2, image_size=32), torch.device("cpu"))()
     """
-    build, width = TRUNKS[case.backbone]
-    network = nn.Sequential(build(), nn.Linear(width, case.num_tasks)).to(device).train()
+    network = make_stacked(case.backbone, case.num_tasks, device)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True)
     batch = make_batch(case, device)

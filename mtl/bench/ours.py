@@ -1,5 +1,6 @@
 """Our training step, laid out as a run lays it out, on a batch of random numbers."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch.utils._pytree import tree_map
 
 from mtl.batch import Batch
 from mtl.bench.timing import Step
+from mtl.gradients.sources import Source
 from mtl.losses import binary
 from mtl.methods import make_method
 from mtl.models.architectures import architecture
@@ -20,7 +22,7 @@ from mtl.training import sourcing
 from mtl.training.compile import maybe_compile
 from mtl.training.networks import lay_out
 from mtl.training.sourcing import Sourcing
-from mtl.training.step import init_state, make_train_step
+from mtl.training.step import Metrics, init_state, make_train_step
 
 LEARNING_RATE, WEIGHT_DECAY = 1e-3, 0.01
 MAX_SHIFT = 4  # pixels
@@ -94,48 +96,47 @@ def make_ours(
       >>> sorted(step().losses)[0]
       'task_0'
     """
-    return make_step(make_network(case, device), make_batch(case, device), method_name, source, half)
+    batch = make_batch(case, device)
+    train = make_trainer(make_network(case, device), tuple(batch.inputs.shape), method_name, source, half)
+    return lambda: train(batch)
 
 
-def make_step(
+def make_trainer(
     made: Made,
-    batch: Batch,
+    inputs_shape: tuple[int, ...],
     method_name: str = "joint",
     source: Sourcing = Sourcing(),  # noqa: B008 (it cannot be changed)
     half: bool = False,
-) -> Step:
-    """The same of a network and a batch that are there.
+) -> Callable[[Batch], Metrics]:
+    """The same of any batch of that shape; the state is carried along.
 
     Example:
       >>> case, cpu = Case(batch_size=2, image_size=32), torch.device("cpu")
-      >>> step = make_step(make_network(case, cpu), make_batch(case, cpu), half=True)
-      >>> float(step().weights["task_0"]), float(step().weights["task_1"])
+      >>> train = make_trainer(make_network(case, cpu), (2, 3, 32, 32), half=True)
+      >>> weights = train(make_batch(case, cpu)).weights
+      >>> float(weights["task_0"]), float(weights["task_1"])
       (1.0, 0.0)
     """
-    (model, params, buffers), device = made, batch.inputs.device
+    model, params, buffers = made
+    device = next(iter(params.trunk.values())).device
     method = make_method(method_name, {})
     optimizer, schedule = adamw(weight_decay=WEIGHT_DECAY), make_schedule("constant", LEARNING_RATE, 1, 0)
     state = init_state(model, params, buffers, optimizer, method)
     sourcing.check(source, method, gates_per_step=False)
-    train_step = sourcing.make_sourced_step(
-        model,
-        method,
-        source,
-        params,
-        buffers,
-        tuple(batch.inputs.shape),
-        lambda of: maybe_compile(
-            make_train_step(model, optimizer, schedule, method, of, augment_and_normalize, donate=True), "auto", device
-        ),
-    )
+
+    def make_step(of: Source) -> sourcing.Step:
+        step = make_train_step(model, optimizer, schedule, method, of, augment_and_normalize, donate=True)
+        return maybe_compile(step, "auto", device)
+
+    train_step = sourcing.make_sourced_step(model, method, source, params, buffers, inputs_shape, make_step)
     on = [not half or k % 2 == 0 for k in range(len(model.tasks))]
     gates = {task: torch.tensor(gate, device=device) for task, gate in zip(model.tasks, on, strict=True)}
     number = 0
 
-    def step() -> object:
+    def train(batch: Batch) -> Metrics:
         nonlocal state, number
         state, metrics = train_step(state, batch, gates, sum(on), number)
         number += 1
         return metrics
 
-    return step
+    return train
