@@ -48,12 +48,7 @@ TRUNKS = {"resnet18": Trunk(_resnet18, 512), "vgg16": Trunk(_vgg16, 512)}
 
 
 def make_network(case: Case, device: torch.device) -> Network:
-    """A trunk and a linear head per task.
-
-    Example:
-      >>> len(make_network(Case(num_tasks=3), torch.device("cpu")).heads)
-      3
-    """
+    """A trunk and a linear head per task."""
     build, width = TRUNKS[case.backbone]
     trunk, heads = build(), nn.ModuleList(nn.Linear(width, 1) for _ in range(case.num_tasks))
     both = nn.ModuleList([trunk, heads]).to(device).train()
@@ -61,14 +56,7 @@ def make_network(case: Case, device: torch.device) -> Network:
 
 
 def forward(network: Network, batch: Batch) -> tuple[Tensor, list[Tensor]]:
-    """(features [B, D], each task's loss).
-
-    Example:
-      >>> case, cpu = Case(num_tasks=3, batch_size=2, image_size=32), torch.device("cpu")
-      >>> features, losses = forward(make_network(case, cpu), make_batch(case, cpu))
-      >>> features.shape, len(losses)
-      (torch.Size([2, 512]), 3)
-    """
+    """(features [B, D], each task's loss)."""
     features = network.trunk(augment_and_normalize(batch.inputs, batch.augmentation))
     logits = [head(features)[:, 0] for head in network.heads]
     return features, [
@@ -78,11 +66,7 @@ def forward(network: Network, batch: Batch) -> tuple[Tensor, list[Tensor]]:
 
 
 def make_loop(case: Case, device: torch.device) -> Step:
-    """What one writes first: a list of heads, the losses' sum, loss.backward(), optimizer.step().
-
-    Example:
-      >>> make_loop(Case(batch_size=2, image_size=32), torch.device("cpu"))()
-    """
+    """What one writes first: a list of heads, the losses' sum, loss.backward(), optimizer.step()."""
     network, batch = make_network(case, device), make_batch(case, device)
 
     def step() -> object:
@@ -106,13 +90,9 @@ def make_stacked(backbone: str, num_tasks: int, device: torch.device) -> nn.Modu
 
 
 def make_best_loop(case: Case, device: torch.device) -> Step:
-    """The same at its best: channels-last, one head with K outputs, AdamW(fused=True).
-
-    Example:
-      >>> make_best_loop(Case(batch_size=2, image_size=32), torch.device("cpu"))()
-    """
+    """The same at its best: channels-last, one head with K outputs, AdamW(fused=True)."""
     network = make_stacked(case.backbone, case.num_tasks, device)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True)
     batch = make_batch(case, device)
     labels_BK = torch.stack(list(batch.labels.values()), dim=1)
@@ -128,13 +108,7 @@ def make_best_loop(case: Case, device: torch.device) -> Step:
 
 
 def count_operations(case: Case, device: torch.device) -> int:
-    """Floating-point operations of the loop's step in convolutions and matrix products, forward and backward.
-
-    Example:
-      >>> one, two = (count_operations(Case(batch_size=n, image_size=32), torch.device("cpu")) for n in (2, 4))
-      >>> two / one
-      2.0
-    """
+    """Floating-point operations of the loop's step in convolutions and matrix products, forward and backward."""
     step = make_loop(case, device)
     with FlopCounterMode(display=False) as counter:
         step()

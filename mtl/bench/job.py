@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -106,10 +107,8 @@ def file_name(device: str) -> str:
 
 def _made_by(settings: BenchSettings, seconds: float) -> dict[str, Any]:
     peers = {}
-    try:
+    with suppress(PackageNotFoundError):
         peers["torchjd"] = version("torchjd")
-    except PackageNotFoundError:
-        pass
     return {
         "form": settings.form,
         "seconds": seconds,

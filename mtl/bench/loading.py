@@ -18,7 +18,7 @@ from mtl.bench.handwritten import make_stacked
 from mtl.bench.official import lay_out_images
 from mtl.bench.settings import BenchSettings, Effort
 from mtl.bench.table import Row
-from mtl.bench.timing import Contestant, Step, quartiles, synchronize, take_turns
+from mtl.bench.timing import Contestant, Quartiles, Step, quartiles, synchronize, take_turns
 from mtl.data.batches import train_batches
 from mtl.data.load import DataSettings, load_pack
 from mtl.data.pack import Pack
@@ -28,8 +28,8 @@ TORCHVISION, OURS = "torchvision.datasets.CelebA and DataLoader", "pack"
 MAX_SHIFT = 4  # pixels
 RECIPE = textbook.Recipe()
 LEGEND = (
-    "torchvision: loose files, Resize, ToTensor, Normalize, a worker per core. Ours: packed once, then flips, shifts and "
-    "normalisation in the process that trains, which torchvision's side does without. An epoch counts from the "
+    "torchvision: loose files, Resize, ToTensor, Normalize, a worker per core. Ours: packed once, then normalisation, "
+    "and flips and shifts, which torchvision's side does without, in the process that trains. An epoch counts from the "
     "iterator's making to its last batch. Files are in the page cache. Waiting: for the next batch, after the first."
 )
 
@@ -89,7 +89,8 @@ def first_batches(data: DataSettings, device: torch.device, num_times: int) -> l
         "pack: first batch, packed before": warm,
         f"{TORCHVISION}: first batch": theirs,
     }
-    return [{"what": what, "images": len(pack.images_NCHW), "seconds": quartiles(np.array(found[what]))} for what in found]
+    num_images = len(pack.images_NCHW)
+    return [{"what": what, "images": num_images, "seconds": _spread(values)} for what, values in found.items()]
 
 
 def rates(data: DataSettings, device: torch.device, effort: Effort) -> list[Row]:
@@ -135,9 +136,9 @@ def training(data: DataSettings, device: torch.device, size: Size) -> list[Row]:
         {
             "loader": name,
             "steps": num_steps,
-            "waiting, share of the time": quartiles(np.array([each[name].waiting / each[name].later for each in found])),
-            "first batch, s": quartiles(np.array([each[name].first for each in found])),
-            "images/s": quartiles(np.array([(num_steps - 1) * case.batch_size / each[name].later for each in found])),
+            "waiting, share of the time": _spread([each[name].waiting / each[name].later for each in found]),
+            "first batch, s": _spread([each[name].first for each in found]),
+            "images/s": _spread([(num_steps - 1) * case.batch_size / each[name].later for each in found]),
         }
         for name in stretches
     ]
@@ -181,6 +182,10 @@ def _exhausting(epoch: Callable[[], Iterable[Any]]) -> Step:
             pass
 
     return exhaust
+
+
+def _spread(values: list[float]) -> Quartiles:
+    return quartiles(np.array(values))
 
 
 def _seconds(function: Callable[[], object]) -> float:

@@ -90,11 +90,6 @@ def make_ours(
       method_name: the balancing method, with its default options.
       source: where it gets gradients from.
       half: every other task is dropped, as DST drops tasks.
-
-    Example:
-      >>> step = make_ours(Case(batch_size=2, image_size=32), torch.device("cpu"))
-      >>> sorted(step().losses)[0]
-      'task_0'
     """
     batch = make_batch(case, device)
     train = make_trainer(make_network(case, device), tuple(batch.inputs.shape), method_name, source, half)
@@ -108,15 +103,7 @@ def make_trainer(
     source: Sourcing = Sourcing(),  # noqa: B008 (it cannot be changed)
     half: bool = False,
 ) -> Callable[[Batch], Metrics]:
-    """The same of any batch of that shape; the state is carried along.
-
-    Example:
-      >>> case, cpu = Case(batch_size=2, image_size=32), torch.device("cpu")
-      >>> train = make_trainer(make_network(case, cpu), (2, 3, 32, 32), half=True)
-      >>> weights = train(make_batch(case, cpu)).weights
-      >>> float(weights["task_0"]), float(weights["task_1"])
-      (1.0, 0.0)
-    """
+    """The same of any batch of that shape; the state is carried along."""
     model, params, buffers = made
     device = next(iter(params.trunk.values())).device
     method = make_method(method_name, {})

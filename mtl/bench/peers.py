@@ -45,11 +45,7 @@ def make_peers(case: Case, device: torch.device) -> dict[str, Contestant]:
 
 
 def make_loop(case: Case, device: torch.device) -> Step:
-    """A gradient of all parameters per task, one after the other.
-
-    Example:
-      >>> make_loop(Case(num_tasks=2, batch_size=2, image_size=32), torch.device("cpu"))()
-    """
+    """A gradient of all parameters per task, one after the other."""
     network, batch, method = make_network(case, device), make_batch(case, device), upgrad()
     shared = list(network.trunk.parameters())
     state = method.init(case.num_tasks, device)
@@ -77,9 +73,6 @@ def make_torchjd(case: Case, device: torch.device, chunk_size: int | None = None
     Args:
       chunk_size: losses that are differentiated at once; None: all.
       lean: whether the Jacobian's layers are kept apart, not copied into one matrix.
-
-    Example:
-      >>> make_torchjd(Case(num_tasks=2, batch_size=2, image_size=32), torch.device("cpu"))()
     """
     network, batch, aggregator = make_network(case, device), make_batch(case, device), UPGrad()
 
@@ -94,11 +87,7 @@ def make_torchjd(case: Case, device: torch.device, chunk_size: int | None = None
 
 
 def make_autogram(case: Case, device: torch.device) -> Step:
-    """TorchJD's Gramian; heads get weighted gradients.
-
-    Example:
-      >>> make_autogram(Case(num_tasks=2, batch_size=2, image_size=32), torch.device("cpu"))()
-    """
+    """TorchJD's Gramian; heads get weighted gradients."""
     network, batch, weighting = make_network(case, device), make_batch(case, device), UPGradWeighting()
     engine = Engine(network.trunk, batch_dim=None)
 

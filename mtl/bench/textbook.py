@@ -67,13 +67,7 @@ def make_loader(root: Path, split: str, recipe: Recipe, device: torch.device) ->
 
 
 def make_trainer(network: nn.Module, learning_rate: float, device: torch.device) -> Callable[[Tensor, Tensor], None]:
-    """A step: (images [B, 3, S, S], labels [B, K]) -> nothing; the network is changed.
-
-    Example:
-      >>> network = make_stacked("resnet18", 2, torch.device("cpu"))
-      >>> train = make_trainer(network, 1e-3, torch.device("cpu"))
-      >>> train(torch.zeros(2, 3, 32, 32), torch.ones(2, 2))
-    """
+    """A step: (images [B, 3, S, S], labels [B, K]) -> nothing; the network is changed."""
     optimizer, loss_of = torch.optim.Adam(network.parameters(), learning_rate), nn.BCEWithLogitsLoss()
 
     def train(images_BCHW: Tensor, labels_BK: Tensor) -> None:

@@ -24,9 +24,9 @@ from mtl.training.settings import RunSettings
 
 LEGEND = (
     "The textbook: ResNet-18 with one linear layer for all tasks, Adam 1e-3, batch 64, 64 x 64, no schedule, "
-    "torchvision's CelebA, a worker per core. Target: its best mean accuracy on the validation split. Seconds count from "
-    "loose files, packing and earlier validations included, to the end of the epoch that reaches the target. The two "
-    "take turns, seed by seed."
+    "torchvision's CelebA, a worker per core. Target: its best mean accuracy on the validation split. Seconds count "
+    "from loose files, packing and earlier validations included, to the end of the epoch that reaches the target. The "
+    "two take turns, seed by seed."
 )
 
 
@@ -96,8 +96,8 @@ def measure(settings: BenchSettings, data: DataSettings, folder: Path, seed: int
 
 def train_ours(recipe: RunSettings, data: DataSettings, folder: Path, seed: int) -> Ours:
     """Trains the recipe on those images; nothing is packed before."""
-    of_data = {"name": data.name, "root": data.root, "cache": folder / "cache", "attributes": data.attributes}
-    settings = recipe._replace(seed=seed, data=recipe.data._replace(**of_data))
+    of_files = recipe.data._replace(name=data.name, root=data.root, cache=folder / "cache")
+    settings = recipe._replace(seed=seed, data=of_files)
     began = time.perf_counter()
     run_of_ours, _ = prepare(settings, folder)
     prepare_seconds = time.perf_counter() - began

@@ -30,6 +30,7 @@ def read_bench(config: ConfigDict, recipe: ConfigDict) -> BenchSettings:
         raise UserError(f"parts is empty; name some of {', '.join(PARTS)}", "parts")
     check_choice("form", config.bench.form, FORMS)
     recipe.data.update({field: config.data[field] for field in OF_IMAGES})
+    recipe.train.device = config.train.device
     return BenchSettings(
         parts=parts,
         form=config.bench.form,

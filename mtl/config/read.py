@@ -1,4 +1,4 @@
-"""The reader of ConfigDict (of its section bench: mtl/bench/reading.py): what people type becomes typed values, checked, before anything is opened or written.
+"""The only reader of ConfigDict: what people type becomes typed values, checked, before anything is opened or written.
 
 What lies beneath takes plain values, and its sentences are in the words of its own arguments; `name_field` adds the
 field that one was read from.
