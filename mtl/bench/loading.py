@@ -26,7 +26,6 @@ from mtl.models.images import augment_and_normalize
 
 TORCHVISION, OURS = "torchvision.datasets.CelebA and DataLoader", "pack"
 MAX_SHIFT = 4  # pixels
-RECIPE = textbook.Recipe()
 LEGEND = (
     "torchvision: loose files, Resize, ToTensor, Normalize, a worker per core. Ours: packed once, then normalisation, "
     "and flips and shifts, which torchvision's side does without, in the process that trains. An epoch counts from the "
@@ -35,12 +34,21 @@ LEGEND = (
 
 
 class Size(NamedTuple):
-    """How much is measured: images of all splits, training steps that are watched, how often."""
+    """How much is measured.
+
+    Attributes:
+      num_images: of all splits, at most.
+      num_steps: of training that are watched, at most.
+      num_times: that the first batch is waited for, and training watched.
+      effort: of the epochs without training.
+      recipe: network, size of images and batch.
+    """
 
     num_images: int
     num_steps: int
     num_times: int
     effort: Effort
+    recipe: textbook.Recipe = textbook.Recipe()
 
 
 SIZES = {
@@ -62,27 +70,28 @@ def run(settings: BenchSettings) -> dict[str, Any]:
     size, device = SIZES[settings.form], settings.device
     with tempfile.TemporaryDirectory() as folder:
         data = lay_out_images(settings.data, Path(folder), size.num_images)
-        data = data._replace(image_size=RECIPE.image_size, max_shift=MAX_SHIFT)
+        data = data._replace(image_size=size.recipe.image_size)
         tables = {
-            "Time to the first batch": first_batches(data, device, size.num_times),
-            "Images per second": rates(data, device, size.effort),
+            "Time to the first batch": first_batches(data, device, size),
+            "Images per second": rates(data, device, size),
             "Training": training(data, device, size),
         }
     return {"legend": LEGEND, "tables": tables}
 
 
-def first_batches(data: DataSettings, device: torch.device, num_times: int) -> list[Row]:
+def first_batches(data: DataSettings, device: torch.device, size: Size) -> list[Row]:
     """From files, and from a pack that is there; each with its own start."""
+    recipe = size.recipe
     pack_seconds, cold, warm, theirs = [], [], [], []
-    for _ in range(num_times):
+    for _ in range(size.num_times):
         shutil.rmtree(data.cache, ignore_errors=True)
         began = time.perf_counter()
         pack = load_pack(data)
         pack_seconds.append(time.perf_counter() - began)
-        next(our_batches(pack, device))
+        next(our_batches(pack, recipe, device))
         cold.append(time.perf_counter() - began)
-        warm.append(_seconds(lambda: next(our_batches(load_pack(data), device))))
-        theirs.append(_seconds(lambda: next(iter(textbook.make_loader(data.root, "train", RECIPE, device)))))
+        warm.append(_seconds(lambda: next(our_batches(load_pack(data), recipe, device))))
+        theirs.append(_seconds(lambda: next(iter(textbook.make_loader(data.root, "train", recipe, device)))))
     found = {
         "pack: reading lists and packing": pack_seconds,
         "pack: first batch, nothing packed": cold,
@@ -93,21 +102,24 @@ def first_batches(data: DataSettings, device: torch.device, num_times: int) -> l
     return [{"what": what, "images": num_images, "seconds": _spread(values)} for what, values in found.items()]
 
 
-def rates(data: DataSettings, device: torch.device, effort: Effort) -> list[Row]:
+def rates(data: DataSettings, device: torch.device, size: Size) -> list[Row]:
     """Whole epochs without training, in turns."""
-    pack, loader = load_pack(data), textbook.make_loader(data.root, "train", RECIPE, device)
-    num_images = len(loader) * RECIPE.batch_size
+    recipe = size.recipe
+    pack, loader = load_pack(data), textbook.make_loader(data.root, "train", recipe, device)
+    num_images = len(loader) * recipe.batch_size
     epochs: dict[str, Callable[[], Iterable[Any]]] = {
         TORCHVISION: lambda: (images.to(device) for images, _ in loader),
-        OURS: lambda: (augment_and_normalize(batch.inputs, batch.augmentation) for batch in our_batches(pack, device)),
+        OURS: lambda: (
+            augment_and_normalize(batch.inputs, batch.augmentation) for batch in our_batches(pack, recipe, device)
+        ),
     }
     contestants = {name: Contestant(partial(_exhausting, epoch)) for name, epoch in epochs.items()}
-    found = take_turns(contestants, TORCHVISION, device, effort)
+    found = take_turns(contestants, TORCHVISION, device, size.effort)
     return [
         {
             "loader": name,
-            "pixels": RECIPE.image_size,
-            "batch": RECIPE.batch_size,
+            "pixels": recipe.image_size,
+            "batch": recipe.batch_size,
             "images of an epoch": num_images,
             "images/s": quartiles(num_images / timed.seconds_R),
             "times as fast as torchvision": quartiles(timed.yardstick_R / timed.seconds_R),
@@ -119,16 +131,17 @@ def rates(data: DataSettings, device: torch.device, effort: Effort) -> list[Row]
 
 def training(data: DataSettings, device: torch.device, size: Size) -> list[Row]:
     """Steps on what each loader gives, in turns: the hand-written network on torchvision's, ours on ours."""
-    pack, loader = load_pack(data), textbook.make_loader(data.root, "train", RECIPE, device)
+    recipe = size.recipe
+    pack, loader = load_pack(data), textbook.make_loader(data.root, "train", recipe, device)
     num_tasks = len(pack.table.attributes)
-    case = ours.Case(RECIPE.backbone, num_tasks, RECIPE.batch_size, RECIPE.image_size)
-    train_ours = ours.make_trainer(ours.make_network(case, device), (RECIPE.batch_size, *pack.images_NCHW.shape[1:]))
-    train_theirs = textbook.make_trainer(make_stacked(RECIPE.backbone, num_tasks, device), RECIPE.learning_rate, device)
+    case = ours.Case(recipe.backbone, num_tasks, recipe.batch_size, recipe.image_size)
+    train_ours = ours.make_trainer(ours.make_network(case, device), (recipe.batch_size, *pack.images_NCHW.shape[1:]))
+    train_theirs = textbook.make_trainer(make_stacked(recipe.backbone, num_tasks, device), recipe.learning_rate, device)
     stretches: dict[str, Callable[[], Waits]] = {
         TORCHVISION: lambda: watch(
             loader, lambda batch: train_theirs(batch[0], batch[1][:, :num_tasks]), size.num_steps, device
         ),
-        OURS: lambda: watch(our_batches(pack, device), train_ours, size.num_steps, device),
+        OURS: lambda: watch(our_batches(pack, recipe, device), train_ours, size.num_steps, device),
     }
     found = [{name: stretch() for name, stretch in stretches.items()} for _ in range(size.num_times)]
     num_steps = min(size.num_steps, len(loader))
@@ -169,11 +182,11 @@ def watch(batches: Iterable[Any], train: Callable[[Any], object], num_steps: int
         synchronize(device)
 
 
-def our_batches(pack: Pack, device: torch.device, batch_size: int = RECIPE.batch_size) -> Iterator[Batch]:
+def our_batches(pack: Pack, recipe: textbook.Recipe, device: torch.device) -> Iterator[Batch]:
     """An epoch from the pack; tasks are named as those of the measured networks."""
     names = tuple(f"task_{k}" for k in range(len(pack.table.attributes)))
     renamed = pack._replace(table=pack.table._replace(attributes=names))
-    return train_batches(renamed, np.flatnonzero(pack.table.split == 0), 0, 1, batch_size, MAX_SHIFT, device)
+    return train_batches(renamed, np.flatnonzero(pack.table.split == 0), 0, 1, recipe.batch_size, MAX_SHIFT, device)
 
 
 def _exhausting(epoch: Callable[[], Iterable[Any]]) -> Step:

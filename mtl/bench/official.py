@@ -27,7 +27,7 @@ def lay_out_images(data: DataSettings, root: Path, num_images: int) -> DataSetti
 
 
 def write_official(root: Path, table: Table, read: Callable[[str], bytes]) -> None:
-    """Writes a table's images and lists; boxes and landmarks, which torchvision wants, are all 0.
+    """Writes a table's images and lists. torchvision wants more: a person of its own where none is known, boxes of 0.
 
     Args:
       read: id -> bytes of the image.
@@ -40,7 +40,8 @@ def write_official(root: Path, table: Table, read: Callable[[str], bytes]) -> No
     num_images = len(table.ids)
     _write(folder / "list_attr_celeba.txt", table, values_NK, table.attributes)
     _write(folder / "list_eval_partition.txt", table, table.split[:, None])
-    _write(folder / "identity_CelebA.txt", table, table.identity[:, None])
+    identity = np.where(table.identity < 0, np.arange(num_images), table.identity)
+    _write(folder / "identity_CelebA.txt", table, identity[:, None])
     _write(folder / "list_bbox_celeba.txt", table, np.zeros((num_images, len(BOXES)), int), BOXES)
     _write(folder / "list_landmarks_align_celeba.txt", table, np.zeros((num_images, len(LANDMARKS)), int), LANDMARKS)
 

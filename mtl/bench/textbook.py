@@ -16,6 +16,8 @@ from mtl.bench.handwritten import make_stacked
 from mtl.bench.timing import synchronize
 from mtl.models.images import IMAGENET_MEAN, IMAGENET_STD
 
+NUM_WORKERS = os.cpu_count() or 1  # as many as cores
+
 
 class Recipe(NamedTuple):
     """What it trains, and for how long."""
@@ -61,7 +63,7 @@ def make_loader(root: Path, split: str, recipe: Recipe, device: torch.device) ->
         recipe.batch_size,
         shuffle=is_training,
         drop_last=is_training,
-        num_workers=os.cpu_count() or 1,
+        num_workers=NUM_WORKERS,
         pin_memory=device.type == "cuda",
     )
 

@@ -104,11 +104,14 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def ratio(found: Mapping[str, Timed], name: str, other: str, yardstick: str) -> Quartiles:
+def ratio(found: Mapping[str, Timed], name: str, other: str, yardstick: str) -> Quartiles | None:
     """What a contestant takes, divided by what another takes: of neighbouring turns, median and quartiles over rounds.
 
     Args:
       yardstick: whose turns are just before; another's are those of the same round.
+
+    Returns:
+      None for a contestant and itself; the yardstick has a turn before its own, so its ratio to itself is the noise.
 
     Example:
       >>> one = Timed(np.array([2.0, 6.0]), np.array([1.0, 2.0]), 0.0, 0.0)
@@ -118,6 +121,8 @@ def ratio(found: Mapping[str, Timed], name: str, other: str, yardstick: str) -> 
       >>> ratio({"a": one, "b": other}, "a", "b", yardstick="y")
       {'median': 1.0, 'quartile_1': 0.75, 'quartile_3': 1.25}
     """
+    if name == other != yardstick:
+        return None
     beside_R = found[name].yardstick_R if other == yardstick else found[other].seconds_R
     return quartiles(found[name].seconds_R / beside_R)
 
