@@ -29,8 +29,8 @@ def star(backbone: str, image_size: int) -> list[Case]:
 CASES = {
     "short": [
         Case("resnet18", 8, 64, 64),
-        Case("resnet18", 1, 64, 64),
-        Case("resnet18", 40, 64, 64),
+        Case("resnet18", 1, 32, 64),
+        Case("resnet18", 40, 32, 64),
         Case("resnet18", 8, 32, 64),
         Case("resnet18", 8, 64, 32),
         Case("resnet18", 8, 256, 32),

@@ -39,7 +39,7 @@ class Size(NamedTuple):
 
 
 SIZES = {
-    "short": Size(2_500, (0,), textbook.Recipe(num_epochs=3)),
+    "short": Size(2_000, (0,), textbook.Recipe(num_epochs=3)),
     "full": Size(1_000_000, (0, 1, 2), textbook.Recipe()),
 }
 
