@@ -86,7 +86,28 @@ def make_contestants(case: Case, device: torch.device, cheap: bool = False) -> d
 
 
 def compare(case: Case, contestants: dict[str, Contestant], device: torch.device, effort: Effort) -> list[Row]:
-    """A row for each contestant."""
+    """A row for each contestant, in groups that take turns."""
+    rows: dict[str, Row] = {}
+    for group in split(contestants):
+        rows = {row["step"]: row for row in compare_group(case, group, device, effort)} | rows
+    return [rows[name] for name in contestants]
+
+
+def split(contestants: dict[str, Contestant]) -> list[dict[str, Contestant]]:
+    """Those that keep gradients play alone with joint training and the loop: together they fill the memory.
+
+    Example:
+      >>> someone = Contestant(lambda: list)
+      >>> [list(group) for group in split({"joint": someone, "upgrad": someone, "loop": someone, "moco": someone})]
+      [['joint', 'upgrad', 'loop'], ['joint', 'loop', 'moco']]
+    """
+    together = {name: contestant for name, contestant in contestants.items() if name not in STATEFUL}
+    beside = {name: contestants[name] for name in (JOINT, LOOP) if name in contestants}
+    return [together, *(beside | {name: contestants[name]} for name in STATEFUL if name in contestants)]
+
+
+def compare_group(case: Case, contestants: dict[str, Contestant], device: torch.device, effort: Effort) -> list[Row]:
+    """A row for each contestant, all in turns."""
     found = take_turns(contestants, JOINT, device, effort)
     others = {f"of {other}": other for other in (LOOP, TORCHJD) if other in found}
     return [
