@@ -125,11 +125,11 @@ def split_config(arguments: list[str]) -> tuple[str, list[str]]:
     return name, others
 
 
-def find_config(name: str) -> Path:
+def find_config(name: str, flag: str = "--config") -> Path:
     """A file of that name, or one of the configurations that come with mtl: celeba, celeba.py or configs/celeba.py.
 
     Raises:
-      UserError: if there is neither.
+      UserError: if there is neither; it says which flag named it.
     """
     path = Path(name).expanduser()
     if path.is_file():
@@ -137,7 +137,7 @@ def find_config(name: str) -> Path:
     shipped = {file.stem: file for file in sorted(CONFIGS.glob("*.py"))}
     if path.parent in (Path(), Path("configs")) and path.stem in shipped:
         return shipped[path.stem]
-    raise UserError(f"--config={name}: there is no such file, and of those of mtl it is {closest(path.stem, shipped)}")
+    raise UserError(f"{flag}={name}: there is no such file, and of those of mtl it is {closest(path.stem, shipped)}")
 
 
 def do(command: Command) -> None:
@@ -200,7 +200,7 @@ def run_bench(command: Command) -> None:
     from mtl.bench.job import bench
     from mtl.config import read_bench
 
-    recipe, _ = _read_flags(flags.FlagValues(), find_config(command.config.bench.recipe), [])
+    recipe, _ = _read_flags(flags.FlagValues(), find_config(command.config.bench.recipe, "--config.bench.recipe"), [])
     print(bench(read_bench(command.config, recipe)))
 
 
