@@ -35,10 +35,11 @@ import torch
 from absl import app, flags
 from ml_collections import ConfigDict
 from result import write_result
-from timing import aligned, quartiles
 from torch import Tensor
 
 from mtl.batch import Batch, mask_matrix
+from mtl.bench.table import aligned
+from mtl.bench.timing import quartiles
 from mtl.config import read_run
 from mtl.errors import UserError
 from mtl.gradients.parameters import choose_probes, inner_products, make_forward

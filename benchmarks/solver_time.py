@@ -36,10 +36,11 @@ import scipy.sparse
 import torch
 from absl import app, flags
 from result import write_result
-from timing import aligned, quartiles, seconds
 from torch import Tensor
 from torchjd import aggregation
 
+from mtl.bench.table import aligned
+from mtl.bench.timing import quartiles, seconds
 from mtl.methods import METHODS
 from mtl.methods.base import Method, Observation, known_gramian
 from mtl.training.compile import maybe_compile

@@ -113,6 +113,13 @@ def get_config() -> ConfigDict:
     gradients.every = 1  # steps from one look at the parameters' inner products to the next
     gradients.fraction = 1.0  # share of the batch whose gradients are looked at there
 
+    config.bench = bench = ConfigDict()  # of --job=bench
+    # a: training steps; b: per-task gradients; c: images into the step; d: time to accuracy; e: growth
+    bench.parts = ("a", "b", "c", "d", "e")
+    bench.form = "short"  # short: within 15 minutes on two cores; full: hours
+    bench.recipe = "fast"  # the configuration that part d trains against the textbook, on the images of config.data
+    bench.folder = "artifacts/benchmarks"  # where results are written, a .json and a .md per device
+
     # Options, with the papers' values or, where a paper has none, ours; mtl/methods/<method>.py says what they are.
     config.methods = ConfigDict(default_options())
     return config

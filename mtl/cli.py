@@ -71,7 +71,8 @@ def parse(argv: list[str]) -> Command | None:
         list(JOBS),
         "study: methods x seeds and their tables; report: statistics, figures, report.pdf and demo.mp4 of a study, "
         "from what its runs wrote; bundle: all of it and the code in one zip; train: one run of config.variant, or of "
-        "config.method, with config.seed; attributes: figures of all attributes of the data at hand",
+        "config.method, with config.seed; attributes: figures of all attributes of the data at hand; bench: what steps "
+        "cost and what they bring, beside what others use, into config.bench.folder",
         flag_values=given,
     )
     bundle = flags.DEFINE_string(
@@ -124,11 +125,11 @@ def split_config(arguments: list[str]) -> tuple[str, list[str]]:
     return name, others
 
 
-def find_config(name: str) -> Path:
+def find_config(name: str, flag: str = "--config") -> Path:
     """A file of that name, or one of the configurations that come with mtl: celeba, celeba.py or configs/celeba.py.
 
     Raises:
-      UserError: if there is neither.
+      UserError: if there is neither; it says which flag named it.
     """
     path = Path(name).expanduser()
     if path.is_file():
@@ -136,7 +137,7 @@ def find_config(name: str) -> Path:
     shipped = {file.stem: file for file in sorted(CONFIGS.glob("*.py"))}
     if path.parent in (Path(), Path("configs")) and path.stem in shipped:
         return shipped[path.stem]
-    raise UserError(f"--config={name}: there is no such file, and of those of mtl it is {closest(path.stem, shipped)}")
+    raise UserError(f"{flag}={name}: there is no such file, and of those of mtl it is {closest(path.stem, shipped)}")
 
 
 def do(command: Command) -> None:
@@ -195,12 +196,21 @@ def run_attributes(command: Command) -> None:
     print(attributes_table(table, chosen_attributes(data, table)))
 
 
+def run_bench(command: Command) -> None:
+    from mtl.bench.job import bench
+    from mtl.config import read_bench
+
+    recipe, _ = _read_flags(flags.FlagValues(), find_config(command.config.bench.recipe, "--config.bench.recipe"), [])
+    print(bench(read_bench(command.config, recipe)))
+
+
 JOBS: dict[str, Callable[[Command], None]] = {
     "study": run_study,
     "report": run_report,
     "bundle": run_bundle,
     "train": run_train,
     "attributes": run_attributes,
+    "bench": run_bench,
 }
 
 

@@ -37,6 +37,7 @@ WITHOUT = {
     "is the command, or reads a whole configuration": ("mtl/cli.py", "mtl/config/", "mtl/training/settings.py"),
     "draws, or writes, of a whole study": ("mtl/data/faces/", "mtl/report/", "mtl/statistics/tables.py"),
     "trains, or measures, a whole run": (
+        "mtl/bench/",
         "mtl/study.py",
         "mtl/training/evaluation.py",
         "mtl/training/examples.py",

@@ -14,7 +14,7 @@ ROOMS = (
     *("errors", "closest", "streams", "progress", "linalg", "metrics", "losses", "optim", "dst"),
     *("record", "statistics", "gating"),
     *("methods", "models", "state", "batch", "data", "gradients", "training"),
-    *("config", "launchers", "study", "report", "cli"),
+    *("bench", "config", "launchers", "study", "report", "cli"),
 )
 SEEN_BY_REPORT = (
     *("report", "errors", "progress", "record", "statistics"),

@@ -1,5 +1,6 @@
 """The only reader of `ConfigDict`."""
 
+from mtl.config.bench import read_bench as read_bench
 from mtl.config.fields import check_field as check_field
 from mtl.config.fields import name_field as name_field
 from mtl.config.read import METHODS as METHODS

@@ -5,7 +5,7 @@ from ml_collections import ConfigDict
 from mtl.errors import UserError, closest
 
 # Where an argument of the library may come from; the first that has its name.
-SECTIONS = ("data", "model", "train", "dst", "gradients", "methods")
+SECTIONS = ("data", "model", "train", "dst", "gradients", "methods", "bench")
 
 
 def check_field(config: ConfigDict, path: str) -> None:

@@ -1,0 +1,1 @@
+"""What it costs and what it brings, measured beside what people would use instead: `--job=bench`."""
