@@ -106,7 +106,7 @@ def score(network: nn.Module, batches: DataLoader, columns: list[int], device: t
     """Mean accuracy over tasks and images."""
     network.eval()
     right = [
-        ((network(images_BCHW.to(device)).cpu() > 0) == (labels_BK[:, columns] > 0)).float()
+        ((network(images_BCHW.to(device)).cpu() > 0) == (labels_BK[:, columns] > 0)).double()
         for images_BCHW, labels_BK in batches
     ]
     return torch.cat(right).mean().item()

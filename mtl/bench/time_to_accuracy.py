@@ -28,6 +28,7 @@ LEGEND = (
     "from loose files, packing and earlier validations included, to the end of the epoch that reaches the target. The "
     "two take turns, seed by seed."
 )
+ROUNDING = 1e-9  # of an accuracy: less than any image makes
 
 
 class Size(NamedTuple):
@@ -114,7 +115,7 @@ def first_to_reach(epochs: Sequence[Epoch], target: float) -> float | None:
       >>> first_to_reach([Epoch(10.0, 0.7), Epoch(20.0, 0.9), Epoch(30.0, 0.8)], target=0.8)
       20.0
     """
-    return next((epoch.seconds for epoch in epochs if epoch.accuracy >= target), None)
+    return next((epoch.seconds for epoch in epochs if epoch.accuracy > target - ROUNDING), None)
 
 
 def summarize(rows: Sequence[Row]) -> Row:
