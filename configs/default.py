@@ -87,6 +87,7 @@ def get_config() -> ConfigDict:
     train.warmup_epochs = 0.5  # linear rise of the learning rate
     train.precision = "float32"  # of the trunk: float32, bfloat16 (autocast), or auto: the faster, measured for a study
     train.compile = "auto"  # auto: on CUDA only; on; off
+    train.sync_batchnorm = False  # under torchrun: statistics of the whole batch, not of each process's images
     train.device = "auto"  # auto: CUDA where there is one; or a device such as cpu, cuda:1
     train.log_every = 20  # steps between lines of metrics.jsonl
     train.mirrored = False  # whether validation and test average the logits of an image and of its mirror image

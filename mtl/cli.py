@@ -158,10 +158,10 @@ def do(command: Command) -> None:
 def run_study(command: Command) -> None:
     from mtl.config import read_study
     from mtl.launchers.shards import parse_shard
-    from mtl.study import study
+    from mtl.study import print_study
 
     shard = parse_shard(command.shard) if command.shard else None
-    print(study(read_study(command.config), command.workdir, command.launcher, shard))
+    print_study(read_study(command.config), command.workdir, command.launcher, shard)
 
 
 def run_report(command: Command) -> None:
@@ -180,10 +180,9 @@ def run_bundle(command: Command) -> None:
 
 def run_train(command: Command) -> None:
     from mtl.config import read_run, single_run
-    from mtl.study import run_line
-    from mtl.training.loop import fit
+    from mtl.study import print_run
 
-    print(run_line(fit(read_run(single_run(command.config)), command.workdir)[1]))
+    print_run(read_run(single_run(command.config)), command.workdir)
 
 
 def run_attributes(command: Command) -> None:

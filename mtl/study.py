@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from mtl.data.load import load_pack
-from mtl.errors import check_choice
+from mtl.errors import UserError, check_choice
 from mtl.launchers import LAUNCHERS
 from mtl.launchers.local import at_once, in_turn
 from mtl.launchers.on_ray import on_ray
 from mtl.launchers.queue import Crew, train_all
 from mtl.launchers.shards import Shard, in_shard
+from mtl.launchers.torchrun import together
 from mtl.models.backbones import architecture
 from mtl.record.files import write_json
 from mtl.record.paths import CONFIG, RESULTS
@@ -27,9 +28,12 @@ from mtl.training import provenance
 from mtl.training.loop import fit
 from mtl.training.run import finished
 from mtl.training.settings import RunSettings, StudySettings
+from mtl.world import ALONE, World
 
 
-def study(settings: StudySettings, workdir: Path, launcher: str = "local", shard: Shard | None = None) -> str:
+def study(
+    settings: StudySettings, workdir: Path, launcher: str = "local", shard: Shard | None = None, world: World = ALONE
+) -> str:
     """Trains what is missing of methods x seeds, writes config.json and results.json, and returns the tables.
 
     Args:
@@ -38,13 +42,18 @@ def study(settings: StudySettings, workdir: Path, launcher: str = "local", shard
       launcher: one of `LAUNCHERS`, see `mtl.launchers`.
       shard: trains only this part of the runs, and leaves those that another process trains; results.json is written
         once all runs of the study are there. Without it, all runs are trained or waited for.
+      world: the processes that train each run together, of which this is the first; the others `loop.follow`.
 
     Raises:
       UserError: for a mistake in the settings or the data.
     """
     check_choice("launcher", launcher, LAUNCHERS)
     runs = settings.runs if shard is None else in_shard(settings.runs, shard)
-    with _crew(settings, runs, workdir, launcher) as crew:
+    if world.size > 1 and (launcher != "local" or settings.num_parallel > 1):
+        raise UserError(
+            "torchrun's processes train one run after the other: leave the launcher at local, study.num_parallel at 1"
+        )
+    with _crew(settings, runs, workdir, launcher, world) as crew:
         for results in train_all(runs, crew, waits=shard is None):
             _describe(settings, workdir)  # from the first finished run on, --job=report finds what it needs
             print(run_line(results), flush=True)
@@ -59,18 +68,32 @@ def study(settings: StudySettings, workdir: Path, launcher: str = "local", shard
     return f"{tables(results)}\n\nEverything is in {workdir}: {RESULTS}, and each run in <method>/seed_<seed>/."
 
 
-def train_run(run: RunSettings, workdir: Path) -> dict[str, Any]:
+def print_study(settings: StudySettings, workdir: Path, launcher: str, shard: Shard | None) -> None:
+    """Does a study, with the processes that torchrun started, if it did, and prints its tables."""
+    together(
+        lambda world: print(study(settings, workdir, launcher, shard, world)), workdir, settings.runs[0].train.device
+    )
+
+
+def print_run(settings: RunSettings, workdir: Path) -> None:
+    """Trains one run, likewise, and prints its line."""
+    together(lambda world: print(run_line(fit(settings, workdir, world)[1])), workdir, settings.train.device)
+
+
+def train_run(run: RunSettings, workdir: Path, world: World = ALONE) -> dict[str, Any]:
     """The results of a run, which is trained if it is not finished."""
-    return finished(run, workdir) or fit(run, workdir)[1]
+    return finished(run, workdir) or fit(run, workdir, world)[1]
 
 
 @contextmanager
-def _crew(settings: StudySettings, runs: Sequence[RunSettings], workdir: Path, launcher: str) -> Iterator[Crew]:
+def _crew(
+    settings: StudySettings, runs: Sequence[RunSettings], workdir: Path, launcher: str, world: World
+) -> Iterator[Crew]:
     """Who trains; others than this process find their data made."""
     train = partial(train_run, workdir=workdir)
     missing = [run for run in runs if finished(run, workdir) is None]
     if not missing or (launcher == "local" and settings.num_parallel == 1):
-        yield in_turn(train)
+        yield in_turn(partial(train, world=world))
         return
     for run in missing:
         architecture(run.model.backbone, run.data.image_size)  # a name that is wrong is said before images open

@@ -32,6 +32,7 @@ WITHOUT = {
     "starts, locks or asks about processes": (
         "mtl/launchers/",
         "mtl/record/locks.py",
+        "mtl/training/distributed.py",
         "mtl/training/provenance.py",
     ),
     "is the command, or reads a whole configuration": ("mtl/cli.py", "mtl/config/", "mtl/training/settings.py"),
@@ -44,12 +45,13 @@ WITHOUT = {
         "mtl/training/loop.py",
         "mtl/training/networks.py",
         "mtl/training/precision.py",
+        "mtl/training/resuming.py",
         "mtl/training/run.py",
         "mtl/training/sourcing.py",
     ),
     "is a part of the step that make_train_step puts together": (
         "mtl/gradients/sources.py",
-        "mtl/training/step.py",
+        "mtl/training/observing.py",
         "mtl/training/sums.py",
     ),
 }

@@ -16,6 +16,7 @@ from mtl.models.images import Augmentation
 from mtl.streams import Stream, generator
 
 NUM_PREFETCHED = 2
+WHOLE = slice(None)
 
 
 class _Arrays(NamedTuple):
@@ -69,6 +70,7 @@ def train_batches(
     device: torch.device,
     first: int = 0,
     flip: bool = True,
+    mine: slice = WHOLE,
 ) -> Iterator[Batch]:
     """One epoch of training batches, in random order, with random flips and shifts.
 
@@ -84,6 +86,7 @@ def train_batches(
       device: where the batches go.
       first: the number of the batch to begin with.
       flip: whether half of the images, drawn at random, are mirrored.
+      mine: which rows of each batch, where several processes share it; what is drawn is drawn for the whole.
 
     Returns:
       The batches numbered `first` to `num_train_batches(num_rows, batch_size) - 1`.
@@ -107,16 +110,20 @@ def train_batches(
         shift_B2 = noise.integers(-max_shift, max_shift, (batch_size, 2), endpoint=True)
         uniforms_K = noise.random(len(pack.table.attributes), dtype=np.float32)
         chosen = order[number * batch_size : (number + 1) * batch_size]
-        return _gather(pack, chosen, flip_B, shift_B2, uniforms_K, number)
+        return _gather(pack, chosen[mine], flip_B[mine], shift_B2[mine], uniforms_K, number)
 
     return _prefetch(make, range(first, num_batches), pack.table.attributes, device)
 
 
-def evaluation_batches(pack: Pack, rows: np.ndarray, batch_size: int, device: torch.device) -> Iterator[Batch]:
+def evaluation_batches(
+    pack: Pack, rows: np.ndarray, batch_size: int, device: torch.device, mine: slice = WHOLE
+) -> Iterator[Batch]:
     """All `rows` in their order, neither flipped nor shifted.
 
     The last batch is padded to `batch_size` by repeating the last row, with mask 0; so of the joined outputs the first
     `len(rows)` are the real ones.
+
+    Args: as `train_batches`'s.
 
     Example:
       >>> from mtl.data.celeba import Table
@@ -131,10 +138,10 @@ def evaluation_batches(pack: Pack, rows: np.ndarray, batch_size: int, device: to
 
     def make(number: int) -> _Arrays:
         real = rows[number * batch_size : (number + 1) * batch_size]
-        padded = np.pad(real, (0, batch_size - len(real)), mode="edge")
-        still = np.zeros(batch_size, dtype=bool), np.zeros((batch_size, 2), dtype=np.int64)
+        padded = np.pad(real, (0, batch_size - len(real)), mode="edge")[mine]
+        still = np.zeros(len(padded), dtype=bool), np.zeros((len(padded), 2), dtype=np.int64)
         batch = _gather(pack, padded, *still, np.zeros(len(pack.table.attributes), dtype=np.float32), number)
-        batch.mask_BK[len(real) :] = 0
+        batch.mask_BK[np.arange(batch_size)[mine] >= len(real)] = 0
         return batch
 
     return _prefetch(make, range(-(-len(rows) // batch_size)), pack.table.attributes, device)

@@ -20,6 +20,7 @@ from mtl.losses import task_loss
 from mtl.models.heads import Group, HeadParams
 from mtl.models.model import Model, tasks_by_tap
 from mtl.state import InnerProducts
+from mtl.world import ALONE, World
 
 Tree = TypeVar("Tree")
 
@@ -118,7 +119,9 @@ def _of_group(
     return differentiate(heads, features[group.tap], labels_BG, mask_BG)
 
 
-def features_products(model: Model, feature_gradients: Mapping[str, Tensor], mask_BK: Tensor) -> InnerProducts:
+def features_products(
+    model: Model, feature_gradients: Mapping[str, Tensor], mask_BK: Tensor, world: World = ALONE
+) -> InnerProducts:
     """Inner products of the tasks' gradients at the features, in the order of `model.tasks`.
 
     Tasks that read different taps have no coordinate in common, so their entry is 0. Those of the batch's halves are of
@@ -126,7 +129,8 @@ def features_products(model: Model, feature_gradients: Mapping[str, Tensor], mas
     coordinate in common either.
 
     Args:
-      mask_BK: float 0/1, 1 where the label is known.
+      mask_BK: float 0/1, 1 where the label is known, of the whole batch.
+      world: the processes that have its rows.
 
     Example:
       >>> import mtl
@@ -139,15 +143,16 @@ def features_products(model: Model, feature_gradients: Mapping[str, Tensor], mas
     """
     first = feature_gradients[model.tasks[0]]
     gramian_KK, halves_KK = first.new_zeros(2, len(model.tasks), len(model.tasks)).unbind()
-    num_first = len(mask_BK) // 2
+    num_first = first.shape[0] // 2
     # Made on the device: `torch.tensor` would copy there, and wait for the copy.
     rows = dict(zip(model.tasks, torch.arange(len(model.tasks), device=first.device).unbind(), strict=True))
     for members in tasks_by_tap(model).values():
         gradients_GBD = torch.stack([feature_gradients[task] for task in members])
         rows_G = torch.stack([rows[task] for task in members])
         flat_GN = gradients_GBD.flatten(1)
-        gramian_KK[rows_G[:, None], rows_G] = flat_GN @ flat_GN.T
-        first_GD, second_GD = gradients_GBD[:, :num_first].sum(1), gradients_GBD[:, num_first:].sum(1)
+        halves = gradients_GBD[:, :num_first].sum(1), gradients_GBD[:, num_first:].sum(1)
+        gramian_GG, first_GD, second_GD = world.sum([flat_GN @ flat_GN.T, *halves])
+        gramian_KK[rows_G[:, None], rows_G] = gramian_GG
         halves_KK[rows_G[:, None], rows_G] = first_GD @ second_GD.T
     return InnerProducts(gramian_KK, of_half_means(halves_KK, mask_BK))
 

@@ -28,21 +28,24 @@ from mtl.gradients.per_task import (
     task_losses_and_gradients,
 )
 from mtl.gradients.rows import from_row, to_rows
+from mtl.gradients.whole import of_whole_batch, sum_pulled
 from mtl.models.model import Model
 from mtl.models.probes import Tensors
 from mtl.state import InnerProducts, TrainState
+from mtl.world import ALONE, World, sum_tree
 
 Gates = dict[str, Tensor]  # task -> scalar bool
 
 
 class Given(NamedTuple):
-    """What a step starts from: `inputs` are the batch's, augmented and normalised; `mask_BK` its masks, one matrix."""
+    """What a step starts from: `inputs` are augmented and normalised; `mask_BK` the whole batch's masks."""
 
     state: TrainState
     inputs: Tensor
     batch: Batch
     mask_BK: Tensor
     gates: Gates
+    world: World = ALONE
 
 
 class Measured(NamedTuple):
@@ -78,7 +81,7 @@ def at_features(model: Model) -> Source:
     return _one_pull_back(
         model,
         "features",
-        lambda given, gradients: features_products(model, gradients.features, given.mask_BK),
+        lambda given, gradients: features_products(model, gradients.features, given.mask_BK, given.world),
     )
 
 
@@ -104,10 +107,12 @@ def at_parameters_of_first(model: Model, probes: Probes, num_open: int, num_exam
             {task: each[first] for task, each in of.items()} for of in (given.batch.labels, given.batch.mask)
         )
         forward = run(state.params.trunk, state.buffers, given.inputs[first])
-        _, of_first = task_losses_and_gradients(model, state.params.heads, forward.features, labels, mask)
+        whole_mask_BK = given.mask_BK[: num_examples * given.world.size]
+        local = task_losses_and_gradients(model, state.params.heads, forward.features, labels, mask)
+        _, of_first = of_whole_batch(given.world, *local, mask, whole_mask_BK)
         order_A = _pulled_back(model, given.gates, num_open)
-        pulled = forward.pull_back(_rows(model, of_first, given.gates, order_A, halves))
-        return _in_order(parameters.inner_products(pulled), order_A, given.mask_BK[first], halves)
+        pulled = sum_pulled(given.world, forward.pull_back(_rows(model, of_first, given.gates, order_A, halves)))
+        return _in_order(parameters.inner_products(pulled), order_A, whole_mask_BK, halves)
 
     return _one_pull_back(model, "parameters", measure)
 
@@ -120,7 +125,7 @@ def at_parameters(model: Model, probes: Probes, num_open: int, halves: bool) -> 
 
     def measure(given: Given, gradients: TaskGradients, pull_back: Callable[[Tensors], Pulled]) -> Measured:
         order_A = _pulled_back(model, given.gates, num_open)
-        pulled = pull_back(_rows(model, gradients, given.gates, order_A, halves))
+        pulled = sum_pulled(given.world, pull_back(_rows(model, gradients, given.gates, order_A, halves)))
         products = parameters.inner_products(pulled)
 
         def combine(weights_K: Tensor) -> Tensors:
@@ -139,10 +144,16 @@ def gradients_at_features(model: Model) -> Source:
     """The gradients at the features themselves, N = B D."""
 
     def measure(given: Given, gradients: TaskGradients, pull_back: Callable[..., tuple[Tensors]]) -> Measured:
-        rows = by_tap(model, dst.mask(gradients.features, given.gates))
-        products = features_products(model, gradients.features, given.mask_BK)
+        world, own = given.world, by_tap(model, dst.mask(gradients.features, given.gates))
+        products = features_products(model, gradients.features, given.mask_BK, world)
+        rows = {tap: world.gather(value, 1) for tap, value in own.items()}
         first = {tap: value[0] for tap, value in rows.items()}
-        return Measured(products, lambda sum_N: pull_back(from_row(sum_N, first))[0], to_rows(rows))
+
+        def combine(sum_N: Tensor) -> Tensors:
+            (trunk,) = pull_back({tap: value[world.rows] for tap, value in from_row(sum_N, first).items()})
+            return sum_tree(world, trunk)
+
+        return Measured(products, combine, to_rows(rows))
 
     return Source(_forward(model), measure, "features")
 
@@ -152,7 +163,7 @@ def gradients_at_parameters(model: Model, num_open: int) -> Source:
 
     def measure(given: Given, gradients: TaskGradients, pull_back: Callable[[Tensors], Pulled]) -> Measured:
         order_A = _pulled_back(model, given.gates, num_open)
-        pulled = pull_back(_rows(model, gradients, given.gates, order_A, halves=False))
+        pulled = sum_pulled(given.world, pull_back(_rows(model, gradients, given.gates, order_A, halves=False)))
         products = _in_order(parameters.inner_products(pulled), order_A, given.mask_BK, halves=False)
         rows_KN = rows_AN = pulled.whole_AN
         if num_open < len(model.tasks):  # else all are there, in their order
@@ -174,7 +185,7 @@ def _one_pull_back(model: Model, level: str, products: Callable[[Given, TaskGrad
         def combine(weights_K: Tensor) -> Tensors:
             masked = dst.mask(gradients.features, given.gates)
             (trunk,) = pull_back(sum_by_tap(model, scale(masked, by_task(model, weights_K))), retain_graph=False)
-            return trunk
+            return sum_tree(given.world, trunk)
 
         return Measured(products(given, gradients), combine)
 

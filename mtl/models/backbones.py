@@ -28,6 +28,7 @@ from mtl.models.weights import build_on_meta, first_line, load
 from mtl.models.width import slim
 
 ProbedTrunk = Callable[[Tensors, Tensors, Tensor, Tensors], tuple[Tensors, Tensors, Tensors]]
+Spread = Callable[[nn.Module], nn.Module]
 OUTPUT = "output"  # the tap at a module's end
 
 
@@ -58,7 +59,13 @@ class Backbone(NamedTuple):
 
 
 def make_backbone(
-    name: str, taps: tuple[str, ...], weights: str, seed: int, width: float = 1.0, image_size: int = 64
+    name: str,
+    taps: tuple[str, ...],
+    weights: str,
+    seed: int,
+    width: float = 1.0,
+    image_size: int = 64,
+    spread: Spread = lambda module: module,
 ) -> Backbone:
     """Builds a trunk that ends at its deepest tap.
 
@@ -69,6 +76,7 @@ def make_backbone(
       seed: of the random weights, and of the noise in training.
       width: what every number of channels is multiplied with, see `mtl.models.width`.
       image_size: height and width of the images, pixels.
+      spread: makes the module run on several processes, see `mtl.models.spread`.
 
     Raises:
       UserError: for an unknown backbone or tap, for weights that cannot be had or do not fit, for a width or a size of
@@ -94,7 +102,7 @@ def make_backbone(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             trunk = _cut(load(arch.build, name, weights), nodes) if width == 1.0 else _slim(arch, name, nodes, width)
-        return _make_stateless(trunk, taps, layouts, images_BCHW, seed)
+        return _make_stateless(trunk, taps, layouts, images_BCHW, seed, spread)
     except UserError:
         raise
     except (RuntimeError, AssertionError, ValueError) as error:
@@ -156,7 +164,12 @@ def _slim(arch: Architecture, name: str, nodes: Mapping[str, str], width: float)
 
 
 def _make_stateless(
-    module: nn.Module, taps: tuple[str, ...], layouts: Mapping[str, str], inputs: Tensor, seed: int
+    module: nn.Module,
+    taps: tuple[str, ...],
+    layouts: Mapping[str, str],
+    inputs: Tensor,
+    seed: int,
+    spread: Spread = lambda module: module,
 ) -> Backbone:
     module = replace_convolutions(replace_noise(module, seed))
     params = {name: value.detach() for name, value in module.named_parameters()}
@@ -172,6 +185,7 @@ def _make_stateless(
         ) from error
     layouts = {tap: layouts.get(tap) or _guess_layout(tap, maps[tap]) for tap in taps}
     widths = {tap: values.shape[1] for tap, values in _features(maps, layouts).items()}
+    module = spread(module)
     apply = _stateless(module, copy.deepcopy(module).eval(), layouts)
     if isinstance(module, fx.GraphModule):
         probed = partial(_probe, module, layouts)

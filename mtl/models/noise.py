@@ -36,6 +36,7 @@ class Drop(nn.Module):
     def __init__(self, p: float, num_dims: int | None, key: int) -> None:
         super().__init__()
         self.p, self.num_dims = p, num_dims
+        self.rows, self.num_parts = slice(None), 1  # the whole batch's that are seen here, see `mtl.models.spread`
         self.key: Tensor
         self.num_passes: Tensor
         self.register_buffer("key", torch.tensor(key))
@@ -46,7 +47,11 @@ class Drop(nn.Module):
             return values
         num_dims = values.dim() if self.num_dims is None else self.num_dims
         shape = (*values.shape[:num_dims], *(1,) * (values.dim() - num_dims))
-        kept = uniforms(self.key, self.num_passes, shape) >= self.p
+        if num_dims and self.num_parts > 1:
+            drawn = uniforms(self.key, self.num_passes, (shape[0] * self.num_parts, *shape[1:]))[self.rows]
+        else:
+            drawn = uniforms(self.key, self.num_passes, shape)
+        kept = drawn >= self.p
         self.num_passes.add_(1)
         scale = 1.0 / (1.0 - self.p) if self.p < 1.0 else 0.0
         return values * (kept * scale).to(values.dtype)

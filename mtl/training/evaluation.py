@@ -25,11 +25,11 @@ def probe(run: Run, state: TrainState, epoch: int) -> dict[str, float | None]:
     num_images = max(batch_size, min(run.settings.dropping.probe_images, len(order)) // batch_size * batch_size)
     losses_K = torch.zeros(len(run.model.tasks), dtype=torch.float64, device=run.device)
     num_labelled_K = torch.zeros_like(losses_K)
-    for batch in evaluation_batches(run.data.pack, np.sort(order[:num_images]), batch_size, run.device):
+    for batch in evaluation_batches(run.data.pack, np.sort(order[:num_images]), batch_size, run.device, run.world.rows):
         labelled_K = mask_matrix(batch, run.model.tasks).sum(0).double()
-        losses_K += stack_losses(loss_step(state.params, state.buffers, batch)) * labelled_K
+        losses_K += stack(loss_step(state.params, state.buffers, batch)) * labelled_K
         num_labelled_K += labelled_K
-    return mean_losses(run, losses_K, num_labelled_K)
+    return mean_losses(run, *run.world.sum([losses_K, num_labelled_K]))
 
 
 def mean_losses(run: Run, losses_K: Tensor, num_labelled_K: Tensor) -> dict[str, float | None]:
@@ -43,14 +43,15 @@ def score(
     run: Run, params: Params, buffers: dict[str, Tensor], split: str
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Scores a split: (what results.json says of it, what predictions.npz holds)."""
-    rows, batch_size = run.data.rows[split], max(run.settings.train.batch_size, BATCH_SIZE)
+    rows, world = run.data.rows[split], run.world
+    batch_size = -(-max(run.settings.train.batch_size, BATCH_SIZE) // world.size) * world.size
     logits = [
         torch.cat(list(run.steps.predict(params, buffers, batch.inputs).values()), dim=1)
-        for batch in evaluation_batches(run.data.pack, rows, batch_size, run.device)
+        for batch in evaluation_batches(run.data.pack, rows, batch_size, run.device, world.rows)
     ]
     table = run.data.pack.table
     predictions = {
-        "logits": torch.cat(logits)[: len(rows)].cpu().numpy(),
+        "logits": world.gather(torch.cat(logits), 0)[: len(rows)].cpu().numpy(),
         "labels": table.labels[rows],
         "mask": table.mask[rows],
         "ids": table.ids[rows],
@@ -63,11 +64,11 @@ def score(
     return scores, predictions
 
 
-def stack_losses(losses: dict[str, Tensor]) -> Tensor:
+def stack(values: dict[str, Tensor]) -> Tensor:
     """Task -> scalar becomes [K] float64, to be summed.
 
     Example:
-      >>> stack_losses({"smile": torch.tensor(0.5), "hat": torch.tensor(0.25)})
+      >>> stack({"smile": torch.tensor(0.5), "hat": torch.tensor(0.25)})
       tensor([0.5000, 0.2500], dtype=torch.float64)
     """
-    return torch.stack(list(losses.values())).double()
+    return torch.stack(list(values.values())).double()

@@ -16,7 +16,7 @@ from mtl.batch import draw_uniforms
 from mtl.errors import UserError
 from mtl.linalg import row_products
 from mtl.methods.base import AnyMethod, Observation, balance, first_state
-from mtl.training.step import LEAST_LOSS
+from mtl.training.observing import LEAST_LOSS
 
 Gradients = tuple[Tensor | None, ...]
 

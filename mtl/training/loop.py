@@ -8,8 +8,9 @@ and ends with the same bits: what it needs is the state, the position (epoch, ba
 
 import time
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mtl import dst, gating
 from mtl.batch import Batch
@@ -23,41 +24,21 @@ from mtl.state import TrainState
 from mtl.training import checkpoint, provenance
 from mtl.training.evaluation import mean_losses, probe, score
 from mtl.training.examples import show_examples
-from mtl.training.logs import cut_logs, step_line, sync_logs
+from mtl.training.logs import step_line
+from mtl.training.resuming import Progress, no_sums, resume, save
 from mtl.training.run import Run, finished, prepare
 from mtl.training.settings import RunSettings
-from mtl.training.sums import Sums, add, check_finite, zero_sums
+from mtl.training.sums import Sums, add, check_finite
+from mtl.world import ALONE, World
 
 
-class Progress(NamedTuple):
-    """Where a run stands, as JSON-able values.
-
-    Attributes:
-      epoch, batch: the next batch to train on; epochs count from 1, batches from 0.
-      gates: of this epoch's steps, see `gating.Plan`; None before it is planned.
-      schedule: dst.State as a list, None before the first epoch.
-      last_losses: mean training losses of the epoch before; None for a task without a label in it.
-      best_epoch, best_accuracy: by overall accuracy on the validation split.
-      seconds, step_seconds: spent so far, all in all and in training steps.
-    """
-
-    epoch: int = 1
-    batch: int = 0
-    gates: list[gating.Gates] | None = None
-    schedule: list[Any] | None = None
-    last_losses: dict[str, float | None] | None = None
-    best_epoch: int = 0
-    best_accuracy: float = -1.0
-    seconds: float = 0.0
-    step_seconds: float = 0.0
-
-
-def fit(settings: RunSettings, workdir: Path) -> tuple[TrainState, dict[str, Any]]:
+def fit(settings: RunSettings, workdir: Path, world: World = ALONE) -> tuple[TrainState, dict[str, Any]]:
     """Trains one run into WORKDIR/<variant or method>/seed_<seed>, or goes on where it was.
 
     Args:
       settings: from `mtl.config.read_run`.
       workdir: of the study.
+      world: the processes that train it together, of which this is the first; the others `follow`.
 
     Returns:
       (the state after the last step, what results.json holds).
@@ -67,35 +48,31 @@ def fit(settings: RunSettings, workdir: Path) -> tuple[TrainState, dict[str, Any
         process is at work on this run.
     """
     with locks.hold(run_folder(workdir, settings.name, settings.seed)):
-        return _fit(settings, workdir)
+        return _fit(world.tell(settings), workdir, world)
 
 
-def _fit(settings: RunSettings, workdir: Path) -> tuple[TrainState, dict[str, Any]]:
-    run, state = prepare(settings, workdir)
+def follow(workdir: Path, world: World) -> None:
+    """Trains each run that the first process trains, until that tells None."""
+    while (settings := world.tell(None)) is not None:
+        _fit(settings, workdir, world)
+
+
+def _fit(settings: RunSettings, workdir: Path, world: World) -> tuple[TrainState, dict[str, Any]]:
+    run, state = prepare(settings, workdir, world)
     state, sums, at = resume(run, state)
-    results = finished(settings, workdir)
+    results = world.tell(finished(settings, workdir))
     if results is not None:
         return state, results
     num_batches, num_epochs = run.data.num_batches, settings.train.epochs
     done = (at.epoch - 1) * num_batches + at.batch
-    with show_progress(f"{settings.name}, seed {settings.seed}", num_epochs * num_batches, start=done) as show:
+    label, stream = f"{settings.name}, seed {settings.seed}", None if world.rank == 0 else StringIO()
+    with show_progress(label, num_epochs * num_batches, stream, start=done) as show:
         while at.epoch <= num_epochs:
             if at.gates is None:
                 at = plan(run, state, at)
             state, sums, at = train_steps(run, state, sums, at, show)
             state, sums, at = close_epoch(run, state, sums, at)
     return state, finish(run, state, at)
-
-
-def resume(run: Run, state: TrainState) -> tuple[TrainState, Sums, Progress]:
-    """Goes back to the newest checkpoint, and cuts the logs to where they were then."""
-    found = checkpoint.load_newest(run.folder / CHECKPOINTS, (state, _no_sums(run)))
-    if found is None:
-        if (run.folder / RESULTS).is_file():
-            raise UserError(f"{run.folder} holds results without a checkpoint: delete it to train again")
-        found = checkpoint.Checkpoint((state, _no_sums(run)), {"at": Progress()._asdict(), "log_bytes": {}})
-    cut_logs(run.folder, found.progress["log_bytes"])
-    return *found.tree, Progress(**found.progress["at"])
 
 
 def train_steps(
@@ -111,12 +88,12 @@ def train_steps(
         previous = {name: value.clone() for name, value in state.params.trunk.items()} if is_logged else None
         on = {task: run.switches[gate] for task, gate in gates.items()}
         state, metrics = train_step(state, batch, on, sum(gates.values()), at.batch)
-        sums = add(sums, metrics, batch, state.step)
+        sums = add(sums, metrics, state.step)
         at = at._replace(batch=at.batch + 1)
         done = (at.epoch - 1) * run.data.num_batches + at.batch
         if previous is not None:
             check_finite(sums)
-            files.append_line(run.folder / METRICS, step_line(at.epoch, done, metrics, previous, state.params.trunk))
+            log(run, METRICS, step_line(at.epoch, done, metrics, previous, state.params.trunk))
         now = time.monotonic()
         if at.batch < run.data.num_batches and now - last_saved > train.checkpoint_seconds:
             save(run, state, sums, spend(at, before, now - began))
@@ -132,12 +109,16 @@ def spend(at: Progress, before: Progress, seconds: float) -> Progress:
 
 
 def close_epoch(run: Run, state: TrainState, sums: Sums, at: Progress) -> tuple[TrainState, Sums, Progress]:
-    """Validates, logs, keeps the parameters if they are the best so far, and writes a checkpoint."""
+    """Validates, logs, keeps the parameters if they are the best so far, and writes a checkpoint.
+
+    Where BatchNorm's averages are those of each process's images, all go on with the first one's.
+    """
     began = time.monotonic()
+    state = state._replace(buffers=run.world.broadcast(state.buffers))
     valid = score(run, state.params, state.buffers, "valid")[0]
     losses = mean_losses(run, sums.losses_K, sums.num_labelled_K)
     is_best = valid["overall_accuracy"] > at.best_accuracy
-    if is_best:
+    if is_best and run.world.rank == 0:
         checkpoint.save_file(run.folder / CHECKPOINTS / BEST, (state.params, state.buffers), {"epoch": at.epoch})
     line = {
         "kind": "epoch",
@@ -150,7 +131,7 @@ def close_epoch(run: Run, state: TrainState, sums: Sums, at: Progress) -> tuple[
         "valid": valid,
         "seconds": at.seconds,
     }
-    files.append_line(run.folder / METRICS, line)
+    log(run, METRICS, line)
     at = at._replace(
         epoch=at.epoch + 1,
         batch=0,
@@ -160,7 +141,7 @@ def close_epoch(run: Run, state: TrainState, sums: Sums, at: Progress) -> tuple[
         best_accuracy=valid["overall_accuracy"] if is_best else at.best_accuracy,
         seconds=at.seconds + time.monotonic() - began,
     )
-    sums = _no_sums(run)
+    sums, at = no_sums(run), run.world.tell(at)
     save(run, state, sums, at)
     return state, sums, at
 
@@ -179,15 +160,17 @@ def plan(run: Run, state: TrainState, at: Progress) -> Progress:
         )
     schedule = None if at.schedule is None else dst.State(*at.schedule)
     schedule, decided = gating.plan_epoch(run.dropping, schedule, losses)
-    files.append_line(run.folder / DST, decided.line)
+    log(run, DST, decided.line)
     spent = at.seconds + time.monotonic() - began
-    return at._replace(gates=decided.gates, schedule=list(schedule), seconds=spent)
+    return run.world.tell(at._replace(gates=decided.gates, schedule=list(schedule), seconds=spent))
 
 
 def finish(run: Run, state: TrainState, at: Progress) -> dict[str, Any]:
     """Reads the test split, once, with the best epoch's parameters; results.json comes last and says "done"."""
-    best = checkpoint.load_file(run.folder / CHECKPOINTS / BEST, (state.params, state.buffers))
-    (params, buffers), train = best.tree, run.settings.train
+    best, train, is_first = (state.params, state.buffers), run.settings.train, run.world.rank == 0
+    if is_first:
+        best = checkpoint.load_file(run.folder / CHECKPOINTS / BEST, best).tree
+    params, buffers = run.world.broadcast(best)
     test, predictions = score(run, params, buffers, "test")
     results = {
         "method": run.settings.name,
@@ -198,16 +181,17 @@ def finish(run: Run, state: TrainState, at: Progress) -> dict[str, Any]:
         "epochs": train.epochs,
         "train_seconds": at.seconds,
         "images_per_second": train.epochs * run.data.num_batches * train.batch_size / at.step_seconds,
-        "device": provenance.device_name(run.device),
+        "device": provenance.device_name(run.device, run.world.size),
         "versions": provenance.versions(),
         "valid": score(run, params, buffers, "valid")[0],
         "test": test,
     }
-    files.write_arrays(run.folder / PREDICTIONS, predictions)
-    files.write_arrays(run.folder / EXAMPLES, show_examples(run, params, buffers, predictions))
-    files.write_json(run.folder / RESULTS, results)
-    checkpoint.keep_newest(run.folder / CHECKPOINTS, 1)
-    return results
+    if is_first:
+        files.write_arrays(run.folder / PREDICTIONS, predictions)
+        files.write_arrays(run.folder / EXAMPLES, show_examples(run, params, buffers, predictions))
+        files.write_json(run.folder / RESULTS, results)
+        checkpoint.keep_newest(run.folder / CHECKPOINTS, 1)
+    return run.world.tell(results)
 
 
 def epoch_gates(run: Run, at: Progress) -> list[gating.Gates]:
@@ -230,15 +214,11 @@ def epoch_batches(run: Run, at: Progress) -> Iterator[Batch]:
         run.device,
         first=at.batch,
         flip=data.flip,
+        mine=run.world.rows,
     )
 
 
-def save(run: Run, state: TrainState, sums: Sums, at: Progress) -> None:
-    """Writes a checkpoint that knows how long the logs are, so that a resumed run cuts what it will write again."""
-    step = (at.epoch - 1) * run.data.num_batches + at.batch
-    progress = {"at": at._asdict(), "log_bytes": sync_logs(run.folder)}
-    checkpoint.save(run.folder / CHECKPOINTS, step, (state, sums), progress)
-
-
-def _no_sums(run: Run) -> Sums:
-    return zero_sums(len(run.model.tasks), run.levels, run.device)
+def log(run: Run, name: str, line: files.Line) -> None:
+    """Appends a line to one of the run's logs; of several processes the first writes."""
+    if run.world.rank == 0:
+        files.append_line(run.folder / name, line)

@@ -1,5 +1,7 @@
 """The network of a run, on its device."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
@@ -11,21 +13,26 @@ from mtl.models.backbones import make_backbone
 from mtl.models.heads import parse_taps
 from mtl.models.model import Model, Params, make_model, separate
 from mtl.models.probes import Tensors
+from mtl.models.spread import spread
 from mtl.training.precision import make_in
 from mtl.training.settings import RunSettings
+from mtl.world import ALONE, World
 
 
 def make_networks(
-    settings: RunSettings, tasks: tuple[str, ...], device: torch.device, precision: str
+    settings: RunSettings, tasks: tuple[str, ...], device: torch.device, precision: str, world: World = ALONE
 ) -> tuple[Model, Params, dict[str, Tensor]]:
     """One network with a head per task, or for `single_task` a network per task."""
     options, image_size = settings.model, settings.data.image_size
     stages = architecture(options.backbone, image_size).stages
     taps = parse_taps(options.taps, tasks, deepest=list(stages)[-1])
     read = tuple(dict.fromkeys(taps.values()))
-    trunk = make_backbone(options.backbone, read, options.weights, settings.seed, options.width, image_size)
+    made = options.backbone, read, options.weights, settings.seed, options.width, image_size
+    trunk = make_backbone(*made, partial(spread, world=world, synchronized=settings.train.sync_batchnorm))
     kinds = dict.fromkeys(tasks, binary())
     model, params, buffers = make_model(trunk, kinds, taps, options.head, options.hidden, settings.seed + 1)
+    if world.size > 1:
+        model = model._replace(convolutions={})  # gradients kept as products cannot be summed over the processes
     params = params._replace(trunk=lay_out(params.trunk, device, precision))
     model = make_in(precision, model)
     if settings.method == "single_task":

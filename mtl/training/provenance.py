@@ -20,11 +20,12 @@ def versions() -> dict[str, str]:
     }
 
 
-def device_name(device: torch.device) -> str:
-    """The device in words: the GPU's name, or the processor's and how many threads torch uses."""
+def device_name(device: torch.device, num_processes: int = 1) -> str:
+    """The device in words: the GPU's name, or the processor's and how many threads torch uses, in each process."""
+    processes = "" if num_processes == 1 else f", {num_processes} processes"
     if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{_processor()}, {torch.get_num_threads()} threads"
+        return torch.cuda.get_device_name(device) + processes
+    return f"{_processor()}, {torch.get_num_threads()} threads{processes}"
 
 
 def command() -> str:

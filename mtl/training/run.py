@@ -26,7 +26,7 @@ from mtl.optim import make_optimizer, make_schedule
 from mtl.record import files
 from mtl.record.paths import CONFIG, RESULTS, run_folder
 from mtl.state import TrainState
-from mtl.training import provenance, sourcing
+from mtl.training import distributed, provenance, sourcing
 from mtl.training.compile import maybe_compile
 from mtl.training.identity import check_same_data, check_same_run
 from mtl.training.measuring import make_loss_step, make_predict_step, make_saliency_step
@@ -35,6 +35,7 @@ from mtl.training.precision import find_precision
 from mtl.training.settings import RunSettings, needed_run
 from mtl.training.sourcing import SourcedStep, Step
 from mtl.training.step import init_state, make_train_step
+from mtl.world import ALONE, World
 
 
 class Data(NamedTuple):
@@ -73,6 +74,7 @@ class Run(NamedTuple):
       dropping: how it drops tasks; None for a run that drops nothing.
       levels: where inner products of gradients are measured.
       switches: a gate as Python knows it -> on the device, so that a step waits for no copy.
+      world: the processes that train it together.
     """
 
     settings: RunSettings
@@ -84,10 +86,14 @@ class Run(NamedTuple):
     dropping: gating.Dropping | None
     levels: tuple[str, ...]
     switches: dict[bool, Tensor]
+    world: World
 
 
-def prepare(settings: RunSettings, workdir: Path) -> tuple[Run, TrainState]:
+def prepare(settings: RunSettings, workdir: Path, world: World = ALONE) -> tuple[Run, TrainState]:
     """Opens the data and builds the network; writes only config.json, and that last.
+
+    Args:
+      world: the processes that train it together.
 
     Raises:
       UserError: for a mistake in the settings or the data, and if this run, or another of the same study, was begun
@@ -99,6 +105,7 @@ def prepare(settings: RunSettings, workdir: Path) -> tuple[Run, TrainState]:
     method = methods.make_method(settings.balancing, settings.options)
     level = find_level(settings.sourcing.level, method)
     sourcing.check(settings.sourcing, method, settings.dropping.scheme is not None and settings.dropping.per_step)
+    distributed.check(settings.train, method, world)
 
     architecture(settings.model.backbone, settings.data.image_size)  # a name that is wrong is said before images open
     pack = load_pack(settings.data)
@@ -106,34 +113,39 @@ def prepare(settings: RunSettings, workdir: Path) -> tuple[Run, TrainState]:
     check_same_data(settings, found, workdir)
     data = _arrange(pack, settings.train.batch_size)
     train = settings.train
-    inputs_shape = (train.batch_size, 3, settings.data.image_size, settings.data.image_size)
+    inputs_shape = (train.batch_size // world.size, 3, settings.data.image_size, settings.data.image_size)
     make = partial(make_networks, settings, pack.table.attributes, device)
-    precision = find_precision(train.precision, workdir, make, torch.zeros(inputs_shape, device=device))
-    model, params, buffers = make(precision)
+    precision = ""
+    if world.rank == 0:  # measured alone, so without `world`
+        precision = find_precision(train.precision, workdir, make, torch.zeros(inputs_shape, device=device))
+    precision = world.tell(precision)
+    model, params, buffers = make(precision, world)
 
     optimizer = make_optimizer(train.optimizer, train.momentum, train.weight_decay)
     state = init_state(model, params, buffers, optimizer, method)
     num_warmup_steps = round(train.warmup_epochs * data.num_batches)
     schedule = make_schedule(train.schedule, train.learning_rate, train.epochs * data.num_batches, num_warmup_steps)
 
+    mode = train.compile if world.size == 1 else "off"
+
     def make_train(size: int) -> SourcedStep:
         prepare = at_size(augment_and_normalize, size)
 
         def make_step(source: Source) -> Step:
-            step = make_train_step(model, optimizer, schedule, method, source, prepare, donate=True)
-            return maybe_compile(step, train.compile, device)
+            step = make_train_step(model, optimizer, schedule, method, source, prepare, True, world)
+            return maybe_compile(step, mode, device)
 
-        shape = (train.batch_size, 3, size, size)
+        shape = (train.batch_size // world.size, 3, size, size)
         return sourcing.make_sourced_step(model, method, settings.sourcing, params, buffers, shape, make_step)
 
     def make_loss(size: int) -> Callable[..., dict[str, Tensor]]:
-        return maybe_compile(make_loss_step(model, at_size(normalize, size)), train.compile, device)
+        return maybe_compile(make_loss_step(model, at_size(normalize, size)), mode, device)
 
     sizes = sorted({*train.sizes})
     steps = Steps(
         train={size: make_train(size) for size in sizes},
         loss={size: make_loss(size) for size in sizes},
-        predict=maybe_compile(make_predict_step(model, normalize, train.mirrored), train.compile, device),
+        predict=maybe_compile(make_predict_step(model, normalize, train.mirrored), mode, device),
         saliency=make_saliency_step(model, normalize),  # runs once: not worth a compilation
     )
     run = Run(
@@ -146,8 +158,9 @@ def prepare(settings: RunSettings, workdir: Path) -> tuple[Run, TrainState]:
         dropping=_make_dropping(settings, model, data, workdir),
         levels=("features",) if level == "features" else ("features", level),
         switches={gate: torch.tensor(gate, device=device) for gate in (False, True)},
+        world=world,
     )
-    if not (folder / CONFIG).is_file():
+    if world.rank == 0 and not (folder / CONFIG).is_file():
         folder.mkdir(parents=True, exist_ok=True)
         files.write_json(folder / CONFIG, {**_describe(run, method, found), "precision": precision})
     return run, state
@@ -209,7 +222,7 @@ def _describe(run: Run, method: Method[Any], found: Fingerprint) -> dict[str, An
         "weights_say_all": run.settings.balancing != "joint" and "gradients" not in method.looks_at,
         "looks_at_gradients": not {"gramian", "halves", "gradients"}.isdisjoint(method.looks_at),
         "versions": provenance.versions(),
-        "device": provenance.device_name(run.device),
+        "device": provenance.device_name(run.device, run.world.size),
         "command": provenance.command(),
         "revision": provenance.revision(),
     }

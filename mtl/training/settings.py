@@ -32,6 +32,7 @@ class TrainSettings(NamedTuple):
     warmup_epochs: float
     precision: str
     compile: str
+    sync_batchnorm: bool
     device: str
     log_every: int
     checkpoint_seconds: float

@@ -21,19 +21,20 @@ from torch.utils._pytree import tree_map
 
 from mtl import dst
 from mtl.batch import Batch, mask_matrix
-from mtl.errors import UserError
 from mtl.gradients.levels import make_source
 from mtl.gradients.per_task import features_products, scale, stack, task_losses_and_gradients
-from mtl.gradients.sources import Gates, Given, Measured, Source, by_task
-from mtl.methods.base import AnyMethod, Observation, balance, first_state
+from mtl.gradients.sources import Gates, Given, Source, by_task
+from mtl.gradients.whole import of_whole_batch
+from mtl.methods.base import AnyMethod, balance, first_state
 from mtl.models.model import Model, Params
 from mtl.optim import Optimizer, Schedule
 from mtl.state import InnerProducts, OptimizerStates, TrainState
+from mtl.training.observing import check_losses, observe
+from mtl.world import ALONE, World
 
 Tree = TypeVar("Tree")
 Augment = Callable[[Tensor, Any], Tensor]  # (the batch's inputs, what was drawn for them) -> what the trunk reads
 Normalize = Callable[[Tensor], Tensor]  # the same without augmentation, for measuring
-LEAST_LOSS = 1e-12
 
 
 class Metrics(NamedTuple):
@@ -41,6 +42,7 @@ class Metrics(NamedTuple):
 
     Attributes:
       losses: task -> mean loss of the batch, dropped tasks too.
+      num_labelled: task -> images of the batch with a label, float: those that the loss is the mean of.
       weights: task -> the method's weight of its gradients; 0 for a dropped task, and without a label in the batch.
       gramians: level -> [K, K], inner products of the tasks' gradients at the features, dropped tasks too, and at the
         parameters if the method looks there.
@@ -49,6 +51,7 @@ class Metrics(NamedTuple):
     """
 
     losses: dict[str, Tensor]
+    num_labelled: dict[str, Tensor]
     weights: dict[str, Tensor]
     gramians: dict[str, Tensor]
     gradient_norm: Tensor
@@ -103,6 +106,7 @@ def make_train_step(
     source: Source | None = None,
     augment: Augment = as_they_are,
     donate: bool = False,
+    world: World = ALONE,
 ) -> TrainStep:
     """Makes train_step(state, batch, gates) -> (state, metrics).
 
@@ -115,6 +119,7 @@ def make_train_step(
       augment: makes what the trunk reads of the batch's inputs.
       donate: the caller gives up `state.params.trunk` and the moments of `state.optimizer.trunk`: the new ones may lie
         where they lay. Nothing else is written to.
+      world: the processes that take this step together, each with its rows of the batch.
 
     Raises:
       UserError: for a method that needs positive losses and a task whose loss may be negative.
@@ -143,11 +148,12 @@ def make_train_step(
     def train_step(state: TrainState, batch: Batch, gates: Gates | None = None) -> tuple[TrainState, Metrics]:
         learning_rate = schedule(state.step)
         gates = dict.fromkeys(model.tasks, torch.ones_like(state.step, dtype=torch.bool)) if gates is None else gates
-        inputs, mask_BK = augment(batch.inputs, batch.augmentation), mask_matrix(batch, model.tasks)
-        given = Given(state, inputs, batch, mask_BK, gates)
+        inputs, mask_BK = augment(batch.inputs, batch.augmentation), world.gather(mask_matrix(batch, model.tasks), 0)
+        given = Given(state, inputs, batch, mask_BK, gates, world)
 
         features, buffers, pull_back = source.forward(given)
-        losses, gradients = task_losses_and_gradients(model, state.params.heads, features, batch.labels, batch.mask)
+        own = task_losses_and_gradients(model, state.params.heads, features, batch.labels, batch.mask)
+        losses, gradients = of_whole_batch(world, *own, batch.mask, mask_BK)
         measured = source.measure(given, gradients, pull_back)
 
         observation = observe(model, method, given, losses, measured, learning_rate)
@@ -162,7 +168,7 @@ def make_train_step(
 
         gramians = {source.level: measured.products.gramian_KK}
         if source.level != "features":
-            gramians["features"] = features_products(model, gradients.features, mask_BK).gramian_KK
+            gramians["features"] = features_products(model, gradients.features, mask_BK, world).gramian_KK
         new_state = TrainState(
             params=Params(trunk, heads),
             buffers=buffers,
@@ -171,49 +177,10 @@ def make_train_step(
             products=measured.products,
             step=state.step + 1,
         )
-        metrics = Metrics(losses, by_task(model, weights_K), gramians, gradient_norm, learning_rate)
-        return new_state, metrics
+        of_tasks = losses, by_task(model, mask_BK.sum(0)), by_task(model, weights_K)
+        return new_state, Metrics(*of_tasks, gramians, gradient_norm, learning_rate)
 
     return train_step
-
-
-def check_losses(model: Model, method: AnyMethod) -> None:
-    """Refuses a method that needs positive losses where a loss may be negative: a step cannot look at its value.
-
-    Raises:
-      UserError: for such a pair.
-    """
-    if method.needs_positive_losses and model.may_be_negative:
-        raise UserError(
-            f"this method needs positive losses, and that of {', '.join(model.may_be_negative)} may be negative: "
-            "choose another method, or say Task(..., positive=True) if it never is"
-        )
-
-
-def observe(
-    model: Model,
-    method: AnyMethod,
-    given: Given,
-    losses: dict[str, Tensor],
-    measured: Measured,
-    learning_rate: Tensor,
-) -> Observation:
-    """What the method may look at, in the order of the tasks."""
-    losses_K, open_K = (torch.stack([values[task] for task in model.tasks]) for values in (losses, given.gates))
-    if method.needs_positive_losses:
-        losses_K = losses_K.clamp(min=LEAST_LOSS)  # a task without a label in the batch has a loss of 0
-    labelled_K = open_K & given.mask_BK.any(dim=0)
-    seen_K = torch.where(labelled_K.any(), labelled_K, open_K)
-    return Observation(
-        losses_K=losses_K,
-        gramian_KK=measured.products.gramian_KK,
-        open_K=seen_K,
-        uniforms_K=given.batch.uniforms_K,
-        learning_rate=learning_rate,
-        epoch_step=given.batch.number,
-        halves_KK=measured.products.halves_KK if "halves" in method.looks_at else None,
-        gradients_KN=measured.gradients_KN,
-    )
 
 
 def _update_heads(

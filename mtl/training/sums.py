@@ -6,11 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mtl.batch import Batch, mask_matrix
 from mtl.errors import UserError
 from mtl.gradients import alignment
 from mtl.gradients.alignment import Alignment
-from mtl.training.evaluation import stack_losses
+from mtl.training.evaluation import stack
 from mtl.training.step import Metrics
 
 
@@ -46,10 +45,9 @@ def zero_sums(num_tasks: int, levels: Iterable[str], device: torch.device) -> Su
     )
 
 
-def add(sums: Sums, metrics: Metrics, batch: Batch, step: Tensor) -> Sums:
+def add(sums: Sums, metrics: Metrics, step: Tensor) -> Sums:
     """Adds one step's metrics, and notes the step if it is the first with a loss that is not finite."""
-    losses_K = stack_losses(metrics.losses)
-    labelled_K = mask_matrix(batch, tuple(metrics.losses)).sum(0).double()
+    losses_K, labelled_K = stack(metrics.losses), stack(metrics.num_labelled)
     return Sums(
         sums.losses_K + losses_K * labelled_K,
         sums.num_labelled_K + labelled_K,

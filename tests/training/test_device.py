@@ -146,7 +146,7 @@ def test_sums() -> None:
     step = make_step(made, "joint", Sourcing("parameters"), optimizer)
     state, metrics = step(make_state(made, optimizer, "joint"), batch, gates, 3, 0)
     there = zero_sums(3, ("features", "parameters"), accelerator())
-    check(add, to(there, CPU), metrics, batch, state.step)
+    check(add, to(there, CPU), metrics, state.step)
 
 
 @pytest.mark.parametrize("name", OF_EIGENVALUES)

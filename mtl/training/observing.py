@@ -1,0 +1,50 @@
+"""What a step shows its balancing method."""
+
+import torch
+from torch import Tensor
+
+from mtl.errors import UserError
+from mtl.gradients.sources import Given, Measured
+from mtl.methods.base import AnyMethod, Observation
+from mtl.models.model import Model
+
+LEAST_LOSS = 1e-12
+
+
+def check_losses(model: Model, method: AnyMethod) -> None:
+    """Refuses a method that needs positive losses where a loss may be negative: a step cannot look at its value.
+
+    Raises:
+      UserError: for such a pair.
+    """
+    if method.needs_positive_losses and model.may_be_negative:
+        raise UserError(
+            f"this method needs positive losses, and that of {', '.join(model.may_be_negative)} may be negative: "
+            "choose another method, or say Task(..., positive=True) if it never is"
+        )
+
+
+def observe(
+    model: Model,
+    method: AnyMethod,
+    given: Given,
+    losses: dict[str, Tensor],
+    measured: Measured,
+    learning_rate: Tensor,
+) -> Observation:
+    """What the method may look at, in the order of the tasks."""
+    losses_K, open_K = (torch.stack([values[task] for task in model.tasks]) for values in (losses, given.gates))
+    if method.needs_positive_losses:
+        losses_K = losses_K.clamp(min=LEAST_LOSS)  # a task without a label in the batch has a loss of 0
+    labelled_K = open_K & given.mask_BK.any(dim=0)
+    seen_K = torch.where(labelled_K.any(), labelled_K, open_K)
+    return Observation(
+        losses_K=losses_K,
+        gramian_KK=measured.products.gramian_KK,
+        open_K=seen_K,
+        uniforms_K=given.batch.uniforms_K,
+        learning_rate=learning_rate,
+        epoch_step=given.batch.number,
+        halves_KK=measured.products.halves_KK if "halves" in method.looks_at else None,
+        gradients_KN=measured.gradients_KN,
+    )
