@@ -51,7 +51,8 @@ def study(
     runs = settings.runs if shard is None else in_shard(settings.runs, shard)
     if world.size > 1 and (launcher != "local" or settings.num_parallel > 1):
         raise UserError(
-            "torchrun's processes train one run after the other: leave the launcher at local, study.num_parallel at 1"
+            "torchrun's processes train one run after the other: leave the launcher at local, num_parallel at 1",
+            "study.num_parallel",
         )
     with _crew(settings, runs, workdir, launcher, world) as crew:
         for results in train_all(runs, crew, waits=shard is None):

@@ -25,6 +25,7 @@ from mtl.study import train_run
 from mtl.training import loop
 from mtl.training.run import finished
 from mtl.training.settings import RunSettings
+from mtl.world import World
 from tests.launchers.runs import make_runs
 
 
@@ -120,7 +121,7 @@ def test_commands_at_once_train_each_run_once(tmp_path: Path, monkeypatch: pytes
     runs, begun = make_runs(("joint", "dst", "random_drop", "upgrad"), tuple(range(8))), list[tuple[str, int]]()
     start = threading.Barrier(5)
 
-    def train_and_write(run: RunSettings, workdir: Path) -> tuple[None, Results]:
+    def train_and_write(run: RunSettings, workdir: Path, world: World) -> tuple[None, Results]:
         """In place of what comes once the run is held: threads may not trace networks at the same time."""
         found = finished(run, workdir)
         if found is None:
