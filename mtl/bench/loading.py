@@ -26,7 +26,6 @@ from mtl.models.images import augment_and_normalize
 
 TORCHVISION, OURS = "torchvision.datasets.CelebA and DataLoader", "pack"
 NORMALIZED = "pack, flips, shifts and normalisation"
-MAX_SHIFT = 4  # pixels
 LEGEND = (
     "torchvision: loose files, Resize, ToTensor, Normalize, a worker per core. Ours: packed once; what is read are "
     "8-bit pixels, which our step flips, shifts and normalises (torchvision's side does without flips and shifts), so "
@@ -186,7 +185,9 @@ def our_batches(pack: Pack, recipe: textbook.Recipe, device: torch.device) -> It
     """An epoch from the pack; tasks are named as those of the measured networks."""
     names = tuple(f"task_{k}" for k in range(len(pack.table.attributes)))
     renamed = pack._replace(table=pack.table._replace(attributes=names))
-    return train_batches(renamed, np.flatnonzero(pack.table.split == 0), 0, 1, recipe.batch_size, MAX_SHIFT, device)
+    return train_batches(
+        renamed, np.flatnonzero(pack.table.split == 0), 0, 1, recipe.batch_size, ours.MAX_SHIFT, device
+    )
 
 
 def _exhausting(epoch: Callable[[], Iterable[Any]]) -> Step:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mtl.statistics import tables
+
 Row = dict[str, Any]  # column -> text, number, quartiles, or None where there is nothing
 
 
@@ -17,11 +19,7 @@ def markdown(rows: Sequence[Row]) -> str:
       | ours | 0.250   | twice as fast |
     """
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    lines = [columns, *([cell(row.get(column)) for column in columns] for row in rows)]
-    widths = [max(map(len, each)) for each in zip(*lines, strict=True)]
-    texts = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([texts[0], rule, *texts[1:]])
+    return tables.markdown([columns, *([cell(row.get(column)) for column in columns] for row in rows)])
 
 
 def cell(value: Any) -> str:

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from mtl import dst, gating, methods
 from mtl.data.load import SOURCES, DataSettings
-from mtl.data.pack import CROPS
+from mtl.data.pack import CROPS, ON_BAD_IMAGE
 from mtl.errors import UserError, check_choice, closest
 from mtl.gradients.levels import LEVELS
 from mtl.models.heads import HEADS
@@ -87,7 +87,7 @@ def read_data(data: ConfigDict) -> DataSettings:
     """
     check_choice("data.name", data.name, SOURCES)
     check_choice("data.crop", data.crop, CROPS)
-    check_choice("data.on_bad_image", data.on_bad_image, ("fail", "skip"))
+    check_choice("data.on_bad_image", data.on_bad_image, ON_BAD_IMAGE)
     if data.name == "celeba" and not data.root:
         raise UserError("data.root is not set: give the folder of CelebA's files, --config.data.root=DIR")
     names = {field: split_names(data[field]) for field in ("attributes", "label_fractions")}

@@ -22,7 +22,7 @@ from mtl.record import locks
 from mtl.record.files import read_json, write_json
 
 FORMAT_VERSION = 1  # raise it when the same images would give other pixels
-CROPS = ("full", "square")
+CROPS, ON_BAD_IMAGE = ("full", "square"), ("fail", "skip")
 IMAGES, MADE_OF = "images.npy", "made_of.json"
 ROWS = 256  # of the array that are digested at a time
 
@@ -142,7 +142,7 @@ def _check_options(image_size: int, crop: str, on_bad_image: str) -> None:
     if image_size < 1:
         raise UserError(f"image_size is {image_size}; it must be at least 1 pixel", "image_size")
     check_choice("crop", crop, CROPS)
-    check_choice("on_bad_image", on_bad_image, ("fail", "skip"))
+    check_choice("on_bad_image", on_bad_image, ON_BAD_IMAGE)
 
 
 def _fingerprint(table: Table) -> str:

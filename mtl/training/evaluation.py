@@ -14,7 +14,8 @@ from mtl.state import TrainState
 from mtl.streams import Stream, generator
 from mtl.training.run import Run
 
-BATCH_SIZE = 128  # at least: predictions do not depend on it, and larger batches are faster at small images
+# At least: predictions do not depend on it but for rounding, and small images are faster so.
+BATCH_SIZE = 128
 
 
 def probe(run: Run, state: TrainState, epoch: int) -> dict[str, float | None]:

@@ -25,7 +25,7 @@ from mtl.training import checkpoint, provenance
 from mtl.training.evaluation import mean_losses, probe, score
 from mtl.training.examples import show_examples
 from mtl.training.logs import step_line
-from mtl.training.resuming import Progress, no_sums, resume, save
+from mtl.training.resuming import Progress, no_sums, num_steps, resume, save
 from mtl.training.run import Run, finished, prepare
 from mtl.training.settings import RunSettings
 from mtl.training.sums import Sums, add, check_finite
@@ -63,10 +63,9 @@ def _fit(settings: RunSettings, workdir: Path, world: World) -> tuple[TrainState
     results = world.tell(finished(settings, workdir))
     if results is not None:
         return state, results
-    num_batches, num_epochs = run.data.num_batches, settings.train.epochs
-    done = (at.epoch - 1) * num_batches + at.batch
+    num_epochs = settings.train.epochs
     label, stream = f"{settings.name}, seed {settings.seed}", None if world.rank == 0 else StringIO()
-    with show_progress(label, num_epochs * num_batches, stream, start=done) as show:
+    with show_progress(label, num_epochs * run.data.num_batches, stream, start=num_steps(run, at)) as show:
         while at.epoch <= num_epochs:
             if at.gates is None:
                 at = plan(run, state, at)
@@ -83,14 +82,14 @@ def train_steps(
     train_step = run.steps.train[train.sizes[at.epoch - 1]]
     last_saved = began
     for batch, gates in zip(epoch_batches(run, at), epoch_gates(run, at), strict=True):
-        is_logged = ((at.epoch - 1) * run.data.num_batches + at.batch + 1) % train.log_every == 0
+        is_logged = (num_steps(run, at) + 1) % train.log_every == 0
         # The step may write over the parameters.
         previous = {name: value.clone() for name, value in state.params.trunk.items()} if is_logged else None
         on = {task: run.switches[gate] for task, gate in gates.items()}
         state, metrics = train_step(state, batch, on, sum(gates.values()), at.batch)
         sums = add(sums, metrics, state.step)
         at = at._replace(batch=at.batch + 1)
-        done = (at.epoch - 1) * run.data.num_batches + at.batch
+        done = num_steps(run, at)
         if previous is not None:
             check_finite(sums)
             log(run, METRICS, step_line(at.epoch, done, metrics, previous, state.params.trunk))

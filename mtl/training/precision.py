@@ -24,7 +24,11 @@ NUM_ROUNDS = 3
 
 
 def find_precision(
-    wanted: str, workdir: Path, make: Callable[[str], tuple[Model, Params, dict[str, Tensor]]], inputs: Tensor
+    wanted: str,
+    workdir: Path,
+    make: Callable[[str], tuple[Model, Params, dict[str, Tensor]]],
+    inputs_shape: tuple[int, ...],
+    device: torch.device,
 ) -> str:
     """The precision of a study's runs: the wanted one, and for "auto" the faster.
 
@@ -32,13 +36,14 @@ def find_precision(
       wanted: one of `PRECISIONS`, or "auto".
       workdir: of the study, where the measurement is written down, or was.
       make: precision -> the network, on its device.
-      inputs: [B, ...] that it reads in a step.
+      inputs_shape: [B, ...] that it reads in a step.
+      device: where.
     """
     if wanted != "auto":
         return wanted
     path = workdir / PRECISION
     if not path.is_file():
-        found = measure(make, inputs)
+        found = measure(make, torch.zeros(inputs_shape, device=device))
         print(f"precision: {found['chosen']} (a forward and backward pass: {_in_words(found['seconds'])})", flush=True)
         workdir.mkdir(parents=True, exist_ok=True)
         files.write_json(path, found)

@@ -51,12 +51,16 @@ def resume(run: Run, state: TrainState) -> tuple[TrainState, Sums, Progress]:
     return state, sums, Progress(**run.world.tell(found.progress["at"]))
 
 
+def num_steps(run: Run, at: Progress) -> int:
+    """Training steps so far."""
+    return (at.epoch - 1) * run.data.num_batches + at.batch
+
+
 def save(run: Run, state: TrainState, sums: Sums, at: Progress) -> None:
     """Writes a checkpoint that knows how long the logs are, so that a resumed run cuts what it will write again."""
     if run.world.rank == 0:
-        step = (at.epoch - 1) * run.data.num_batches + at.batch
         progress = {"at": at._asdict(), "log_bytes": sync_logs(run.folder)}
-        checkpoint.save(run.folder / CHECKPOINTS, step, (state, sums), progress)
+        checkpoint.save(run.folder / CHECKPOINTS, num_steps(run, at), (state, sums), progress)
 
 
 def no_sums(run: Run) -> Sums:

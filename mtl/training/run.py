@@ -117,7 +117,7 @@ def prepare(settings: RunSettings, workdir: Path, world: World = ALONE) -> tuple
     make = partial(make_networks, settings, pack.table.attributes, device)
     precision = ""
     if world.rank == 0:  # measured alone, so without `world`
-        precision = find_precision(train.precision, workdir, make, torch.zeros(inputs_shape, device=device))
+        precision = find_precision(train.precision, workdir, make, inputs_shape, device)
     precision = world.tell(precision)
     model, params, buffers = make(precision, world)
 
@@ -129,10 +129,10 @@ def prepare(settings: RunSettings, workdir: Path, world: World = ALONE) -> tuple
     mode = train.compile if world.size == 1 else "off"
 
     def make_train(size: int) -> SourcedStep:
-        prepare = at_size(augment_and_normalize, size)
+        augment = at_size(augment_and_normalize, size)
 
         def make_step(source: Source) -> Step:
-            step = make_train_step(model, optimizer, schedule, method, source, prepare, True, world)
+            step = make_train_step(model, optimizer, schedule, method, source, augment, donate=True, world=world)
             return maybe_compile(step, mode, device)
 
         shape = (train.batch_size // world.size, 3, size, size)

@@ -23,6 +23,7 @@ from mtl import dst
 from mtl.batch import Batch, mask_matrix
 from mtl.gradients.levels import make_source
 from mtl.gradients.per_task import features_products, scale, stack, task_losses_and_gradients
+from mtl.gradients.rows import num_coordinates
 from mtl.gradients.sources import Gates, Given, Source, by_task
 from mtl.gradients.whole import of_whole_batch
 from mtl.methods.base import AnyMethod, balance, first_state
@@ -77,14 +78,13 @@ def init_state(
       tensor(0)
     """
     device, num_tasks = next(iter(params.trunk.values())).device, len(model.tasks)
-    num_coordinates = sum(value.numel() for value in params.trunk.values())
     # vmap repeats a count by a stride of 0, which a step's result does not have: torch.compile would start again.
     own = partial(torch.clone, memory_format=torch.contiguous_format)
     heads = {name: tree_map(own, vmap(optimizer.init)(group)) for name, group in params.heads.items()}
     states = OptimizerStates(optimizer.init(params.trunk), heads)
     products = InnerProducts(*torch.zeros(2, num_tasks, num_tasks, device=device).unbind())
     step = torch.zeros((), dtype=torch.int64, device=device)
-    method_state = first_state(method, num_tasks, device, num_coordinates)
+    method_state = first_state(method, num_tasks, device, num_coordinates(params.trunk))
     return TrainState(params, buffers, states, method_state, tree_map(torch.clone, products), step)
 
 

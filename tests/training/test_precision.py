@@ -32,15 +32,15 @@ def test_a_study_keeps_what_its_first_run_found(
 ) -> None:
     seconds = {"float32": 2.0, "bfloat16": 2.0} | {faster: 1.0}
     monkeypatch.setattr(precision, "measure", lambda *_: {"chosen": faster, "seconds": seconds, "device": "x"})
-    assert find_precision("auto", tmp_path, make, INPUTS) == faster
+    assert find_precision("auto", tmp_path, make, INPUTS.shape, INPUTS.device) == faster
     assert f"precision: {faster}" in capsys.readouterr().out
     monkeypatch.setattr(precision, "measure", lambda *_: pytest.fail("measured again"))
-    assert find_precision("auto", tmp_path, make, INPUTS) == faster
+    assert find_precision("auto", tmp_path, make, INPUTS.shape, INPUTS.device) == faster
     assert files.read_json(tmp_path / PRECISION)["seconds"] == seconds
 
 
 def test_what_is_asked_for_is_not_measured(tmp_path: Path) -> None:
-    assert find_precision("bfloat16", tmp_path, make, INPUTS) == "bfloat16"
+    assert find_precision("bfloat16", tmp_path, make, INPUTS.shape, INPUTS.device) == "bfloat16"
     assert list(tmp_path.iterdir()) == []
 
 
