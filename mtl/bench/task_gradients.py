@@ -25,10 +25,11 @@ LEGEND = (
     "Engine. moco, db_mtl and excess_mtl keep K gradients. Memory is the peak less what imported libraries take."
 )
 
-CASES = {"short": [Case(num_tasks=8)], "full": [Case(num_tasks=8), Case(num_tasks=40)]}
+CASES = [Case(num_tasks=8), Case(num_tasks=40)]
 EFFORTS = {"short": Effort(num_warmup=1, min_rounds=2), "full": Effort(num_warmup=1, min_rounds=5, seconds=300.0)}
 NUM_PROCESSES = {"short": 1, "full": 3}  # that memory is measured in, for each contestant
-ALL_METHODS_UP_TO = 8  # tasks: beyond, only those in `make_contestants`
+FEW_TASKS = 8  # beyond, the full form leaves out methods at their own level, and the short one all but the `LEANEST`
+LEANEST = (JOINT, "joint, hand-written", "upgrad, parameters", LOOP, "torchjd, lean")
 
 
 def run(settings: BenchSettings) -> dict[str, Any]:
@@ -36,11 +37,13 @@ def run(settings: BenchSettings) -> dict[str, Any]:
     warnings.filterwarnings("ignore", module=r"torchjd|torch\._inductor")
     form, device = settings.form, settings.device
     times, bytes_taken, of_methods = [], [], []
-    for case in CASES[form]:
+    for case in CASES:
         contestants = make_contestants(case, device, cheap=form == "full")
+        if form == "short" and case.num_tasks > FEW_TASKS:
+            contestants = {name: contestants[name] for name in LEANEST}
         times += compare(case, contestants, device, EFFORTS[form])
         bytes_taken += weigh(case, contestants, device, NUM_PROCESSES[form])
-        if form == "full" and case.num_tasks <= ALL_METHODS_UP_TO:
+        if form == "full" and case.num_tasks <= FEW_TASKS:
             names = (JOINT, *(name for name in METHODS if name not in STATEFUL))
             of_methods += compare(case, {name: ours(case, device, name) for name in names}, device, EFFORTS[form])
     tables = {"Time": times, "Peak memory": bytes_taken, "Other methods at their own level": of_methods}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ml_collections import ConfigDict
 
-from mtl.bench import growth, handwritten, loading, memory, rates, steps, task_gradients, time_to_accuracy
+from mtl.bench import growth, handwritten, loading, memory, num_images, rates, steps, task_gradients, time_to_accuracy
 from mtl.bench.job import PARTS, Part, bench
 from mtl.bench.memory import Bytes
 from mtl.bench.ours import make_ours
@@ -53,7 +53,7 @@ def test_task_gradients(config: ConfigDict, tmp_path: Path, monkeypatch: pytest.
     pytest.importorskip("torchjd", reason="part b compares with TorchJD, which is not installed")
     peaks = iter(range(2, 100))
     monkeypatch.setattr(memory, "of_steps", lambda contestant, device: Bytes(1_000_000, 1_000_000 * next(peaks)))
-    monkeypatch.setitem(task_gradients.CASES, "short", [CASE])
+    monkeypatch.setattr(task_gradients, "CASES", [CASE])
     monkeypatch.setitem(task_gradients.EFFORTS, "short", ONCE)
     tables = run("b", config, tmp_path)
     names = [row["step"] for row in tables["Time"]]
@@ -112,7 +112,7 @@ def test_growth(config: ConfigDict, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [row["value"] for row in tables["Steps"]] == [1, 2, 4]
     of_steps, *of_images = tables["Exponents"]
     assert of_steps["exponent of memory"] == pytest.approx(2.0)
-    assert [row["of"] for row in of_images] == list(growth.WORK)
+    assert [row["of"] for row in of_images] == list(num_images.WORK)
 
 
 def test_parts_that_are_there_stay(config: ConfigDict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
