@@ -17,7 +17,7 @@ SPLITS = ("train", "valid", "test")
 class Table(NamedTuple):
     """N images and their K labels."""
 
-    ids: np.ndarray  # [N] str: "000001.jpg"
+    ids: np.ndarray  # [N] str: "000001.jpg", what the file is called
     source: ImageSource
     labels: np.ndarray  # [N, K] bool: the attribute is present
     mask: np.ndarray  # [N, K] bool: the label is known
@@ -30,10 +30,11 @@ def read_table(root: Path) -> Table:
     """Reads the list files under `root`, or `root/celeba`, and finds their images.
 
     Files: `list_attr_celeba` and `list_eval_partition`, and `identity_CelebA` if there is one, each official (.txt)
-    or Kaggle's (.csv); images in the folder `img_align_celeba`, in one of that name inside it, or in
-    `img_align_celeba.zip`. A label is 1 or -1; it is missing where the text has 0 or the CSV an empty cell. A list that
-    has 0 and no -1 is read as 0 for absent, which is said: taken by the letter its text would know of no negative, and
-    nothing could be learnt from it.
+    or Kaggle's (.csv); images in the folder `img_align_celeba`, in one of that name inside it, in
+    `img_align_celeba.zip`, or in the folder `img_align_celeba_png`. Where the list says 000001.jpg and 000001.png is
+    there, or an image of another of the formats that are decoded, that is taken. A label is 1 or -1; it is missing
+    where the text has 0 or the CSV an empty cell. A list that has 0 and no -1 is read as 0 for absent, which is said:
+    taken by the letter its text would know of no negative, and nothing could be learnt from it.
 
     Args:
       root: folder of the files.
@@ -51,7 +52,8 @@ def read_table(root: Path) -> Table:
     split = _read_split(_require_list(folder, "list_eval_partition"), ids)
     identities = _find_list(folder, "identity_CelebA")
     identity = _read_identity(identities, ids) if identities else np.full(len(ids), -1, dtype=np.int32)
-    return Table(ids, find_images(folder, ids), labels, mask, split, identity, attributes)
+    source, names = find_images(folder, ids)
+    return Table(names, source, labels, mask, split, identity, attributes)
 
 
 def select_attributes(table: Table, names: Sequence[str] | Literal["all"]) -> Table:

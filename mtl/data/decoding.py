@@ -20,7 +20,7 @@ from mtl.errors import UserError
 
 CHUNK = 32  # images a worker is given at a time
 MAX_WORKERS = 8  # unless more are asked for: a quarter of the work holds the interpreter's lock
-FORMATS = ("JPEG", "PNG", "WEBP")  # no more: of the formats that Pillow knows, some start programs
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # no more: of the formats that Pillow knows, some start programs
 TURNS = {  # what makes an image upright, by its EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -108,8 +108,9 @@ def _reason(error: Exception) -> str:
 def _decode(data: bytes) -> torch.Tensor:
     """An image, grey or coloured, as [3, H, W] uint8, turned as its EXIF orientation says, without transparency."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as file:
+        file.load()  # before its orientation is asked for: Pillow turns a TIFF by itself, and then has none any more
         orientation = file.getexif().get(ExifTags.Base.Orientation)
-        is_16_bits = file.mode == "I;16"  # of grey, which Pillow would clip at 255
+        is_16_bits = file.mode.startswith("I;16")  # of grey, which Pillow would clip at 255
         image = (Image.fromarray((np.asarray(file) >> 8).astype(np.uint8)) if is_16_bits else file).convert("RGB")
     if orientation in TURNS:
         image = image.transpose(TURNS[orientation])
