@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from mtl.data.image_files import ImageSource, find_images
+from mtl.data.image_files import Source, find_images
 from mtl.data.lists import decode_labels, read_labels, read_lines, split_fields, split_rows
 from mtl.errors import UserError, closest_of_many
 
@@ -18,7 +18,7 @@ class Table(NamedTuple):
     """N images and their K labels."""
 
     ids: np.ndarray  # [N] str: "000001.jpg", what the file is called
-    source: ImageSource
+    source: Source
     labels: np.ndarray  # [N, K] bool: the attribute is present
     mask: np.ndarray  # [N, K] bool: the label is known
     split: np.ndarray  # [N] int8: index into SPLITS
@@ -47,13 +47,18 @@ def read_table(root: Path) -> Table:
     """
     if not root.is_dir():
         raise UserError(f"{root} is not a folder: set root to the folder that has CelebA's files", "root")
-    folder = next((place for place in (root, root / "celeba") if _find_list(place, "list_attr_celeba")), root)
+    folder = find_lists(root) or root
     ids, labels, mask, attributes = _read_attributes(_require_list(folder, "list_attr_celeba"))
     split = _read_split(_require_list(folder, "list_eval_partition"), ids)
     identities = _find_list(folder, "identity_CelebA")
     identity = _read_identity(identities, ids) if identities else np.full(len(ids), -1, dtype=np.int32)
     source, names = find_images(folder, ids)
     return Table(names, source, labels, mask, split, identity, attributes)
+
+
+def find_lists(root: Path) -> Path | None:
+    """`root` or `root/celeba`, whichever has CelebA's lists."""
+    return next((place for place in (root, root / "celeba") if _find_list(place, "list_attr_celeba")), None)
 
 
 def select_attributes(table: Table, names: Sequence[str] | Literal["all"]) -> Table:
@@ -63,6 +68,7 @@ def select_attributes(table: Table, names: Sequence[str] | Literal["all"]) -> Ta
       UserError: if there is no name, a name occurs twice, or there is no such attribute.
 
     Example:
+      >>> from mtl.data.image_files import ImageSource
       >>> labels, nobody = np.array([[True, False], [False, True]]), np.full(2, -1)
       >>> ids, names, split = np.array(["1", "2"]), ("Male", "Smiling"), np.zeros(2, np.int8)
       >>> table = Table(ids, ImageSource(Path("img"), ""), labels, np.ones((2, 2), bool), split, nobody, names)
@@ -87,6 +93,7 @@ def take_rows(table: Table, rows: np.ndarray) -> Table:
     """The same attributes of the images in `rows`, [M] int, in the order of `rows`.
 
     Example:
+      >>> from mtl.data.image_files import ImageSource
       >>> labels, nobody = np.array([[True, False], [False, True]]), np.full(2, -1)
       >>> ids, names, split = np.array(["1", "2"]), ("Male", "Smiling"), np.zeros(2, np.int8)
       >>> table = Table(ids, ImageSource(Path("img"), ""), labels, np.ones((2, 2), bool), split, nobody, names)
@@ -117,7 +124,7 @@ def _require_list(folder: Path, name: str) -> Path:
     if path is None:
         raise UserError(
             f"neither {name}.txt nor {name}.csv is in {folder} or its sub-folder celeba: "
-            "set root to the folder that has CelebA's files",
+            "set root to the folder that has CelebA's files, or the hub's parquet files",
             "root",
         )
     return path

@@ -6,8 +6,9 @@ import struct
 import warnings
 import zlib
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 from zipfile import BadZipFile
 
@@ -15,7 +16,8 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from mtl.data.image_files import ImageSource, read_image
+from mtl.data.image_files import Source, read_image, where
+from mtl.data.parquet.images import ParquetImages, ParquetSource
 from mtl.errors import UserError
 
 CHUNK = 32  # images a worker is given at a time
@@ -35,6 +37,7 @@ READ_OR_DECODE_ERRORS = (
     *(BadZipFile, zlib.error),  # of a zip
     *(SyntaxError, struct.error, Image.DecompressionBombError, Image.DecompressionBombWarning),  # Pillow's
 )
+Read = Callable[[str], bytes]  # name of an image -> its file
 
 
 class Chunk(NamedTuple):
@@ -44,9 +47,7 @@ class Chunk(NamedTuple):
     bad: dict[str, str]  # name -> reason
 
 
-def decode_all(
-    source: ImageSource, names: Sequence[str], image_size: int, crop: str, num_workers: int
-) -> Generator[Chunk]:
+def decode_all(source: Source, names: Sequence[str], image_size: int, crop: str, num_workers: int) -> Generator[Chunk]:
     """Yields the images chunk by chunk, in order; a few chunks are in memory at once, however many images there are.
 
     The workers are threads, since decoder and filter run without the interpreter's lock: two are as fast as two
@@ -62,8 +63,8 @@ def decode_all(
         with warnings.catch_warnings():  # here and not in the threads, which share the filters
             warnings.filterwarnings("ignore", module="PIL")  # oddities of an image that can be decoded
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            for start in range(0, len(names), CHUNK):
-                pending.append(pool.submit(_decode_chunk, source, names[start : start + CHUNK], image_size, crop))
+            for chunk, read in _chunks(source, names):
+                pending.append(pool.submit(_decode_chunk, source, chunk, read, image_size, crop))
                 if len(pending) > 2 * num_workers:
                     yield pending.popleft().result()
             while pending:
@@ -72,16 +73,28 @@ def decode_all(
         pool.shutdown(cancel_futures=True)
 
 
-def _decode_chunk(source: ImageSource, names: Sequence[str], image_size: int, crop: str) -> Chunk:
+def _chunks(source: Source, names: Sequence[str]) -> Iterator[tuple[Sequence[str], Read]]:
+    """Some names at a time, and what reads their images: the worker, or, in parquet's order of rows, this thread."""
+    chunks = (names[start : start + CHUNK] for start in range(0, len(names), CHUNK))
+    if isinstance(source, ParquetSource):
+        images = ParquetImages(source)
+        for chunk in chunks:
+            yield chunk, {name: images.read(name) for name in chunk}.__getitem__
+    else:
+        for chunk in chunks:
+            yield chunk, partial(read_image, source)
+
+
+def _decode_chunk(source: Source, names: Sequence[str], read: Read, image_size: int, crop: str) -> Chunk:
     images, bad = [], {}
     for name in names:
         try:
-            image = _decode(read_image(source, name))
+            image = _decode(read(name))
         except READ_OR_DECODE_ERRORS as error:
             if want := _want(error):
                 raise UserError(
-                    f"{source.path / source.prefix / name} cannot be read ({want}), which does not make it a bad "
-                    "image: remove the cause, and give the same command again."
+                    f"{where(source, name)} cannot be read ({want}), which does not make it a bad image: remove the "
+                    "cause, and give the same command again."
                 ) from error
             bad[name] = _reason(error)
         else:
@@ -131,10 +144,10 @@ def _resize(image_CHW: torch.Tensor, size: int) -> torch.Tensor:
     return resized[0]
 
 
-def bad_image_error(source: ImageSource, image_id: str, reason: str) -> UserError:
+def bad_image_error(source: Source, image_id: str, reason: str) -> UserError:
     """What to say of an image that cannot be decoded."""
     return UserError(
-        f"{source.path / source.prefix / image_id} cannot be decoded ({reason}): "
-        'put a whole copy in its place, or set on_bad_image to "skip" to leave such images out',
+        f"{where(source, image_id)} cannot be decoded ({reason}): put a whole copy in its place, or set on_bad_image "
+        'to "skip" to leave such images out',
         "on_bad_image",
     )

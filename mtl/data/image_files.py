@@ -1,8 +1,9 @@
-"""Where the images are, in a folder or in a zip, and how one of them is read."""
+"""Where the images are, in a folder, a zip or parquet files, and how one of them is read."""
 
+import hashlib
 import os
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from pathlib import Path, PurePath
 from threading import Lock
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
+from mtl.data.parquet.images import ParquetImages, ParquetSource
 from mtl.errors import UserError
 
 IMAGES, PNG_IMAGES = "img_align_celeba", "img_align_celeba_png"  # PNG: CelebA's second archive, with the same lists
@@ -22,6 +24,9 @@ class ImageSource(NamedTuple):
 
     path: Path  # folder or zip file
     prefix: str  # "" for a folder; the folder inside the zip, "img_align_celeba/" usually
+
+
+Source = ImageSource | ParquetSource
 
 
 def find_images(folder: Path, ids: np.ndarray) -> tuple[ImageSource, np.ndarray]:
@@ -88,6 +93,34 @@ def _list_zip(path: Path, names: list[str]) -> tuple[ImageSource, set[str]]:
     first = next(named, None) or next(alike, f"{IMAGES}/")
     prefix = first[: first.rfind("/") + 1]
     return ImageSource(path, prefix), {member.removeprefix(prefix) for member in members if member.startswith(prefix)}
+
+
+def where(source: Source, name: str) -> str:
+    """How a sentence names an image."""
+    if isinstance(source, ParquetSource):
+        return f"{name} of {source.files[source.place(name)[0]]}"
+    return str(source.path / source.prefix / name)
+
+
+def fingerprint_files(source: Source, names: list[str]) -> str:
+    """A hash that changes when the images do: names in order, and sizes and times of the files that hold them."""
+    if isinstance(source, ParquetSource):
+        files = [path.stat() for path in source.files]
+    elif source.path.is_dir():
+        with os.scandir(source.path) as entries:
+            stats = {entry.name: entry.stat() for entry in entries}
+        files = [stats[name] for name in names]
+    else:
+        files = [source.path.stat()]
+    inside = source.column if isinstance(source, ParquetSource) else source.prefix
+    digest = hashlib.sha256("\n".join([inside, *names]).encode())
+    digest.update(np.array([(file.st_size, file.st_mtime_ns) for file in files], dtype=np.int64).tobytes())
+    return digest.hexdigest()
+
+
+def reader(source: Source) -> Callable[[str], bytes]:
+    """What reads images one after another: id -> bytes."""
+    return ParquetImages(source).read if isinstance(source, ParquetSource) else partial(read_image, source)
 
 
 def read_image(source: ImageSource, name: str) -> bytes:
