@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pytest
 
 from tests.data.celeba_files import NAMES, make_ids
+
+pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install -e '.[parquet]'")
+pq = pytest.importorskip("pyarrow.parquet")
 
 Rows = dict[str, Any]  # column -> values, of some rows
 GROUP = 3  # rows

@@ -25,21 +25,11 @@ from mtl.data.parquet.table import read_parquet
 from mtl.data.published import PUBLISHED
 from mtl.errors import UserError
 from tests.data.celeba_files import NAMES, make_ids, make_jpeg, make_values, write, write_images, write_txt
-
-pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install -e '.[parquet]'")
-from tests.data.parquet_files import (
-    bare_rows,
-    flower_rows,
-    nested_rows,
-    signed_rows,
-    write_parquet,
-    write_shards,
-)
+from tests.data.parquet_files import bare_rows, flower_rows, nested_rows, pa, signed_rows, write_parquet, write_shards
 
 NUM = 23
 VALUES = make_values(NUM)
 IMAGES = [make_jpeg(row) for row in range(NUM)]
-REAL = Path(__file__).parents[2] / "../shared/data/celeba"
 HASHED = "data/{split}-{shard:05d}-of-{num_shards:05d}-0123456789abcdef"
 
 
