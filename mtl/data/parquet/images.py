@@ -8,8 +8,8 @@ import numpy as np
 
 from mtl.data.parquet.files import READ_ERRORS, open_parquet, unreadable
 
-BATCH = 64  # rows that are in memory together: 3 MB of PNG
-MAX_OPEN = 8  # files at once: where each split has its own, names in order go from one to the other
+BATCH = 32  # rows that are in memory together: 1.5 MB of PNG
+MAX_OPEN = 3  # files at once: where each split has its own, names in order go from one to the other
 
 
 class ParquetSource(NamedTuple):

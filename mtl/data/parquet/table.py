@@ -46,12 +46,9 @@ def read_parquet(root: Path, files: Sequence[Path]) -> Table:
     Raises:
       UserError: if a file is missing something, or has something that should not be there.
     """
-    opened = [(path, open_parquet(path)) for path in files]
-    columns = find_columns(files[0], opened[0][1].schema_arrow)
-    for path, file in opened[1:]:
-        refuse_other_columns(path, find_columns(path, file.schema_arrow), files[0], columns)
-    _refuse_paths_alone(*opened[0], columns.image)
-    read = [_read_rows(path, file, columns) for path, file in opened]
+    columns = find_columns(files[0], open_parquet(files[0]).schema_arrow)
+    _refuse_paths_alone(files[0], columns.image)
+    read = [_read_rows(path, columns, files[0]) for path in files]
     labels, mask = _decode(root, files, read, columns.attributes)
     split = np.concatenate([rows.split_n for rows in read])
     for index, name in enumerate(SPLITS):
@@ -70,16 +67,19 @@ def read_parquet(root: Path, files: Sequence[Path]) -> Table:
     )
 
 
-def _refuse_paths_alone(path: Path, file: Any, column: str) -> None:
+def _refuse_paths_alone(path: Path, column: str) -> None:
     try:
-        first = next(file.iter_batches(BATCH, columns=[column], use_threads=False), None)
+        first = next(open_parquet(path).iter_batches(BATCH, columns=[column], use_threads=False), None)
     except READ_ERRORS as error:
         raise unreadable(path, error) from error
     if first is not None and leaf(first.column(0), column).null_count == len(first):
         raise UserError(f"{path} has the names of its images and not the images: get it with the images in it.")
 
 
-def _read_rows(path: Path, file: Any, columns: Columns) -> Rows:
+def _read_rows(path: Path, columns: Columns, first: Path) -> Rows:
+    """Reads all but the images of a file, which must have the columns of the first."""
+    file = open_parquet(path)  # closed again afterwards: what 25 files say of their row groups may take 100 MB
+    refuse_other_columns(path, find_columns(path, file.schema_arrow), first, columns)
     try:
         table = file.read(columns.beside_images(), use_threads=False)
     except READ_ERRORS as error:
@@ -204,11 +204,11 @@ def _name_rows(root: Path, read: Sequence[Rows], id_column: str | None) -> tuple
     told = [rows.names for rows in read if rows.names is not None]
     names = [name for each in told for name in each]
     if len(names) == len(split):
-        name, count = Counter(names).most_common(1)[0]
-        if count == 1:
+        if len(set(names)) == len(names):
             in_order = all(each == sorted(each) for each in told)
             return names, np.argsort(np.array(names), kind="stable") if in_order else np.arange(len(names))
         if id_column is not None:
+            name, count = Counter(names).most_common(1)[0]
             raise UserError(f"{root} has {name} {count} times in the column {id_column}: a file may be there twice.")
     numbers = np.zeros(len(split), dtype=int)  # within the split, so that they are the same in fewer, larger files
     for index in range(len(SPLITS)):
