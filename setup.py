@@ -8,6 +8,9 @@ REPORT = [
     "typst>=0.15",  # typesets report.pdf, offline; 0.15: what was tried
     "av>=18",  # encodes demo.mp4 and brings its own H.264; 18: what was tried
 ]
+PARQUET = [
+    "pyarrow>=26",  # reads the hub's parquet files; 26: what was tried
+]
 BENCH = [
     "torchjd[full]>=0.18",  # the same methods by others; full: quadprog and cvxpy, which solve; 0.18: what was tried
 ]
@@ -37,12 +40,14 @@ setup(
         "test": [
             *REPORT,
             *BENCH,
+            *PARQUET,
             "pytest>=8.4",  # 8.4: reports warnings raised in threads as errors
             "pytest-xdist>=3.8",  # a worker per core; 3.8: what was tried
             "hypothesis>=6.100",
             "pypdf>=7",  # reads the report's text back; 7: what was tried
         ],
         "bench": BENCH,
+        "parquet": PARQUET,
         "lint": ["ruff>=0.14", "mypy>=1.18"],
     },
 )

@@ -43,7 +43,7 @@ def get_config() -> ConfigDict:
     study.ray.max_retries = 3  # how often a run goes on elsewhere after its process or its node died
 
     config.data = data = ConfigDict()
-    data.name = "faces"  # faces: drawn here and now; celeba: the real files under data.root
+    data.name = "faces"  # faces: drawn here and now; celeba: the real files under data.root, see docs/data.md
     data.root = "artifacts/faces"  # folder of the files; drawn faces are written there
     data.attributes = (
         "Smiling",

@@ -19,6 +19,7 @@ WITHOUT = {
         "mtl/data/lists.py",
         "mtl/data/load.py",
         "mtl/data/pack.py",
+        "mtl/data/parquet/",
         "mtl/record/examples.py",
         "mtl/record/reading.py",
         "mtl/record/runs.py",

@@ -1,13 +1,12 @@
 """Images as official CelebA files in a folder, which torchvision's data set and our reader both read."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from mtl.data.celeba import Table, take_rows
-from mtl.data.image_files import IMAGES, read_image
+from mtl.data.image_files import IMAGES, reader
 from mtl.data.load import DataSettings, load_table
 
 BASE = "celeba"  # the folder that torchvision wants under its root
@@ -22,7 +21,7 @@ def lay_out_images(data: DataSettings, root: Path, num_images: int) -> DataSetti
     """
     table = load_table(data)
     rows = np.unique(np.linspace(0, len(table.ids) - 1, min(num_images, len(table.ids))).astype(int))
-    write_official(root, take_rows(table, rows), partial(read_image, table.source))
+    write_official(root, take_rows(table, rows), reader(table.source))
     return data._replace(name="celeba", root=root, cache=root / "cache")
 
 

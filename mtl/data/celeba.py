@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from mtl.data.image_files import ImageSource, find_images
+from mtl.data.image_files import Source, find_images
 from mtl.data.lists import decode_labels, read_labels, read_lines, split_fields, split_rows
 from mtl.errors import UserError, closest_of_many
 
@@ -17,8 +17,8 @@ SPLITS = ("train", "valid", "test")
 class Table(NamedTuple):
     """N images and their K labels."""
 
-    ids: np.ndarray  # [N] str: "000001.jpg"
-    source: ImageSource
+    ids: np.ndarray  # [N] str: "000001.jpg", what the file is called
+    source: Source
     labels: np.ndarray  # [N, K] bool: the attribute is present
     mask: np.ndarray  # [N, K] bool: the label is known
     split: np.ndarray  # [N] int8: index into SPLITS
@@ -30,10 +30,11 @@ def read_table(root: Path) -> Table:
     """Reads the list files under `root`, or `root/celeba`, and finds their images.
 
     Files: `list_attr_celeba` and `list_eval_partition`, and `identity_CelebA` if there is one, each official (.txt)
-    or Kaggle's (.csv); images in the folder `img_align_celeba`, in one of that name inside it, or in
-    `img_align_celeba.zip`. A label is 1 or -1; it is missing where the text has 0 or the CSV an empty cell. A list that
-    has 0 and no -1 is read as 0 for absent, which is said: taken by the letter its text would know of no negative, and
-    nothing could be learnt from it.
+    or Kaggle's (.csv); images in the folder `img_align_celeba`, in one of that name inside it, in
+    `img_align_celeba.zip`, or in the folder `img_align_celeba_png`. Where the list says 000001.jpg and 000001.png is
+    there, or an image of another of the formats that are decoded, that is taken. A label is 1 or -1; it is missing
+    where the text has 0 or the CSV an empty cell. A list that has 0 and no -1 is read as 0 for absent, which is said:
+    taken by the letter its text would know of no negative, and nothing could be learnt from it.
 
     Args:
       root: folder of the files.
@@ -46,12 +47,18 @@ def read_table(root: Path) -> Table:
     """
     if not root.is_dir():
         raise UserError(f"{root} is not a folder: set root to the folder that has CelebA's files", "root")
-    folder = next((place for place in (root, root / "celeba") if _find_list(place, "list_attr_celeba")), root)
+    folder = find_lists(root) or root
     ids, labels, mask, attributes = _read_attributes(_require_list(folder, "list_attr_celeba"))
     split = _read_split(_require_list(folder, "list_eval_partition"), ids)
     identities = _find_list(folder, "identity_CelebA")
     identity = _read_identity(identities, ids) if identities else np.full(len(ids), -1, dtype=np.int32)
-    return Table(ids, find_images(folder, ids), labels, mask, split, identity, attributes)
+    source, names = find_images(folder, ids)
+    return Table(names, source, labels, mask, split, identity, attributes)
+
+
+def find_lists(root: Path) -> Path | None:
+    """`root` or `root/celeba`, whichever has CelebA's lists."""
+    return next((place for place in (root, root / "celeba") if _find_list(place, "list_attr_celeba")), None)
 
 
 def select_attributes(table: Table, names: Sequence[str] | Literal["all"]) -> Table:
@@ -61,6 +68,7 @@ def select_attributes(table: Table, names: Sequence[str] | Literal["all"]) -> Ta
       UserError: if there is no name, a name occurs twice, or there is no such attribute.
 
     Example:
+      >>> from mtl.data.image_files import ImageSource
       >>> labels, nobody = np.array([[True, False], [False, True]]), np.full(2, -1)
       >>> ids, names, split = np.array(["1", "2"]), ("Male", "Smiling"), np.zeros(2, np.int8)
       >>> table = Table(ids, ImageSource(Path("img"), ""), labels, np.ones((2, 2), bool), split, nobody, names)
@@ -85,6 +93,7 @@ def take_rows(table: Table, rows: np.ndarray) -> Table:
     """The same attributes of the images in `rows`, [M] int, in the order of `rows`.
 
     Example:
+      >>> from mtl.data.image_files import ImageSource
       >>> labels, nobody = np.array([[True, False], [False, True]]), np.full(2, -1)
       >>> ids, names, split = np.array(["1", "2"]), ("Male", "Smiling"), np.zeros(2, np.int8)
       >>> table = Table(ids, ImageSource(Path("img"), ""), labels, np.ones((2, 2), bool), split, nobody, names)
@@ -115,7 +124,7 @@ def _require_list(folder: Path, name: str) -> Path:
     if path is None:
         raise UserError(
             f"neither {name}.txt nor {name}.csv is in {folder} or its sub-folder celeba: "
-            "set root to the folder that has CelebA's files",
+            "set root to the folder that has CelebA's files, or the hub's parquet files",
             "root",
         )
     return path

@@ -6,8 +6,9 @@ import struct
 import warnings
 import zlib
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 from zipfile import BadZipFile
 
@@ -15,12 +16,13 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from mtl.data.image_files import ImageSource, read_image
+from mtl.data.image_files import Source, read_image, where
+from mtl.data.parquet.images import ParquetImages, ParquetSource
 from mtl.errors import UserError
 
 CHUNK = 32  # images a worker is given at a time
 MAX_WORKERS = 8  # unless more are asked for: a quarter of the work holds the interpreter's lock
-FORMATS = ("JPEG", "PNG", "WEBP")  # no more: of the formats that Pillow knows, some start programs
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # no more: of the formats that Pillow knows, some start programs
 TURNS = {  # what makes an image upright, by its EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -35,6 +37,7 @@ READ_OR_DECODE_ERRORS = (
     *(BadZipFile, zlib.error),  # of a zip
     *(SyntaxError, struct.error, Image.DecompressionBombError, Image.DecompressionBombWarning),  # Pillow's
 )
+Read = Callable[[str], bytes]  # name of an image -> its file
 
 
 class Chunk(NamedTuple):
@@ -44,9 +47,7 @@ class Chunk(NamedTuple):
     bad: dict[str, str]  # name -> reason
 
 
-def decode_all(
-    source: ImageSource, names: Sequence[str], image_size: int, crop: str, num_workers: int
-) -> Generator[Chunk]:
+def decode_all(source: Source, names: Sequence[str], image_size: int, crop: str, num_workers: int) -> Generator[Chunk]:
     """Yields the images chunk by chunk, in order; a few chunks are in memory at once, however many images there are.
 
     The workers are threads, since decoder and filter run without the interpreter's lock: two are as fast as two
@@ -62,8 +63,8 @@ def decode_all(
         with warnings.catch_warnings():  # here and not in the threads, which share the filters
             warnings.filterwarnings("ignore", module="PIL")  # oddities of an image that can be decoded
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            for start in range(0, len(names), CHUNK):
-                pending.append(pool.submit(_decode_chunk, source, names[start : start + CHUNK], image_size, crop))
+            for chunk, read in _chunks(source, names):
+                pending.append(pool.submit(_decode_chunk, source, chunk, read, image_size, crop))
                 if len(pending) > 2 * num_workers:
                     yield pending.popleft().result()
             while pending:
@@ -72,16 +73,28 @@ def decode_all(
         pool.shutdown(cancel_futures=True)
 
 
-def _decode_chunk(source: ImageSource, names: Sequence[str], image_size: int, crop: str) -> Chunk:
+def _chunks(source: Source, names: Sequence[str]) -> Iterator[tuple[Sequence[str], Read]]:
+    """Some names at a time, and what reads their images: the worker, or, in parquet's order of rows, this thread."""
+    chunks = (names[start : start + CHUNK] for start in range(0, len(names), CHUNK))
+    if isinstance(source, ParquetSource):
+        images = ParquetImages(source)
+        for chunk in chunks:
+            yield chunk, {name: images.read(name) for name in chunk}.__getitem__
+    else:
+        for chunk in chunks:
+            yield chunk, partial(read_image, source)
+
+
+def _decode_chunk(source: Source, names: Sequence[str], read: Read, image_size: int, crop: str) -> Chunk:
     images, bad = [], {}
     for name in names:
         try:
-            image = _decode(read_image(source, name))
+            image = _decode(read(name))
         except READ_OR_DECODE_ERRORS as error:
             if want := _want(error):
                 raise UserError(
-                    f"{source.path / source.prefix / name} cannot be read ({want}), which does not make it a bad "
-                    "image: remove the cause, and give the same command again."
+                    f"{where(source, name)} cannot be read ({want}), which does not make it a bad image: remove the "
+                    "cause, and give the same command again."
                 ) from error
             bad[name] = _reason(error)
         else:
@@ -108,8 +121,9 @@ def _reason(error: Exception) -> str:
 def _decode(data: bytes) -> torch.Tensor:
     """An image, grey or coloured, as [3, H, W] uint8, turned as its EXIF orientation says, without transparency."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as file:
+        file.load()  # before its orientation is asked for: Pillow turns a TIFF by itself, and then has none any more
         orientation = file.getexif().get(ExifTags.Base.Orientation)
-        is_16_bits = file.mode == "I;16"  # of grey, which Pillow would clip at 255
+        is_16_bits = file.mode.startswith("I;16")  # of grey, which Pillow would clip at 255
         image = (Image.fromarray((np.asarray(file) >> 8).astype(np.uint8)) if is_16_bits else file).convert("RGB")
     if orientation in TURNS:
         image = image.transpose(TURNS[orientation])
@@ -130,10 +144,10 @@ def _resize(image_CHW: torch.Tensor, size: int) -> torch.Tensor:
     return resized[0]
 
 
-def bad_image_error(source: ImageSource, image_id: str, reason: str) -> UserError:
+def bad_image_error(source: Source, image_id: str, reason: str) -> UserError:
     """What to say of an image that cannot be decoded."""
     return UserError(
-        f"{source.path / source.prefix / image_id} cannot be decoded ({reason}): "
-        'put a whole copy in its place, or set on_bad_image to "skip" to leave such images out',
+        f"{where(source, image_id)} cannot be decoded ({reason}): put a whole copy in its place, or set on_bad_image "
+        'to "skip" to leave such images out',
         "on_bad_image",
     )

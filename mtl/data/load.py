@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from mtl.data.celeba import Table, read_table, select_attributes
+from mtl.data.celeba import Table, find_lists, read_table, select_attributes
 from mtl.data.faces import VERSION, write_faces
 from mtl.data.hide import hide_labels
 from mtl.data.pack import Pack, open_pack
+from mtl.data.parquet.files import find_files
+from mtl.data.parquet.table import read_parquet
 from mtl.errors import UserError
 from mtl.record import locks
 
@@ -33,13 +35,16 @@ class DataSettings(NamedTuple):
 
 
 def load_table(data: DataSettings) -> Table:
-    """Reads the table with all its attributes; drawn faces are drawn first if they are not there.
+    """Reads the table with all its attributes, from lists or, where there are none, from parquet files.
+
+    Drawn faces are drawn first if they are not there.
 
     Raises:
       UserError: for whatever is wrong with the files.
     """
     if data.name == "celeba":
-        return read_table(data.root)
+        files = [] if find_lists(data.root) else find_files(data.root)
+        return read_parquet(data.root, files) if files else read_table(data.root)
     if data.num_faces < 10:
         raise UserError(f"num_faces is {data.num_faces}; draw at least 10, so that every split has some", "num_faces")
     if not 0.0 <= data.label_noise <= 1.0:

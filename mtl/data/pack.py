@@ -15,7 +15,7 @@ import numpy as np
 
 from mtl.data.celeba import Table, take_rows
 from mtl.data.decoding import bad_image_error, decode_all
-from mtl.data.image_files import open_zip
+from mtl.data.image_files import fingerprint_files, open_zip
 from mtl.errors import UserError, check_choice
 from mtl.progress import progress
 from mtl.record import locks
@@ -65,7 +65,7 @@ def open_pack(
     made_of = {
         "version": FORMAT_VERSION,
         "source": str(table.source.path.resolve()),
-        "images": _fingerprint(table),
+        "images": fingerprint_files(table.source, table.ids.tolist()),
         "num_images": len(table.ids),
         "image_size": image_size,
         "crop": crop,
@@ -143,21 +143,6 @@ def _check_options(image_size: int, crop: str, on_bad_image: str) -> None:
         raise UserError(f"image_size is {image_size}; it must be at least 1 pixel", "image_size")
     check_choice("crop", crop, CROPS)
     check_choice("on_bad_image", on_bad_image, ON_BAD_IMAGE)
-
-
-def _fingerprint(table: Table) -> str:
-    """A hash that changes when the images do: names in order, and sizes and times of the files that hold them."""
-    names = table.ids.tolist()
-    path, prefix = table.source
-    digest = hashlib.sha256("\n".join([prefix, *names]).encode())
-    if path.is_dir():
-        with os.scandir(path) as entries:
-            stats = {entry.name: entry.stat() for entry in entries}
-        files = [stats[name] for name in names]
-    else:
-        files = [path.stat()]
-    digest.update(np.array([(file.st_size, file.st_mtime_ns) for file in files], dtype=np.int64).tobytes())
-    return digest.hexdigest()
 
 
 def _make(folder: Path, made_of: dict, table: Table, on_bad_image: str, num_workers: int) -> None:

@@ -1,12 +1,17 @@
+import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import ExifTags, Image
 
 from mtl.data.celeba import Table, read_table, select_attributes, take_rows
+from mtl.data.pack import open_pack
 from mtl.errors import UserError
 from tests.data.celeba_files import NAMES, make_ids, make_values, write, write_csv, write_images, write_txt, write_zip
 
@@ -91,6 +96,55 @@ def test_finds_images_in_a_zip(tmp_path: Path, prefix: str) -> None:
     write_txt(tmp_path, VALUES)
     write_zip(tmp_path / "img_align_celeba.zip", NUM, prefix)
     assert read_table(tmp_path).source == (tmp_path / "img_align_celeba.zip", prefix)
+
+
+def save_as(ending: str, data: bytes) -> bytes:
+    """The picture in the format of an ending, lying on its side where its EXIF orientation can say so."""
+    image, exif, stream = Image.open(io.BytesIO(data)), Image.Exif(), io.BytesIO()
+    if ending != ".bmp":
+        image, exif[ExifTags.Base.Orientation] = image.transpose(Image.Transpose.ROTATE_90), 6
+    options = {"lossless": True} if ending == ".webp" else {}
+    image.save(stream, Image.registered_extensions()[ending.lower()], exif=exif, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("in_zip", [False, True])
+@pytest.mark.parametrize("ending", [".png", ".PNG", ".webp", ".bmp", ".tiff"])
+def test_images_of_other_formats_than_the_list_says(root: Path, ending: str, in_zip: bool, tmp_path: Path) -> None:
+    """One is left as it was; the pack is that of the images as the list names them."""
+    expected = open_pack(read_table(root), 16, "full", root / "cache").digest
+    folder = root / "img_align_celeba"
+    for name in make_ids(NUM)[1:]:
+        data = (folder / name).read_bytes()
+        (folder / name).unlink()
+        (folder / name).with_suffix(ending).write_bytes(save_as(ending, data))
+    if in_zip:
+        with ZipFile(root / "img_align_celeba.zip", "w") as archive:
+            for path in sorted(folder.iterdir(), reverse=True):
+                archive.write(path, f"faces/{path.name}")
+        shutil.rmtree(folder)
+    table = read_table(root)
+    assert table.ids.tolist() == ["000001.jpg", *(f"{number:06d}{ending}" for number in range(2, NUM + 1))]
+    assert_is_written(table._replace(ids=np.array(make_ids(NUM))))
+    assert open_pack(table, 16, "full", root / "cache").digest == expected
+
+
+def test_celebas_folder_of_png_is_found(root: Path) -> None:
+    (root / "img_align_celeba").rename(root / "img_align_celeba_png")
+    for path in (root / "img_align_celeba_png").iterdir():
+        path.rename(path.with_suffix(".png"))
+    assert read_table(root).source.path == root / "img_align_celeba_png"
+
+
+def test_of_several_formats_the_first_is_taken_and_names_as_listed_before_all(root: Path) -> None:
+    first = root / "img_align_celeba/000001.jpg"
+    for ending in (".webp", ".png", ".txt"):
+        first.with_suffix(ending).write_bytes(b"")
+    assert read_table(root).ids.tolist() == make_ids(NUM)
+    first.unlink()
+    assert read_table(root).ids[0] == "000001.png"
+    write_zip(root / "img_align_celeba.zip", NUM)
+    assert read_table(root).source.path == root / "img_align_celeba.zip"
 
 
 def test_prefers_a_whole_zip_to_a_partly_unpacked_folder(root: Path) -> None:

@@ -12,7 +12,7 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 from torchvision import io as torchvision_io
 
 from mtl.data import decoding
@@ -117,12 +117,40 @@ def test_an_image_that_was_cut_anywhere_is_bad(kind: str) -> None:
         assert torch.equal(image, whole)
 
 
-@pytest.mark.parametrize("format", ["PNG", "WEBP"])
-def test_other_formats_are_whole_or_bad(format: str, tmp_path: Path) -> None:
-    data = encode(PICTURE, format, lossless=True)
+OTHERS = {
+    "PNG": encode(PICTURE, "PNG"),
+    "WebP": encode(PICTURE, "WEBP", lossless=True),
+    "BMP": encode(PICTURE, "BMP"),
+    "TIFF": encode(PICTURE, "TIFF"),
+    "TIFF, packed": encode(PICTURE, "TIFF", compression="tiff_lzw"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_other_formats_are_whole_or_bad(kind: str, tmp_path: Path) -> None:
+    data = OTHERS[kind]
     np.testing.assert_array_equal(decoding._decode(data).numpy(), np.asarray(PICTURE).transpose(2, 0, 1))
-    for length in range(0, len(data) - 40, 41):
+    for length in range(0, len(data) - 40, 161):
         assert reason(data[:length], tmp_path)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF"])
+def test_every_format_that_has_an_orientation_is_turned_once(format: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    options = {"lossless": True} if format == "WEBP" else {}
+    upright = PICTURE.transpose(decoding.TURNS[orientation]) if orientation > 1 else PICTURE
+    image_CHW = decoding._decode(encode(PICTURE, format, exif=exif, **options))
+    np.testing.assert_array_equal(image_CHW.numpy(), np.asarray(upright).transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16B"])  # the second: high bytes first
+def test_a_grey_tiff_of_16_bits_keeps_the_upper_8(mode: str) -> None:
+    pixels_HW = (np.arange(16) * 4000).reshape(4, 4)
+    data = pixels_HW.astype("<u2" if mode == "I;16" else ">u2").tobytes()
+    tiff = encode(Image.frombytes(mode, (4, 4), data), "TIFF")
+    np.testing.assert_array_equal(decoding._decode(tiff)[0].numpy(), pixels_HW >> 8)
 
 
 def test_modes_of_png_become_rgb() -> None:
@@ -161,7 +189,7 @@ def test_too_many_pixels_are_a_bad_image(tmp_path: Path, monkeypatch: pytest.Mon
     "data", [b"", b"no picture", b"\xff\xd8\xff", b"%!PS-Adobe-3.0 EPSF-3.0\n", encode(PICTURE, "GIF")]
 )
 def test_what_is_no_image_is_said(tmp_path: Path, data: bytes) -> None:
-    assert reason(data, tmp_path) == "it is none of JPEG, PNG, WEBP"
+    assert reason(data, tmp_path) == "it is none of JPEG, PNG, WEBP, BMP, TIFF"
 
 
 def test_chunks_come_in_order_and_few_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""CelebA in parquet files, as the hub has it."""
