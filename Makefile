@@ -15,7 +15,7 @@ $(VENV)/installed-%: setup.py | $(BIN)/python
 	touch $@
 
 demo: $(VENV)/installed-report
-	$(BIN)/python launch.py --config=configs/default.py --workdir=artifacts/demo
+	$(BIN)/python launch.py --config=configs/demo.py --workdir=artifacts/demo
 	$(BIN)/python launch.py --job=report --workdir=artifacts/demo
 
 test: $(VENV)/installed-test

@@ -1,7 +1,8 @@
-"""The fast recipe: a slim ResNet-18 that learns in a few minutes on two cores. `make demo` trains it on drawn faces.
+"""The fast recipe: a slim ResNet-18 that learns real attributes in about a minute on two cores.
 
-Command:  make demo
-          python launch.py --config=configs/fast.py --config.data.name=celeba --config.data.root=DIR --workdir=OUT
+Command:  python launch.py --config=configs/fast.py --config.data.name=celeba --config.data.root=DIR --workdir=OUT
+
+What each ingredient brings is measured by configs/fast_ablation.py.
 """
 
 from ml_collections import ConfigDict
