@@ -142,6 +142,7 @@ def small_study(folder: Path) -> tuple[str, ...]:
         "--config.data.num_workers=1",
         "--config.data.attributes=('a','b')",
         "--config.data.image_size=32",
+        "--config.model.width=0.25",
         "--config.train.batch_size=18",
         "--config.study.methods=('joint','dst')",
         f"--workdir={folder}/out",
@@ -149,8 +150,8 @@ def small_study(folder: Path) -> tuple[str, ...]:
 
 
 def test_study_report_and_bundle_through_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """From the files to the zip, with ResNet-18. The study is a process, as a user's is; what follows finds it done:
-    nothing is left to train, the PDF has pages, the video plays, the zip holds both."""
+    """From the files to the zip, with a slim ResNet-18. The study is a process, as a user's is; what follows finds it
+    done: nothing is left to train, the PDF has pages, the video plays, the zip holds both."""
     out, study = tmp_path / "out", (*small_study(tmp_path), "--config.train.epochs=2", "--config.study.seeds=(3,)")
     done = launch(*study)
     assert done.returncode == 0, done.stderr

@@ -93,10 +93,10 @@ def test_tasks_pulled_back_at_once_or_in_turn(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize(
     ("backbone", "layer", "writes"),
-    [("resnet18", "layer4.0.conv1", (2, 512, 1, 1)), ("vgg16", "features.28", (2, 512, 2, 2))],
+    [("resnet18", "layer4.0.conv1", (2, 128, 1, 1)), ("vgg16", "features.28", (2, 128, 2, 2))],
 )
 def test_real_networks_with_the_probes_that_they_choose(backbone: str, layer: str, writes: tuple[int, ...]) -> None:
-    trunk = make_backbone(backbone, (list(architecture(backbone).stages)[-1],), "", seed=0)
+    trunk = make_backbone(backbone, (list(architecture(backbone).stages)[-1],), "", seed=0, width=0.25)
     made = in_double(make_model(trunk, dict.fromkeys("abcd", binary())))
     model, params, buffers = made
     images = random_images(2, 3, 32, 32)

@@ -43,7 +43,7 @@ def to_dtype(tree: Any, dtype: torch.dtype) -> Any:
 
 
 def sequence(
-    seed: int, num_tasks: int, num_steps: int = 7, decades: float = 0.5, gated: bool = False
+    seed: int, num_tasks: int, num_steps: int = 5, decades: float = 0.5, gated: bool = False
 ) -> list[Observation]:
     """Random observations of epochs of three steps; losses are log-uniform between 10^-decades and 10^decades.
 
@@ -245,7 +245,7 @@ def check_many_at_once(make: Make, num_tasks: int = 4) -> None:
 
 def check_compiles(make: Make, num_tasks: int = 4) -> None:
     """Compiles to one graph, which gives the same numbers in every step without compiling again."""
-    method, observations = make(), sequence(seed=7, num_tasks=num_tasks, num_steps=5, gated=True)
+    method, observations = make(), sequence(seed=7, num_tasks=num_tasks, gated=True)
     torch._dynamo.reset()
     with torch._dynamo.config.patch(error_on_recompile=True):
         compiled = method._replace(update=torch.compile(method.update, fullgraph=True, backend="eager"))
