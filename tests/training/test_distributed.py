@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,30 +56,22 @@ def folders(celeba_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         loop.fit(read_run(make_config(celeba_files, cache, BEGUN_ALONE)), folders.together / "runs")
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # torchrun has one, for all lives
     job = [str(path) for path in (torchrun_job.__file__, celeba_files, cache, folders.together)]
-    processes = []
+    process = subprocess.Popen([sys.executable, *job], env=os.environ | as_torchrun(store.port), start_new_session=True)
     try:
-        for rank in range(2):
-            with (folders.together / f"log_{rank}").open("w") as log:
-                environment = os.environ | as_torchrun(rank, store.port)
-                processes.append(subprocess.Popen([sys.executable, *job], env=environment, stdout=log, stderr=log))
         for name in SAME:
             loop.fit(read_run(make_config(celeba_files, cache, name)), folders.alone)
-        for process in processes:
-            process.wait(SECONDS)
+        process.wait(SECONDS)
     finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    for rank, process in enumerate(processes):
-        assert process.returncode == 0, (folders.together / f"log_{rank}").read_text()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert process.returncode == 0, [path.read_text() for path in sorted(folders.together.glob("log_*"))]
     yield folders
 
 
-def as_torchrun(rank: int, port: int) -> dict[str, str]:
-    """The environment in which `torchrun --nproc-per-node=2` starts a process."""
+def as_torchrun(port: int) -> dict[str, str]:
+    """The environment in which `torchrun --nproc-per-node=2` starts its processes, but for their ranks."""
     return {
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
         "WORLD_SIZE": "2",
         "LOCAL_WORLD_SIZE": "2",
         "MASTER_ADDR": "127.0.0.1",

@@ -1,11 +1,16 @@
-"""What tests/training/test_distributed.py lets two processes do: some runs, in the first of which one is killed."""
+"""What tests/training/test_distributed.py lets two processes do: some runs, in the first of which one is killed.
+
+Both, in both of their lives, are forks of one that has imported all and computed nothing.
+"""
 
 import os
 import shutil
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +28,7 @@ from mtl.training import distributed, loop
 from mtl.world import World
 from tests.tiny import tiny_config
 
-NUM_STEPS = 20
+NUM_STEPS = 12
 KILLED_AT = 7
 
 
@@ -71,7 +76,7 @@ OTHER: dict[str, dict[str, Any]] = {"not_synchronized": {"method": "joint", "tra
 
 
 def make_config(root: Path, cache: Path, name: str) -> ConfigDict:
-    """20 steps in all but short runs, labels missing here and there, tasks that leave the trunk at two places."""
+    """12 steps in all but short runs, labels missing here and there, tasks that leave the trunk at two places."""
     config = tiny_config(root, cache)
     config.variant, config.study.variants = name, ConfigDict({**SAME, **OTHER})
     config.data.label_fractions, config.model.taps = ("a=0.6",), ("b=stage1",)
@@ -113,9 +118,9 @@ def keeping(fit: Callable[..., Any], folder: Path, rank: str) -> Callable[..., A
     return fit_and_keep
 
 
-def live(root: Path, cache: Path, folder: Path, life: int) -> None:
+def live(root: Path, cache: Path, folder: Path, rank: str, life: int) -> None:
     """A process's first or second life, as torchrun would begin it."""
-    os.environ["TORCHELASTIC_RESTART_COUNT"], rank = str(life), os.environ["RANK"]
+    os.environ |= {"RANK": rank, "LOCAL_RANK": rank, "TORCHELASTIC_RESTART_COUNT": str(life)}
     if life == 0 and rank == "1":
         loop.prepare = dying(loop.prepare, KILLED_AT, lambda: os.kill(os.getpid(), signal.SIGKILL))
     loop._fit = keeping(loop._fit, folder, rank)
@@ -129,20 +134,44 @@ def live(root: Path, cache: Path, folder: Path, life: int) -> None:
     together(job, folder / "runs", "cpu")
 
 
+def fork(function: Callable[[], None]) -> int:
+    """Calls it in a new process; gives that process's id."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            function()
+            code = 0
+        except UserError as error:
+            print(error, flush=True)
+            code = 2
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+    return child
+
+
+def wait(child: int) -> int:
+    """A process's exit code, once it has ended."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def both_lives(root: Path, cache: Path, folder: Path, rank: str) -> None:
+    log = os.open(folder / f"log_{rank}", os.O_WRONLY | os.O_CREAT)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    ended = wait(fork(lambda: live(root, cache, folder, rank, life=0)))
+    assert ended == (2 if rank == "0" else -signal.SIGKILL), f"the first life ended with {ended}"
+    live(root, cache, folder, rank, life=1)
+
+
 def main(root: Path, cache: Path, folder: Path) -> None:
     torch.set_num_threads(1)
     distributed.TIMEOUT = timedelta(seconds=60)
-    child = os.fork()  # so that nothing is imported twice
-    if child == 0:
-        try:
-            live(root, cache, folder, life=0)
-        except UserError as error:
-            print(error, flush=True)
-            os._exit(2)
-        os._exit(0)
-    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert ended == (2 if os.environ["RANK"] == "0" else -signal.SIGKILL), f"the first life ended with {ended}"
-    live(root, cache, folder, life=1)
+    ended = [wait(child) for child in [fork(partial(both_lives, root, cache, folder, rank)) for rank in "01"]]
+    assert ended == [0, 0], f"the processes ended with {ended}"
 
 
 if __name__ == "__main__":
