@@ -12,6 +12,10 @@ BENCH = [
     "torchjd[full]>=0.18",  # the same methods by others; full: quadprog and cvxpy, which solve; 0.18: what was tried
 ]
 
+TENSORBOARD = [
+    "tensorboard>=2.21",  # writes event files and shows them; 2.21: what was tried
+]
+
 setup(
     name="mtl",
     version="0.1.0",
@@ -37,12 +41,14 @@ setup(
         "test": [
             *REPORT,
             *BENCH,
+            *TENSORBOARD,
             "pytest>=8.4",  # 8.4: reports warnings raised in threads as errors
             "pytest-xdist>=3.8",  # a worker per core; 3.8: what was tried
             "hypothesis>=6.100",
             "pypdf>=7",  # reads the report's text back; 7: what was tried
         ],
         "bench": BENCH,
+        "tensorboard": TENSORBOARD,
         "lint": ["ruff>=0.14", "mypy>=1.18"],
     },
 )
