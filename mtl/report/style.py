@@ -189,7 +189,7 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure for a screen, 1260 pixels wide."""
+    """The figure for a screen, about 1,260 pixels wide."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=200)
     return buffer.getvalue()
