@@ -15,6 +15,10 @@ BENCH = [
     "torchjd[full]>=0.18",  # the same methods by others; full: quadprog and cvxpy, which solve; 0.18: what was tried
 ]
 
+TENSORBOARD = [
+    "tensorboard>=2.21",  # writes event files and shows them; 2.21: what was tried
+]
+
 setup(
     name="mtl",
     version="0.1.0",
@@ -41,6 +45,7 @@ setup(
             *REPORT,
             *BENCH,
             *PARQUET,
+            *TENSORBOARD,
             "pytest>=8.4",  # 8.4: reports warnings raised in threads as errors
             "pytest-xdist>=3.8",  # a worker per core; 3.8: what was tried
             "hypothesis>=6.100",
@@ -48,6 +53,7 @@ setup(
         ],
         "bench": BENCH,
         "parquet": PARQUET,
+        "tensorboard": TENSORBOARD,
         "lint": ["ruff>=0.14", "mypy>=1.18"],
     },
 )

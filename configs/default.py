@@ -87,6 +87,7 @@ def get_config() -> ConfigDict:
     train.sync_batchnorm = False  # under torchrun: statistics of the whole batch, not of each process's images
     train.device = "auto"  # auto: CUDA where there is one; or a device such as cpu, cuda:1
     train.log_every = 20  # steps between lines of metrics.jsonl
+    train.tensorboard = False  # an event file beside metrics.jsonl; needs the extra [tensorboard]
     train.mirrored = False  # whether validation and test average the logits of an image and of its mirror image
     train.checkpoint_seconds = 60.0  # a killed run loses no more than this
 

@@ -5,6 +5,8 @@ only prints; a seed or a method that is added trains just its own runs, and join
 commands may work on one study, on one machine or on many that share its folder: each run is trained once.
 """
 
+import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,8 +22,9 @@ from mtl.launchers.queue import Crew, train_all
 from mtl.launchers.shards import Shard, in_shard
 from mtl.launchers.torchrun import together
 from mtl.models.backbones import architecture
+from mtl.record import locks, tensorboard
 from mtl.record.files import write_json
-from mtl.record.paths import CONFIG, RESULTS
+from mtl.record.paths import CONFIG, EVENTS, METRICS, RESULTS, run_folder
 from mtl.statistics import write_results
 from mtl.statistics.tables import tables
 from mtl.training import provenance
@@ -71,19 +74,41 @@ def study(
 
 def print_study(settings: StudySettings, workdir: Path, launcher: str, shard: Shard | None) -> None:
     """Does a study, with the processes that torchrun started, if it did, and prints its tables."""
-    together(
-        lambda world: print(study(settings, workdir, launcher, shard, world)), workdir, settings.runs[0].train.device
-    )
+
+    def job(world: World) -> None:
+        say_how_to_watch(settings.runs, workdir)
+        print(study(settings, workdir, launcher, shard, world))
+
+    together(job, workdir, settings.runs[0].train.device)
 
 
 def print_run(settings: RunSettings, workdir: Path) -> None:
     """Trains one run, likewise, and prints its line."""
-    together(lambda world: print(run_line(fit(settings, workdir, world)[1])), workdir, settings.train.device)
+
+    def job(world: World) -> None:
+        say_how_to_watch([settings], workdir)
+        print(run_line(fit(settings, workdir, world)[1]))
+
+    together(job, workdir, settings.train.device)
+
+
+def say_how_to_watch(runs: Sequence[RunSettings], workdir: Path) -> None:
+    """Where event files are, and the command that shows them, if any run writes one."""
+    if any(run.train.tensorboard for run in runs):
+        command = f"tensorboard --logdir {shlex.quote(str(workdir))}"
+        print(f"{EVENTS} beside each run's {METRICS}; watch with: {command}", file=sys.stderr, flush=True)
 
 
 def train_run(run: RunSettings, workdir: Path, world: World = ALONE) -> dict[str, Any]:
-    """The results of a run, which is trained if it is not finished."""
-    return finished(run, workdir) or fit(run, workdir, world)[1]
+    """The results of a run, which is trained if it is not finished; one that is gets the event file that it lacks."""
+    results = finished(run, workdir)
+    if results is None:
+        return fit(run, workdir, world)[1]
+    folder = run_folder(workdir, run.name, run.seed)
+    if run.train.tensorboard and not (folder / EVENTS).is_file():
+        with locks.hold(folder):
+            tensorboard.rewrite(folder)
+    return results
 
 
 @contextmanager

@@ -23,6 +23,7 @@ WITHOUT = {
         "mtl/record/examples.py",
         "mtl/record/reading.py",
         "mtl/record/runs.py",
+        "mtl/record/tensorboard.py",
         "mtl/record/traces.py",
         "mtl/statistics/predictions.py",
         "mtl/statistics/results.py",

@@ -17,6 +17,7 @@ from mtl.errors import UserError, check_choice, closest
 from mtl.gradients.levels import LEVELS
 from mtl.models.heads import HEADS
 from mtl.optim import OPTIMIZERS, SCHEDULES
+from mtl.record import tensorboard
 from mtl.training import sourcing
 from mtl.training.compile import MODES
 from mtl.training.precision import PRECISIONS
@@ -242,3 +243,5 @@ def _check(config: ConfigDict) -> None:
             raise UserError(f"{name} is {value}; it must be at least {least}")
     if config.method == "single_task" and config.gradients.level == "parameters":
         raise UserError("single-task networks share no parameters: leave gradients.level at auto")
+    if config.train.tensorboard:
+        tensorboard.check_installed()

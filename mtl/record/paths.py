@@ -2,7 +2,7 @@
 
   WORKDIR/                  config.json, results.json, tables.md, report.pdf, demo.mp4, figures/, precision.json
   WORKDIR/<name>/seed_<s>/  config.json, metrics.jsonl, dst.jsonl, results.json, predictions.npz, examples.npz,
-                            checkpoint/
+                            checkpoint/, events.out.tfevents.mtl
 
 `<name>` is that of a method, or of a variant of the study.
 """
@@ -13,6 +13,7 @@ CONFIG, RESULTS = "config.json", "results.json"  # of a study, and of each of it
 TABLES, REPORT, VIDEO, FIGURES = "tables.md", "report.pdf", "demo.mp4", "figures"
 PRECISION = "precision.json"  # of a study that lets it be chosen
 METRICS, DST = "metrics.jsonl", "dst.jsonl"
+EVENTS = "events.out.tfevents.mtl"  # of a run, and of figures; TensorBoard looks for the word in the middle
 PREDICTIONS, EXAMPLES = "predictions.npz", "examples.npz"
 CHECKPOINTS, BEST = "checkpoint", "best.pt"
 SEED = "seed_"

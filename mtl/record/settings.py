@@ -6,7 +6,10 @@ from mtl.record.files import as_json
 
 Settings = dict[str, Any]  # "section.field" -> JSON value
 # Fields that change nothing of a run's numbers: a run may go on with others than it began with.
-WITHOUT_EFFECT = ("study", "bench", "data.cache", "data.num_workers", "train.log_every", "train.checkpoint_seconds")
+WITHOUT_EFFECT = (
+    *("study", "bench", "data.cache", "data.num_workers"),
+    *("train.log_every", "train.checkpoint_seconds", "train.tensorboard"),
+)
 
 
 def effective(config: dict[str, Any]) -> Settings:

@@ -6,6 +6,7 @@ told apart with any colour vision; markers and lines do the same in a print with
 
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
+from io import BytesIO
 from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -185,3 +186,10 @@ def save(figure: Figure, path: Path) -> Path:
     """Writes an SVG that does not depend on the time of day."""
     figure.savefig(path, format="svg", metadata={"Date": None})
     return path
+
+
+def png(figure: Figure) -> bytes:
+    """The figure for a screen, about 1,260 pixels wide."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=200)
+    return buffer.getvalue()

@@ -18,7 +18,7 @@ from mtl.data.batches import train_batches
 from mtl.errors import UserError
 from mtl.gradients import alignment
 from mtl.progress import progress as show_progress
-from mtl.record import files, locks
+from mtl.record import files, locks, tensorboard
 from mtl.record.paths import BEST, CHECKPOINTS, DST, EXAMPLES, METRICS, PREDICTIONS, RESULTS, run_folder
 from mtl.state import TrainState
 from mtl.training import checkpoint, provenance
@@ -60,6 +60,8 @@ def follow(workdir: Path, world: World) -> None:
 def _fit(settings: RunSettings, workdir: Path, world: World) -> tuple[TrainState, dict[str, Any]]:
     run, state = prepare(settings, workdir, world)
     state, sums, at = resume(run, state)
+    if world.rank == 0 and settings.train.tensorboard:
+        tensorboard.rewrite(run.folder)
     results = world.tell(finished(settings, workdir))
     if results is not None:
         return state, results
@@ -218,6 +220,8 @@ def epoch_batches(run: Run, at: Progress) -> Iterator[Batch]:
 
 
 def log(run: Run, name: str, line: files.Line) -> None:
-    """Appends a line to one of the run's logs; of several processes the first writes."""
+    """Appends a line to one of the run's logs, and to its event file; of several processes the first writes."""
     if run.world.rank == 0:
         files.append_line(run.folder / name, line)
+        if run.settings.train.tensorboard:
+            tensorboard.append(run.folder, line, (line["epoch"] - 1) * run.data.num_batches)

@@ -36,6 +36,7 @@ class TrainSettings(NamedTuple):
     device: str
     log_every: int
     checkpoint_seconds: float
+    tensorboard: bool
     mirrored: bool
 
 

@@ -1,6 +1,6 @@
 """The figures of a study's report: vectors, as wide as the text of an A4 page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from matplotlib import rc_context
@@ -48,14 +48,21 @@ def draw_figures(study: StudyRecord, folder: Path) -> dict[str, Path]:
       Name of the figure -> its file. Figures of one method are called activation_<method> and metrics_<method>.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {}
     with rc_context(style.RC):
-        for name, draw in OF_STUDY.items():
-            figure = draw(study)
-            if figure is not None:
-                paths[name] = style.save(figure, folder / f"{name}.svg")
-        for method in dropping_methods(study):
-            for name, draw_method in OF_METHOD.items():
-                path = folder / f"{name}_{method}.svg"
-                paths[f"{name}_{method}"] = style.save(draw_method(study, method), path)
-    return paths
+        return {name: style.save(figure, folder / f"{name}.svg") for name, figure in _drawn(study)}
+
+
+def draw_images(study: StudyRecord) -> dict[str, bytes]:
+    """Draws those figures that show no face: name -> PNG."""
+    with rc_context(style.RC):
+        return {name: style.png(figure) for name, figure in _drawn(study, leaving_out=WITH_IMAGES)}
+
+
+def _drawn(study: StudyRecord, leaving_out: Collection[str] = ()) -> Iterator[tuple[str, Figure]]:
+    for name, draw in OF_STUDY.items():
+        figure = None if name in leaving_out else draw(study)
+        if figure is not None:
+            yield name, figure
+    for method in dropping_methods(study):
+        for name, draw_method in OF_METHOD.items():
+            yield f"{name}_{method}", draw_method(study, method)
