@@ -2,7 +2,8 @@
 
   WORKDIR/                  config.json, results.json, tables.md, report.pdf, demo.mp4, figures/, precision.json
   WORKDIR/<name>/seed_<s>/  config.json, metrics.jsonl, dst.jsonl, results.json, predictions.npz, examples.npz,
-                            checkpoint/
+                            checkpoint/, model/
+  .../model/                config.json, model.safetensors, README.md
 
 `<name>` is that of a method, or of a variant of the study.
 """
@@ -15,6 +16,7 @@ PRECISION = "precision.json"  # of a study that lets it be chosen
 METRICS, DST = "metrics.jsonl", "dst.jsonl"
 PREDICTIONS, EXAMPLES = "predictions.npz", "examples.npz"
 CHECKPOINTS, BEST = "checkpoint", "best.pt"
+MODEL, TENSORS, CARD = "model", "model.safetensors", "README.md"  # the folder of a trained network, and files in it
 SEED = "seed_"
 
 

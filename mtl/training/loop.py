@@ -21,9 +21,11 @@ from mtl.progress import progress as show_progress
 from mtl.record import files, locks
 from mtl.record.paths import BEST, CHECKPOINTS, DST, EXAMPLES, METRICS, PREDICTIONS, RESULTS, run_folder
 from mtl.state import TrainState
+from mtl.statistics import read_predictions
 from mtl.training import checkpoint, provenance
 from mtl.training.evaluation import mean_losses, probe, score
 from mtl.training.examples import show_examples
+from mtl.training.leaving import leave_model
 from mtl.training.logs import step_line
 from mtl.training.resuming import Progress, no_sums, num_steps, resume, save
 from mtl.training.run import Run, finished, prepare
@@ -188,6 +190,7 @@ def finish(run: Run, state: TrainState, at: Progress) -> dict[str, Any]:
     if is_first:
         files.write_arrays(run.folder / PREDICTIONS, predictions)
         files.write_arrays(run.folder / EXAMPLES, show_examples(run, params, buffers, predictions))
+        leave_model(run, params, buffers, results, read_predictions(run.folder / PREDICTIONS))
         files.write_json(run.folder / RESULTS, results)
         checkpoint.keep_newest(run.folder / CHECKPOINTS, 1)
     return run.world.tell(results)
