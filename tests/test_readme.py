@@ -11,7 +11,7 @@ from mtl.cli import parse
 ROOT = Path(__file__).parents[1]
 TEXTS = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "artifacts/README.md"),
-    *("docs/gotchas.md", "docs/studies.md", "docs/cluster.md"),
+    *("docs/gotchas.md", "docs/models.md", "docs/studies.md", "docs/cluster.md"),
 )
 MAX_LINES = 140  # of README: three minutes
 LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")

@@ -10,21 +10,27 @@ from typing import Any
 import numpy as np
 
 from mtl.statistics.bootstrap import clusters, mean_over_tasks, multiplicities, resample
+from mtl.statistics.decisions import Decisions, decide
 from mtl.statistics.predictions import Predictions
 from mtl.statistics.significance import percentiles
+from mtl.statistics.tables import markdown
 from mtl.trained.facts import NOT_FOR, Facts, facts_on
 from mtl.trained.settings import Settings
 
 LEVEL, NUM_RESAMPLES = 0.95, 2000
+MEAN = "**mean over attributes**"
 
 
-def write_card(settings: Settings, described: dict[str, Any], test: dict[str, Any], run: Predictions) -> str:
+def write_card(
+    settings: Settings, described: dict[str, Any], results: dict[str, Any], decisions: Decisions, run: Predictions
+) -> str:
     """The card of a finished run.
 
     Args:
       settings: of the network.
       described: what the run's config.json holds.
-      test: what its results.json says of the test split.
+      results: what its results.json holds.
+      decisions: from the validation split.
       run: what the network said of the test split.
     """
     data, tasks = described["config"]["data"], settings.tasks
@@ -32,7 +38,7 @@ def write_card(settings: Settings, described: dict[str, Any], test: dict[str, An
     facts = facts_on(data["name"], tasks, num_images)
     name = f"Face attributes: {settings.trained['method']} on {facts.title}, seed {settings.trained['seed']}"
     return f"""---
-{_front_matter(name, facts, test)}
+{_front_matter(name, facts, results["test"])}
 ---
 # {name}
 
@@ -58,7 +64,18 @@ probabilities = mtl.to_module(loaded)(images)  # uint8 [B, 3, {settings.image_si
 
 On the test split, which was read once. In brackets the {LEVEL:.0%} interval over other test images of a bootstrap that resamples {_drawn(run)}; another seed would add to it.
 
-{_scores(run)}
+{_scores(run, decisions)}
+
+The first two columns say "present" where the probability sigmoid(logit) is above 0.5, the third where the calibrated
+one is above the threshold below.
+
+## Calibration and thresholds
+
+Temperature T and threshold of each attribute were chosen on the validation split: T by the likelihood of the calibrated
+probability sigmoid(logit / T), the threshold on that probability by balanced accuracy. The expected calibration error
+(10 bins) is of the test split, in points, before and after.
+
+{_calibration(settings, results["decisions"]["test"]["expected_calibration_error"])}
 
 ## Limits and bias
 
@@ -131,20 +148,37 @@ def _drawn(run: Predictions) -> str:
     return f"{num_people:,} people with all their images" if num_people else "images, for who they show is not known"
 
 
-def _scores(run: Predictions) -> str:
+def _scores(run: Predictions, decisions: Decisions) -> str:
     cluster_N = clusters(run.identity_N)
-    draws = resample(run, cluster_N, multiplicities(cluster_N.max() + 1, NUM_RESAMPLES, seed=0))
-    names = [*run.tasks, "**mean over attributes**"]
+    multiplicity_RC = multiplicities(cluster_N.max() + 1, NUM_RESAMPLES, seed=0)
+    before, after = (resample(of, cluster_N, multiplicity_RC) for of in (run, decide(run, decisions)))
+    draws = (*before, after.balanced_accuracy_RK)
+    names = [*run.tasks, MEAN]
     columns = [[*scores_RK.T, mean_over_tasks(scores_RK)] for scores_RK in draws]
     counts = [*run.mask_NK.sum(axis=0).tolist(), ""]
     positives = [*(run.labels_NK & run.mask_NK).sum(axis=0).tolist(), ""]
     rows = [
-        f"| {name} | {positive} of {count} | {_with_interval(accuracy_R)} | {_with_interval(balanced_R)} |"
-        for name, positive, count, accuracy_R, balanced_R in zip(names, positives, counts, *columns, strict=True)
+        (name, f"{there} of {count}" if count else "", *map(_with_interval, scores))
+        for name, there, count, *scores in zip(names, positives, counts, *columns, strict=True)
     ]
-    return "\n".join(
-        ["| attribute | present | accuracy, % | balanced accuracy, % |", "|---|---:|---:|---:|", *rows]
-    ).replace("|  of  |", "| |")
+    return markdown([("attribute", "present", "accuracy, %", "balanced accuracy, %", "at the threshold, %"), *rows])
+
+
+def _calibration(settings: Settings, errors: dict[str, Any]) -> str:
+    before, after = errors["before"], errors["after"]
+    rows = [
+        (
+            *(task, f"{settings.temperatures[task]:.2f}", f"{settings.thresholds[task]:.3f}"),
+            *(_points(of["tasks"][task]) for of in (before, after)),
+        )
+        for task in settings.tasks
+    ]
+    mean = (MEAN, "", "", _points(before["overall"]), _points(after["overall"]))
+    return markdown([("attribute", "T", "threshold", "error before", "error after"), *rows, mean])
+
+
+def _points(value: float | None) -> str:
+    return "--" if value is None else f"{100 * value:.1f}"
 
 
 def _with_interval(scores_R: np.ndarray) -> str:

@@ -8,6 +8,7 @@ from mtl.models.model import Params
 from mtl.models.probes import Tensors
 from mtl.record import files
 from mtl.record.paths import CONFIG, MODEL
+from mtl.statistics.decisions import Decisions
 from mtl.statistics.predictions import Predictions
 from mtl.trained.card import write_card
 from mtl.trained.folder import save_model
@@ -16,12 +17,27 @@ from mtl.training.networks import find_taps
 from mtl.training.run import Run
 
 
-def leave_model(run: Run, params: Params, buffers: Tensors, results: dict[str, Any], test: Predictions) -> None:
-    """Writes the folder, from the best epoch's network, what results.json will say, and the predictions on the test."""
+def leave_model(
+    run: Run, params: Params, buffers: Tensors, results: dict[str, Any], decisions: Decisions, test: Predictions
+) -> None:
+    """Writes the folder.
+
+    Args:
+      run: that is finished.
+      params, buffers: of its best epoch.
+      results: what its results.json will hold.
+      decisions: from the validation split.
+      test: predictions of the test split.
+    """
     described = files.read_json(run.folder / CONFIG)
     settings = describe(run, described, results)
     save_model(
-        run.folder / MODEL, run.model, params, buffers, settings, write_card(settings, described, results["test"], test)
+        run.folder / MODEL,
+        run.model,
+        params,
+        buffers,
+        settings,
+        write_card(settings, described, results, decisions, test),
     )
 
 
@@ -50,8 +66,8 @@ def describe(run: Run, described: dict[str, Any], results: dict[str, Any]) -> Se
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         mirrored=run.settings.train.mirrored,
-        temperatures=dict.fromkeys(tasks, 1.0),
-        thresholds=dict.fromkeys(tasks, 0.5),
+        temperatures=results["decisions"]["temperatures"],
+        thresholds=results["decisions"]["thresholds"],
         trained={
             **{name: results[name] for name in ("method", "seed", "epochs", "best_epoch")},
             "data": data.name,

@@ -69,6 +69,10 @@ def predict(loaded: Loaded, images: Tensor) -> Tensor:
     return torch.cat(list(step(loaded.params, loaded.buffers, images).values()), dim=1)
 
 
+def calibrated(loaded: Loaded, images: Tensor) -> Tensor:
+    return torch.sigmoid(predict(loaded, images) / torch.tensor([*loaded.settings.temperatures.values()]))
+
+
 @pytest.mark.parametrize("form", [*FORMS])
 def test_loaded_it_says_what_the_run_said(celeba_files: Path, tmp_path: Path, form: str) -> None:
     run, config = train(celeba_files, tmp_path, FORMS[form])
@@ -110,13 +114,21 @@ def test_the_card_is_what_the_hub_reads_and_has_the_scores(run: Path) -> None:
     card = (run / "model/README.md").read_text()
     _, front, text = card.split("---\n", 2)
     meta = yaml.safe_load(front)
-    test = json.loads((run / "results.json").read_text())["test"]
+    results, settings = json.loads((run / "results.json").read_text()), load_model(run / "model").settings
+    test, decided = results["test"], results["decisions"]["test"]
+    assert settings.temperatures == results["decisions"]["temperatures"]
+    assert settings.thresholds == results["decisions"]["thresholds"]
     metrics = {metric["type"]: metric["value"] for metric in meta["model-index"][0]["results"][0]["metrics"]}
     assert meta["pipeline_tag"] == "image-classification" and meta["license"] == "unknown"
     assert metrics["accuracy"] == pytest.approx(test["overall_accuracy"], abs=1e-4)
     for task in TASKS:
-        (row,) = [line for line in text.splitlines() if line.startswith(f"| {task} |")]
-        assert f"| {100 * test['tasks'][task]['accuracy']:.1f} (" in row
+        scored, calibrated = [line for line in text.splitlines() if line.startswith(f"| {task} ")]
+        assert f"| {100 * test['tasks'][task]['accuracy']:.1f} (" in scored
+        assert f"| {100 * decided['balanced_accuracy']['after']['tasks'][task]:.1f} (" in scored
+        cells = [cell.strip() for cell in calibrated.split("|")[2:-1]]
+        errors = [100 * decided["expected_calibration_error"][when]["tasks"][task] for when in ("before", "after")]
+        expected = [settings.temperatures[task], settings.thresholds[task], *errors]
+        assert [float(cell) for cell in cells] == pytest.approx(expected, abs=0.051)
     for heading in ("Data", "Training", "Scores", "Limits and bias", "Intended use"):
         assert f"\n## {heading}\n" in text
 
@@ -127,7 +139,7 @@ def test_an_ordinary_module(run: Path) -> None:
     images = torch.randint(256, (6, 3, SIZE, SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     assert not module.training
     with torch.no_grad():
-        assert torch.equal(module(images), torch.sigmoid(predict(loaded, images)))
+        assert torch.equal(module(images), calibrated(loaded, images))
     before = loaded.buffers["stage1.1.running_mean"].clone()
     module.train()(images).sum().backward()
     assert all(value.grad is not None for value in module.parameters())
@@ -135,7 +147,7 @@ def test_an_ordinary_module(run: Path) -> None:
     assert torch.equal(loaded.buffers["stage1.1.running_mean"], before)
     module.load_state_dict(read_tensors(run / "model/model.safetensors"))
     with torch.no_grad():
-        assert torch.equal(module.eval()(images), torch.sigmoid(predict(loaded, images)))
+        assert torch.equal(module.eval()(images), calibrated(loaded, images))
     with pytest.raises(UserError, match=r"^outputs is 'logit', closest to logits;"):
         to_module(loaded, "logit")
 
@@ -147,9 +159,8 @@ def test_the_temperature_is_in_the_probabilities(folder: Path) -> None:
     path.write_text(json.dumps(values))
     loaded, images = load_model(folder), torch.zeros(2, 3, SIZE, SIZE, dtype=torch.uint8)
     with torch.no_grad():
-        assert torch.equal(
-            to_module(loaded)(images), torch.sigmoid(predict(loaded, images) / torch.tensor([1.0, 2.0, 0.5]))
-        )
+        expected = torch.sigmoid(predict(loaded, images) / torch.tensor([1.0, 2.0, 0.5]))
+        assert torch.equal(to_module(loaded)(images), expected)
 
 
 def test_another_normalisation_is_heeded(folder: Path) -> None:
