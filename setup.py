@@ -49,6 +49,7 @@ setup(
             "pytest>=8.4",  # 8.4: reports warnings raised in threads as errors
             "pytest-xdist>=3.8",  # a worker per core; 3.8: what was tried
             "hypothesis>=6.100",
+            "safetensors>=0.8",  # reads what mtl.trained writes, and the other way round; 0.8: what was tried
             "pypdf>=7",  # reads the report's text back; 7: what was tried
         ],
         "bench": BENCH,

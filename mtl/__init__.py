@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from mtl.optim import make_schedule as make_schedule
     from mtl.optim import sgd as sgd
     from mtl.state import TrainState as TrainState
+    from mtl.trained.folder import load_model as load_model
+    from mtl.trained.module import to_module as to_module
     from mtl.training import checkpoint as checkpoint
     from mtl.training.compile import maybe_compile as maybe_compile
     from mtl.training.existing_loop import backward as backward
@@ -47,6 +49,8 @@ _EXPORTS = {  # module -> what is imported from it
     "mtl.models.model": ("Params", "make_model"),
     "mtl.optim": ("adamw", "make_schedule", "sgd"),
     "mtl.state": ("TrainState",),
+    "mtl.trained.folder": ("load_model",),
+    "mtl.trained.module": ("to_module",),
     "mtl.training.compile": ("maybe_compile",),
     "mtl.training.existing_loop": ("backward",),
     "mtl.training.measuring": ("make_loss_step", "make_predict_step"),

@@ -13,7 +13,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def assert_same_run(one: Path, other: Path) -> None:
-    """Final parameters, logs, predictions and scores; all but what the clock says."""
+    """Final parameters, logs, predictions, model folder and scores; all but what the clock says."""
     load = lambda folder, name: torch.load(folder / "checkpoint" / name, weights_only=True)["tensors"]  # noqa: E731
     (newest,) = [path.name for path in (one / "checkpoint").glob("step_*")]
     for name in (newest, "best.pt"):
@@ -25,5 +25,7 @@ def assert_same_run(one: Path, other: Path) -> None:
         if (one / log).is_file():
             assert [*map(timeless, read_lines(one / log))] == [*map(timeless, read_lines(other / log))]
     assert np.array_equal(np.load(one / "predictions.npz")["logits"], np.load(other / "predictions.npz")["logits"])
+    for path in (one / "model").iterdir():
+        assert path.read_bytes() == (other / "model" / path.name).read_bytes(), path.name
     results = [json.loads((folder / "results.json").read_text()) for folder in (one, other)]
     assert timeless(results[0]) == timeless(results[1])

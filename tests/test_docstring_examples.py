@@ -29,6 +29,8 @@ WITHOUT = {
         "mtl/statistics/results.py",
         "mtl/training/checkpoint.py",
         "mtl/training/identity.py",
+        "mtl/trained/folder.py",
+        "mtl/trained/settings.py",
         "mtl/training/logs.py",
     ),
     "starts, locks or asks about processes": (
@@ -38,12 +40,18 @@ WITHOUT = {
         "mtl/training/provenance.py",
     ),
     "is the command, or reads a whole configuration": ("mtl/cli.py", "mtl/config/", "mtl/training/settings.py"),
+    "is about a network that a whole run trained": (
+        "mtl/trained/card.py",
+        "mtl/trained/module.py",
+        "mtl/trained/network.py",
+    ),
     "draws, or writes, of a whole study": ("mtl/data/faces/", "mtl/report/", "mtl/statistics/tables.py"),
     "trains, or measures, a whole run": (
         "mtl/bench/",
         "mtl/study.py",
         "mtl/training/evaluation.py",
         "mtl/training/examples.py",
+        "mtl/training/leaving.py",
         "mtl/training/loop.py",
         "mtl/training/networks.py",
         "mtl/training/precision.py",

@@ -17,10 +17,10 @@ from mtl.models.architectures import architecture
 from mtl.models.backbones import make_backbone
 from mtl.models.images import Augmentation, augment_and_normalize
 from mtl.models.model import Model, Params, make_model
+from mtl.models.precision import lay_out
 from mtl.optim import adamw, make_schedule
 from mtl.training import sourcing
 from mtl.training.compile import maybe_compile
-from mtl.training.networks import lay_out
 from mtl.training.sourcing import Sourcing
 from mtl.training.step import Metrics, init_state, make_train_step
 

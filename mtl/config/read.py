@@ -16,11 +16,11 @@ from mtl.data.pack import CROPS, ON_BAD_IMAGE
 from mtl.errors import UserError, check_choice, closest
 from mtl.gradients.levels import LEVELS
 from mtl.models.heads import HEADS
+from mtl.models.precision import PRECISIONS
 from mtl.optim import OPTIMIZERS, SCHEDULES
 from mtl.record import tensorboard
 from mtl.training import sourcing
 from mtl.training.compile import MODES
-from mtl.training.precision import PRECISIONS
 from mtl.training.settings import (
     DroppingSettings,
     ModelSettings,

@@ -23,7 +23,7 @@ from mtl.models.architectures import Architecture, architecture
 from mtl.models.convolutions import Geometry, replace_convolutions
 from mtl.models.noise import Drawn, Undrawn, replace_noise
 from mtl.models.probes import Tensors, find_convolutions, probe
-from mtl.models.stages import IMAGE_SIZE, pool, tap_depths
+from mtl.models.stages import IMAGE_SIZE, guess_layout, pool, tap_depths
 from mtl.models.weights import build_on_meta, first_line, load
 from mtl.models.width import slim
 
@@ -66,6 +66,7 @@ def make_backbone(
     width: float = 1.0,
     image_size: int = 64,
     spread: Spread = lambda module: module,
+    filled: bool = True,
 ) -> Backbone:
     """Builds a trunk that ends at its deepest tap.
 
@@ -77,6 +78,7 @@ def make_backbone(
       width: what every number of channels is multiplied with, see `mtl.models.width`.
       image_size: height and width of the images, pixels.
       spread: makes the module run on several processes, see `mtl.models.spread`.
+      filled: False leaves parameters and buffers without numbers, on the `meta` device; weights are not read then.
 
     Raises:
       UserError: for an unknown backbone or tap, for weights that cannot be had or do not fit, for a width or a size of
@@ -101,7 +103,10 @@ def make_backbone(
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            trunk = _cut(load(arch.build, name, weights), nodes) if width == 1.0 else _slim(arch, name, nodes, width)
+            if width == 1.0:
+                trunk: nn.Module = _cut(load(arch.build, name, weights, filled), nodes)
+            else:
+                trunk = _slim(arch, name, nodes, width, filled)
         return _make_stateless(trunk, taps, layouts, images_BCHW, seed, spread)
     except UserError:
         raise
@@ -152,9 +157,9 @@ def _cut(module: nn.Module, taps: Mapping[str, str]) -> fx.GraphModule:
     return create_feature_extractor(module, nodes, suppress_diff_warning=True)  # auxiliary heads are in training only
 
 
-def _slim(arch: Architecture, name: str, nodes: Mapping[str, str], width: float) -> nn.Module:
+def _slim(arch: Architecture, name: str, nodes: Mapping[str, str], width: float, filled: bool) -> nn.Module:
     try:
-        trunk = slim(_cut(build_on_meta(arch.build), nodes), width)
+        trunk = slim(_cut(build_on_meta(arch.build), nodes), width, filled)
         copy.deepcopy(trunk).to("meta")(torch.empty(2, 3, IMAGE_SIZE, IMAGE_SIZE, device="meta"))
     except (RuntimeError, ValueError) as error:
         raise UserError(
@@ -183,7 +188,7 @@ def _make_stateless(
             f"the network draws random numbers in {error}, and then a step is no pure function: "
             "let it draw by layers nn.Dropout or torchvision.ops.StochasticDepth"
         ) from error
-    layouts = {tap: layouts.get(tap) or _guess_layout(tap, maps[tap]) for tap in taps}
+    layouts = {tap: layouts.get(tap) or guess_layout(tap, maps[tap]) for tap in taps}
     widths = {tap: values.shape[1] for tap, values in _features(maps, layouts).items()}
     module = spread(module)
     apply = _stateless(module, copy.deepcopy(module).eval(), layouts)
@@ -239,10 +244,3 @@ def _by_tap(values: Tensor | Tensors) -> Tensors:
 
 def _features(maps: Tensors, layouts: Mapping[str, str]) -> Tensors:
     return {tap: pool(maps[tap], layout) for tap, layout in layouts.items()}
-
-
-def _guess_layout(tap: str, values: Tensor) -> str:
-    layouts = {2: "BC", 4: "BCHW"}
-    if values.dim() not in layouts:
-        raise UserError(f"what is read at {tap!r} has shape {tuple(values.shape)}: say how in layouts, as BNC")
-    return layouts[values.dim()]

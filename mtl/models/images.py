@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+Channels = tuple[float, float, float]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -23,15 +24,15 @@ class Augmentation(NamedTuple):
     shift_B2: Tensor
 
 
-def normalize(images_BCHW: Tensor) -> Tensor:
-    """Maps uint8 pixels to float32 with ImageNet's mean and deviation, which torchvision's weights expect.
+def normalize(images_BCHW: Tensor, mean: Channels = IMAGENET_MEAN, std: Channels = IMAGENET_STD) -> Tensor:
+    """Maps uint8 pixels to float32: (x / 255 - mean) / std; torchvision's weights expect ImageNet's.
 
     Example:
       >>> normalize(torch.full((1, 3, 1, 1), 124, dtype=torch.uint8)).flatten()
       tensor([0.0056, 0.1352, 0.3568])
     """
-    mean, scale = _per_channel(IMAGENET_MEAN, images_BCHW), 1.0 / _per_channel(IMAGENET_STD, images_BCHW)
-    return images_BCHW.to(torch.float32) * (scale / 255.0) - mean * scale
+    shift, scale = _per_channel(mean, images_BCHW), 1.0 / _per_channel(std, images_BCHW)
+    return images_BCHW.to(torch.float32) * (scale / 255.0) - shift * scale
 
 
 def augment(images_BCHW: Tensor, augmentation: Augmentation) -> Tensor:
@@ -79,6 +80,6 @@ def at_size(prepare: Callable[..., Tensor], size: int) -> Callable[..., Tensor]:
     return prepare_at_size
 
 
-def _per_channel(values: tuple[float, ...], images_BCHW: Tensor) -> Tensor:
+def _per_channel(values: Channels, images_BCHW: Tensor) -> Tensor:
     """[C, 1, 1] float32, made on the images' device: `torch.tensor` would copy there, and wait for the copy."""
     return torch.stack([torch.full((1, 1), value, device=images_BCHW.device) for value in values])

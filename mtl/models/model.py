@@ -147,6 +147,31 @@ def apply_heads(model: Model, heads: HeadParams, features: Tensors) -> dict[str,
     return {task: outputs[task] for task in model.tasks}
 
 
+def predict(
+    model: Model, params: Params, buffers: Tensors, inputs: Tensor, mirrored: bool = False
+) -> dict[str, Tensor]:
+    """Task -> outputs [B, O], with running statistics.
+
+    Args:
+      inputs: what the trunk reads; images are normalised.
+      mirrored: inputs are images, and outputs the mean of those for the image and for its mirror image.
+
+    Example:
+      >>> from mtl.losses import binary
+      >>> from mtl.models.backbones import from_module
+      >>> trunk = from_module(torch.nn.Linear(20, 8), None, torch.empty(2, 20))
+      >>> model, params, buffers = make_model(trunk, {"smile": binary()})
+      >>> predict(model, params, buffers, torch.zeros(5, 20))["smile"].shape
+      torch.Size([5, 1])
+    """
+    both = torch.cat([inputs, inputs.flip(-1)]) if mirrored else inputs
+    features, _ = model.trunk(params.trunk, buffers, both, False)
+    outputs = apply_heads(model, params.heads, features)
+    if not mirrored:
+        return outputs
+    return {task: each.unflatten(0, (2, -1)).mean(0) for task, each in outputs.items()}
+
+
 def separate(model: Model, params: Params, buffers: Tensors, at_once: bool) -> tuple[Model, Params, Tensors]:
     """A network per task: each gets a copy of the trunk and its own head, with the numbers that they have now.
 

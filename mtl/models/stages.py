@@ -10,6 +10,8 @@ from einops import reduce
 from torch import Tensor, fx, nn
 from torchvision.models.feature_extraction import NodePathTracer
 
+from mtl.errors import UserError
+
 IMAGE_SIZE = 224  # pixels at which stages are looked for; their names and depths hold for every size
 HEADS = ("fc", "classifier", "head", "heads", "aux1", "aux2", "AuxLogits")  # torchvision's names of what is no trunk
 
@@ -41,6 +43,22 @@ def pool(values: Tensor, layout: str) -> Tensor:
     if layout == "BNC":
         return values[:, 0]
     return values if layout == "BC" else reduce(values, f"{' '.join(layout)} -> B C", "mean")
+
+
+def guess_layout(tap: str, values: Tensor) -> str:
+    """The layout that a tensor of two or four dimensions has, if nothing else is said.
+
+    Raises:
+      UserError: for another number of dimensions.
+
+    Example:
+      >>> guess_layout("layer4", torch.ones(2, 7, 3, 3))
+      'BCHW'
+    """
+    layouts = {2: "BC", 4: "BCHW"}
+    if values.dim() not in layouts:
+        raise UserError(f"what is read at {tap!r} has shape {tuple(values.shape)}: say how in layouts, as BNC")
+    return layouts[values.dim()]
 
 
 def find_stages(module: nn.Module) -> dict[str, Stage]:

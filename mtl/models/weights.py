@@ -28,13 +28,14 @@ def build_on_meta(build: Build) -> nn.Module:
         return _quietly(build, weights=None).to("meta").eval()
 
 
-def load(build: Build, name: str, weights: str) -> nn.Module:
+def load(build: Build, name: str, weights: str, filled: bool = True) -> nn.Module:
     """Builds a network with its weights.
 
     Args:
       build: builds it.
       name: torchvision's name of it.
       weights: "" for random ones, the name of torchvision weights such as "IMAGENET1K_V1", or a file with a state dict.
+      filled: False leaves it without numbers, on the `meta` device, as a network for those weights; they are not read.
 
     Raises:
       UserError: for weights that cannot be had or do not fit.
@@ -43,13 +44,14 @@ def load(build: Build, name: str, weights: str) -> nn.Module:
       >>> load(lambda weights: nn.Linear(2, 1), "mine", weights="")
       Linear(in_features=2, out_features=1, bias=True)
     """
+    if not filled:
+        module = build_on_meta(build)
+        return _expecting_weights(module) if weights else module
     if not weights:
         return _quietly(build, weights=None)
     if not Path(weights).is_file():
         return _load_torchvision(build, name, weights)
-    module = _quietly(build, weights=None)
-    if isinstance(module, torchvision.models.GoogLeNet | torchvision.models.Inception3):
-        module.transform_input = True  # their weights expect images that are normalised otherwise
+    module = _expecting_weights(_quietly(build, weights=None))
     try:
         values = torch.load(weights, map_location="cpu", weights_only=True)
         for key in list(values):  # torchvision's files of DenseNets have the names of an earlier version
@@ -71,6 +73,12 @@ def first_line(error: Exception) -> str:
       'size mismatch'
     """
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _expecting_weights(module: nn.Module) -> nn.Module:
+    if isinstance(module, torchvision.models.GoogLeNet | torchvision.models.Inception3):
+        module.transform_input = True  # their weights expect images that are normalised otherwise
+    return module
 
 
 def _load_torchvision(build: Build, name: str, weights: str) -> nn.Module:

@@ -5,7 +5,7 @@ from torch import nn
 NUM_COLOURS = 3  # channels of an image; they stay
 
 
-def slim(module: nn.Module, width: float) -> nn.Module:
+def slim(module: nn.Module, width: float, filled: bool = True) -> nn.Module:
     """Scales a network in place: C channels become round(width C), at least 1; then draws its weights.
 
     Depthwise convolutions stay depthwise, other groups keep their number. Convolutions are drawn from a normal
@@ -15,6 +15,7 @@ def slim(module: nn.Module, width: float) -> nn.Module:
     Args:
       module: on the `meta` device.
       width: above 0.
+      filled: False leaves it on the `meta` device, without weights.
 
     Raises:
       ValueError: if it has parameters or buffers outside of convolutions, BatchNorms and linear layers, whose channels
@@ -30,7 +31,7 @@ def slim(module: nn.Module, width: float) -> nn.Module:
     owners = {name.rpartition(".")[0] for name, _ in [*module.named_parameters(), *module.named_buffers()]}
     for name in sorted(owners):
         module.set_submodule(name, _scale_layer(module.get_submodule(name), width), strict=True)
-    return _draw(module)
+    return _draw(module) if filled else module
 
 
 def _scale_layer(layer: nn.Module, width: float) -> nn.Module:

@@ -5,6 +5,9 @@
   significance  standard error, interval and p value of a difference; Holm's correction
   comparison    one method less another
   calibration   does a predicted probability say how often the attribute is there?
+  temperatures  what logits are divided by, so that probabilities are calibrated
+  thresholds    the probability from which on a task says "present"
+  decisions     both, from the validation split, and what they do on the test split
   summary       all of it for a study
   results       results.json, with what the runs' logs add
   tables        results.json as Markdown

@@ -78,3 +78,15 @@ def resample(run: Predictions, cluster_N: np.ndarray, multiplicity_RC: np.ndarra
     resampled = np.concatenate([chunk.astype(np.float32) @ sums for chunk in chunks]).astype(np.float64)
     counts = metrics.Counts(*np.split(resampled, 4, axis=1))
     return Draws(metrics.accuracy(counts), metrics.balanced_accuracy(counts))
+
+
+def mean_over_tasks(scores_RK: np.ndarray) -> np.ndarray:
+    """The mean over tasks of what is defined, [R]; NaN where nothing is.
+
+    Example:
+      >>> mean_over_tasks(np.array([[0.5, 1.0], [0.5, np.nan]]))
+      array([0.75, 0.5 ])
+    """
+    num_known_R = (~np.isnan(scores_RK)).sum(axis=1)
+    total_R = np.nansum(scores_RK, axis=1)
+    return np.divide(total_R, num_known_R, out=np.full(len(scores_RK), np.nan), where=num_known_R > 0)

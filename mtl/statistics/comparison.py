@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl.statistics.bootstrap import Draws, clusters, multiplicities, resample
+from mtl.statistics.bootstrap import Draws, clusters, mean_over_tasks, multiplicities, resample
 from mtl.statistics.predictions import Predictions, Runs, check_same_test_split
 from mtl.statistics.significance import gain, holm, percentiles, seed_variances
 
@@ -146,7 +146,7 @@ def delta_m(a_RK: np.ndarray, b_RK: np.ndarray, level: float) -> dict[str, Any]:
     change_RK = 100 * np.divide(a_RK - b_RK, b_RK, out=np.full(b_RK.shape, np.nan), where=defined)
     if not defined[0].any():
         return {"mean": None, "median": None, "interval": None}
-    means = _mean_over_tasks(change_RK)
+    means = mean_over_tasks(change_RK)
     return {
         "mean": float(means[0]),
         "median": float(np.median(change_RK[0, defined[0]])),
@@ -159,7 +159,7 @@ def _gains(
 ) -> dict[str, Any]:
     """The gain in one score: {"overall": gain, "tasks": {task: gain}} with verdicts."""
     difference_RK = difference_SRK.mean(axis=0).round(12)  # an error in rounding is no difference
-    columns_KR = [*difference_RK.T, _mean_over_tasks(difference_RK)]
+    columns_KR = [*difference_RK.T, mean_over_tasks(difference_RK)]
     per_task, of_mean = seed_variances(difference_SRK[:, 0])
     *gains, overall = (
         gain(float(column_R[0]), column_R[1:], num, of_seeds, level)
@@ -183,10 +183,3 @@ def _verdict(difference: float, p_value: float | None, num_seeds: int, level: fl
     if p_value is None or p_value >= 1 - level:
         return "cannot be told apart"
     return "gain" if difference > 0 else "loss"
-
-
-def _mean_over_tasks(scores_RK: np.ndarray) -> np.ndarray:
-    """The mean over tasks of what is defined, [R]; NaN where nothing is."""
-    num_known_R = (~np.isnan(scores_RK)).sum(axis=1)
-    total_R = np.nansum(scores_RK, axis=1)
-    return np.divide(total_R, num_known_R, out=np.full(len(scores_RK), np.nan), where=num_known_R > 0)

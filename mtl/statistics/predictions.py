@@ -32,6 +32,7 @@ class Predictions(NamedTuple):
     ids_N: np.ndarray
 
 
+ARRAYS = ("logits", "labels", "mask", "identity", "majority", "tasks", "ids")  # in the order of the attributes
 Runs = Mapping[str, Mapping[int, Predictions]]  # of a study: method -> seed -> predictions
 
 
@@ -41,19 +42,30 @@ def read_predictions(path: Path) -> Predictions:
     Raises:
       UserError: if the file is missing, damaged, or lacks an array.
     """
-    names = ("logits", "labels", "mask", "identity", "majority", "tasks", "ids")
     again = "delete that run's folder and train it again"
     try:
         arrays = read_arrays(path)
     except FileNotFoundError:
         raise UserError(f"{path} is missing; train that run first") from None
-    if lacking := [name for name in names if name not in arrays]:
+    if lacking := [name for name in ARRAYS if name not in arrays]:
         raise UserError(f"{path} lacks an array ({lacking[0]}), as of an older version; {again}")
-    logits_NK, labels_NK, mask_NK, identity_N, majority_K, tasks_K, ids_N = (arrays[name] for name in names)
-    N, K = len(ids_N), len(tasks_K)
-    shapes = [array.shape for array in (logits_NK, labels_NK, mask_NK, identity_N, majority_K)]
-    if shapes != [(N, K)] * 3 + [(N,), (K,)] or not np.isfinite(logits_NK).all():
+    N, K = len(arrays["ids"]), len(arrays["tasks"])
+    shapes = [arrays[name].shape for name in ARRAYS[:5]]
+    if shapes != [(N, K)] * 3 + [(N,), (K,)] or not np.isfinite(arrays["logits"]).all():
         raise UserError(f"{path} holds arrays of unequal length or logits that are not finite; {again}")
+    return of_arrays(arrays)
+
+
+def of_arrays(arrays: Mapping[str, np.ndarray]) -> Predictions:
+    """Predictions from what predictions.npz holds, or what would be in it.
+
+    Example:
+      >>> column, row = np.ones((1, 1)), np.ones(1)
+      >>> arrays = {"logits": column, "labels": column, "mask": column, "identity": row, "majority": row}
+      >>> of_arrays(arrays | {"tasks": np.array(["smile"]), "ids": np.array(["1.jpg"])}).labels_NK
+      array([[ True]])
+    """
+    logits_NK, labels_NK, mask_NK, identity_N, majority_K, tasks_K, ids_N = (arrays[name] for name in ARRAYS)
     return Predictions(
         logits_NK, labels_NK.astype(bool), mask_NK.astype(bool), identity_N, majority_K.astype(bool),
         tuple(tasks_K.tolist()), ids_N,

@@ -21,9 +21,12 @@ from mtl.progress import progress as show_progress
 from mtl.record import files, locks, tensorboard
 from mtl.record.paths import BEST, CHECKPOINTS, DST, EXAMPLES, METRICS, PREDICTIONS, RESULTS, run_folder
 from mtl.state import TrainState
+from mtl.statistics.decisions import choose_decisions, describe_decisions
+from mtl.statistics.predictions import of_arrays
 from mtl.training import checkpoint, provenance
 from mtl.training.evaluation import mean_losses, probe, score
 from mtl.training.examples import show_examples
+from mtl.training.leaving import leave_model
 from mtl.training.logs import step_line
 from mtl.training.resuming import Progress, no_sums, num_steps, resume, save
 from mtl.training.run import Run, finished, prepare
@@ -173,6 +176,8 @@ def finish(run: Run, state: TrainState, at: Progress) -> dict[str, Any]:
         best = checkpoint.load_file(run.folder / CHECKPOINTS / BEST, best).tree
     params, buffers = run.world.broadcast(best)
     test, predictions = score(run, params, buffers, "test")
+    valid, of_valid = score(run, params, buffers, "valid")
+    decisions = choose_decisions(of_arrays(of_valid))
     results = {
         "method": run.settings.name,
         "seed": run.settings.seed,
@@ -184,12 +189,14 @@ def finish(run: Run, state: TrainState, at: Progress) -> dict[str, Any]:
         "images_per_second": train.epochs * run.data.num_batches * train.batch_size / at.step_seconds,
         "device": provenance.device_name(run.device, run.world.size),
         "versions": provenance.versions(),
-        "valid": score(run, params, buffers, "valid")[0],
+        "valid": valid,
         "test": test,
+        "decisions": describe_decisions(decisions, of_arrays(predictions)),
     }
     if is_first:
         files.write_arrays(run.folder / PREDICTIONS, predictions)
         files.write_arrays(run.folder / EXAMPLES, show_examples(run, params, buffers, predictions))
+        leave_model(run, params, buffers, results, decisions, of_arrays(predictions))
         files.write_json(run.folder / RESULTS, results)
         checkpoint.keep_newest(run.folder / CHECKPOINTS, 1)
     return run.world.tell(results)

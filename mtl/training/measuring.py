@@ -8,7 +8,7 @@ from torch.func import vjp
 
 from mtl.batch import Batch
 from mtl.losses import task_loss
-from mtl.models.model import Model, Params, apply_heads
+from mtl.models.model import Model, Params, apply_heads, predict
 from mtl.training.step import Normalize, as_they_are
 
 Buffers = dict[str, Tensor]
@@ -45,9 +45,7 @@ def make_loss_step(
 def make_predict_step(
     model: Model, normalize: Normalize = as_they_are, mirrored: bool = False
 ) -> Callable[[Params, Buffers, Tensor], dict[str, Tensor]]:
-    """Makes predict_step(params, buffers, inputs) -> task -> outputs [B, O], with running statistics.
-
-    mirrored: inputs are images, and outputs the mean of those for the image and for its mirror image.
+    """Makes predict_step(params, buffers, inputs) -> task -> outputs [B, O], see `mtl.models.model.predict`.
 
     Example:
       >>> import mtl
@@ -60,13 +58,7 @@ def make_predict_step(
 
     @torch.no_grad()
     def predict_step(params: Params, buffers: Buffers, inputs: Tensor) -> dict[str, Tensor]:
-        prepared = normalize(inputs)
-        both = torch.cat([prepared, prepared.flip(-1)]) if mirrored else prepared
-        features, _ = model.trunk(params.trunk, buffers, both, False)
-        outputs = apply_heads(model, params.heads, features)
-        if not mirrored:
-            return outputs
-        return {task: torch.stack(each.chunk(2)).mean(0) for task, each in outputs.items()}
+        return predict(model, params, buffers, normalize(inputs), mirrored)
 
     return predict_step
 

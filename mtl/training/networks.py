@@ -12,9 +12,8 @@ from mtl.models.architectures import architecture
 from mtl.models.backbones import make_backbone
 from mtl.models.heads import parse_taps
 from mtl.models.model import Model, Params, make_model, separate
-from mtl.models.probes import Tensors
+from mtl.models.precision import lay_out, make_in
 from mtl.models.spread import spread
-from mtl.training.precision import make_in
 from mtl.training.settings import RunSettings
 from mtl.world import ALONE, World
 
@@ -24,8 +23,7 @@ def make_networks(
 ) -> tuple[Model, Params, dict[str, Tensor]]:
     """One network with a head per task, or for `single_task` a network per task."""
     options, image_size = settings.model, settings.data.image_size
-    stages = architecture(options.backbone, image_size).stages
-    taps = parse_taps(options.taps, tasks, deepest=list(stages)[-1])
+    taps = find_taps(settings, tasks)
     read = tuple(dict.fromkeys(taps.values()))
     made = options.backbone, read, options.weights, settings.seed, options.width, image_size
     trunk = make_backbone(*made, partial(spread, world=world, synchronized=settings.train.sync_batchnorm))
@@ -41,22 +39,10 @@ def make_networks(
     return model, *tree_map(lambda tensor: tensor.to(device), (params, buffers))
 
 
-def lay_out(trunk: Tensors, device: torch.device, precision: str) -> Tensors:
-    """Kernels channels-last where convolutions are faster so: on a CPU, and on a GPU's tensor cores (bfloat16).
-
-    A convolution takes its layout from its kernel, and whatever follows from the convolution. Names, shapes and numbers
-    stay.
-
-    Example:
-      >>> lay_out({"conv.weight": torch.zeros(8, 4, 3, 3)}, torch.device("cpu"), "float32")["conv.weight"].stride()
-      (36, 1, 12, 4)
-    """
-    if device.type != "cpu" and precision == "float32":
-        return trunk
-    return {
-        name: value.contiguous(memory_format=torch.channels_last) if value.dim() == 4 else value
-        for name, value in trunk.items()
-    }
+def find_taps(settings: RunSettings, tasks: tuple[str, ...]) -> dict[str, str]:
+    """Task -> the stage of the trunk that it reads."""
+    stages = architecture(settings.model.backbone, settings.data.image_size).stages
+    return parse_taps(settings.model.taps, tasks, deepest=list(stages)[-1])
 
 
 def find_device(name: str) -> torch.device:

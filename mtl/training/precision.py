@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
-from mtl.models.model import Model, Params, in_bfloat16
+from mtl.models.model import Model, Params
+from mtl.models.precision import PRECISIONS
 from mtl.record import files
 from mtl.record.paths import PRECISION
 from mtl.training import provenance
 
-PRECISIONS = ("float32", "bfloat16")
 NUM_ROUNDS = 3
 
 
@@ -60,20 +60,6 @@ def measure(make: Callable[[str], tuple[Model, Params, dict[str, Tensor]]], inpu
         "seconds": seconds,
         "device": provenance.device_name(inputs.device),
     }
-
-
-def make_in(precision: str, model: Model) -> Model:
-    """The network in a precision.
-
-    Example:
-      >>> from mtl.losses import binary
-      >>> from mtl.models.backbones import from_module
-      >>> from mtl.models.model import make_model
-      >>> model, _, _ = make_model(from_module(torch.nn.Linear(3, 2), None, torch.empty(2, 3)), {"smile": binary()})
-      >>> make_in("float32", model) is model
-      True
-    """
-    return in_bfloat16(model) if precision == "bfloat16" else model
 
 
 def _make_pass(model: Model, params: Params, buffers: dict[str, Tensor], inputs: Tensor) -> Callable[[], object]:

@@ -29,7 +29,7 @@ from mtl.training.run import prepare as prepare_run
 from tests.same import assert_same_run, read_lines
 from tests.tiny import SIZE, TASKS, fit, prepare, study, write_celeba
 
-FILES = {"config.json", "metrics.jsonl", "results.json", "predictions.npz", "examples.npz", "checkpoint"}
+FILES = {"config.json", "metrics.jsonl", "results.json", "predictions.npz", "examples.npz", "checkpoint", "model"}
 
 
 def with_method(config: ConfigDict, method: str) -> ConfigDict:
@@ -44,7 +44,7 @@ def test_leaves_what_the_architecture_lists(config: ConfigDict, tmp_path: Path) 
     assert results == json.loads((folder / "results.json").read_text())
     assert set(results) == set(
         "method seed tasks split_sizes best_epoch epochs train_seconds images_per_second device versions "
-        "valid test".split()
+        "valid test decisions".split()
     )
     assert results["split_sizes"] == {"train": 36, "valid": 12, "test": 12}
     assert set(results["test"]) == {"overall_accuracy", "balanced_accuracy", "exact_match", "tasks"}

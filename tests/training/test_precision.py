@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import torch
 
+from mtl.models.precision import make_in
 from mtl.record import files
 from mtl.record.paths import CONFIG, PRECISION
 from mtl.training import precision
-from mtl.training.precision import find_precision, make_in, measure
+from mtl.training.precision import find_precision, measure
 from tests.tiny import fit, make_tiny, tiny_config, write_celeba
 
 INPUTS = torch.zeros(4, 3, 8, 8)

@@ -1,0 +1,77 @@
+"""A trained network as an ordinary nn.Module."""
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from mtl.errors import check_choice
+from mtl.models.images import normalize
+from mtl.models.model import apply_heads, predict
+from mtl.trained.folder import Loaded
+from mtl.trained.naming import named_buffers, named_parameters, unnamed
+
+OUTPUTS = ("probabilities", "logits")
+
+
+def to_module(loaded: Loaded, outputs: str = "probabilities") -> nn.Module:
+    """Makes an nn.Module of images, uint8 [B, 3, H, W], to [B, K], in the order of `loaded.settings.tasks`.
+
+    It is in evaluation mode; in training mode BatchNorm uses and moves its statistics, and dropout drops. Its
+    `state_dict` has the names and the shapes of model.safetensors. What was loaded stays as it is.
+
+    Args:
+      loaded: from `load_model`.
+      outputs: "probabilities", calibrated: sigmoid(logit / T); or "logits".
+
+    Raises:
+      UserError: for other outputs.
+    """
+    check_choice("outputs", outputs, OUTPUTS)
+    return TrainedModule(loaded, outputs).eval()
+
+
+class TrainedModule(nn.Module):
+    """See `to_module`."""
+
+    def __init__(self, loaded: Loaded, outputs: str) -> None:
+        super().__init__()
+        self.settings, self.outputs = loaded.settings, outputs
+        self._model = loaded.model
+        self._of_heads = {group: tuple(of) for group, of in loaded.params.heads.items()}
+        self._normalize = partial(normalize, mean=loaded.settings.mean, std=loaded.settings.std)
+        for name, value in named_parameters(loaded.model, loaded.params).items():
+            owner, last = _owner(self, name)
+            owner.register_parameter(last, nn.Parameter(value.clone()))
+        for name, value in named_buffers(loaded.buffers).items():
+            owner, last = _owner(self, name)
+            owner.register_buffer(last, value.clone())
+        temperatures = [loaded.settings.temperatures[task] for task in loaded.settings.tasks]
+        device = next(self.parameters()).device
+        self.temperatures_K: Tensor
+        self.register_buffer("temperatures_K", torch.tensor(temperatures, device=device), persistent=False)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        named = dict(self.named_parameters()), dict(self.named_buffers())
+        params, buffers = unnamed(self._model, self._of_heads, *named)
+        inputs = self._normalize(images_BCHW)
+        if self.training:
+            features, moved = self._model.trunk(params.trunk, buffers, inputs, True)
+            for name, value in moved.items():
+                buffers[name].copy_(value)
+            outputs = apply_heads(self._model, params.heads, features)
+        else:
+            outputs = predict(self._model, params, buffers, inputs, self.settings.mirrored)
+        logits_BK = torch.cat(list(outputs.values()), dim=1)
+        return logits_BK if self.outputs == "logits" else torch.sigmoid(logits_BK / self.temperatures_K)
+
+
+def _owner(module: nn.Module, name: str) -> tuple[nn.Module, str]:
+    """The module that a tensor of that dotted name belongs to, made where it is not there; and the name's last part.
+
+    Put in directly, since `add_module` refuses names that nn.Module has itself, as a task might be called.
+    """
+    *path, last = name.split(".")
+    for part in path:
+        module = module._modules.setdefault(part, nn.Module())  # type: ignore[assignment]
+    return module, last

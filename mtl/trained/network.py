@@ -1,0 +1,37 @@
+"""A network from the settings of its folder, without its numbers."""
+
+import torch
+
+from mtl.losses import binary
+from mtl.models.backbones import make_backbone
+from mtl.models.model import Model, Params, make_model, separate
+from mtl.models.precision import lay_out, make_in
+from mtl.models.probes import Tensors
+from mtl.trained.settings import Settings
+
+
+def build(settings: Settings, device: torch.device) -> tuple[Model, Params, Tensors]:
+    """The network on a device; its parameters and buffers are on `meta`, laid out as they are to lie on the device.
+
+    However large the settings ask it to be, it takes no memory.
+
+    Raises:
+      UserError: if there is no such network.
+    """
+    trunk = make_backbone(
+        settings.backbone,
+        tuple(dict.fromkeys(settings.taps.values())),
+        settings.weights,
+        seed=0,
+        width=settings.width,
+        image_size=settings.image_size,
+        filled=False,
+    )
+    with torch.device("meta"):
+        kinds = dict.fromkeys(settings.tasks, binary())
+        model, params, buffers = make_model(trunk, kinds, settings.taps, settings.head, settings.hidden)
+    params = params._replace(trunk=lay_out(params.trunk, device, settings.precision))
+    model = make_in(settings.precision, model)
+    if settings.separate:
+        model, params, buffers = separate(model, params, buffers, at_once=device.type != "cpu")
+    return model, params, buffers
