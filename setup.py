@@ -14,6 +14,9 @@ PARQUET = [
 BENCH = [
     "torchjd[full]>=0.18",  # the same methods by others; full: quadprog and cvxpy, which solve; 0.18: what was tried
 ]
+PHOTOS = [
+    "mtcnn>=1.0,<2",  # 2 MB: only the weights in it are read, whose layout is that of 1.0; brings joblib and lz4
+]
 
 setup(
     name="mtl",
@@ -41,6 +44,7 @@ setup(
             *REPORT,
             *BENCH,
             *PARQUET,
+            *PHOTOS,
             "pytest>=8.4",  # 8.4: reports warnings raised in threads as errors
             "pytest-xdist>=3.8",  # a worker per core; 3.8: what was tried
             "hypothesis>=6.100",
@@ -48,6 +52,7 @@ setup(
         ],
         "bench": BENCH,
         "parquet": PARQUET,
+        "photos": PHOTOS,
         "lint": ["ruff>=0.14", "mypy>=1.18"],
     },
 )

@@ -20,6 +20,7 @@ WITHOUT = {
         "mtl/data/load.py",
         "mtl/data/pack.py",
         "mtl/data/parquet/",
+        "mtl/photos/",
         "mtl/record/examples.py",
         "mtl/record/reading.py",
         "mtl/record/runs.py",

@@ -42,11 +42,12 @@ def find_faces(photo_HWC: np.ndarray, networks: Networks) -> list[Face]:
       photo_HWC: uint8, RGB, of any size.
       networks: of load_networks().
     """
-    photo_1CHW = torch.from_numpy(photo_HWC).permute(2, 0, 1)[None].float().sub(127.5).div(128.0)
-    scale = min(LONGEST_SIDE / max(photo_HWC.shape), 1.0)
+    photo_1CHW = torch.from_numpy(photo_HWC).permute(2, 0, 1)[None]
+    scale = LONGEST_SIDE / max(photo_HWC.shape)
     with torch.inference_mode():
-        if scale < 1.0:
+        if scale < 1.0:  # while it is uint8, as a large photo fills the memory otherwise
             photo_1CHW = _shrink(photo_1CHW, scale)
+        photo_1CHW = (photo_1CHW - 127.5) / 128.0
         boxes_N4 = _propose(photo_1CHW, networks.proposal)
         boxes_N4 = _refine(photo_1CHW, boxes_N4, networks.refinement)
         boxes_N4, landmarks_N52, probabilities_N = _locate(photo_1CHW, boxes_N4, networks.output)
