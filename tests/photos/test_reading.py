@@ -56,7 +56,7 @@ def test_files_and_patterns_are_taken_as_they_are_each_once(tmp_path: Path) -> N
 
 def test_where_there_is_no_photo_is_said(tmp_path: Path) -> None:
     touch(tmp_path, "in/notes.txt")
-    with pytest.raises(UserError, match="in holds no photos: no name in it ends in .jpg, "):
+    with pytest.raises(UserError, match=r"in holds no photos: no name in it ends in \.jpg, "):
         find_photos([tmp_path / "in"])
     for gone in ("gone.jpg", "gone/*.jpg"):
         with pytest.raises(UserError, match="does not exist: give photos, folders of them"):
@@ -125,5 +125,5 @@ def test_a_file_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
 def test_what_has_gone_is_said(tmp_path: Path) -> None:
     (tmp_path / "link.jpg").symlink_to(tmp_path / "gone")
     assert find_photos([tmp_path]) == [tmp_path / "link.jpg"]
-    with pytest.raises(UserError, match="link.jpg cannot be read: No such file or directory"):
+    with pytest.raises(UserError, match=r"link\.jpg cannot be read: No such file or directory"):
         read_photo(tmp_path / "link.jpg")
