@@ -76,7 +76,7 @@ def warp(photo_HWC: np.ndarray, matrix_23: np.ndarray, width: int, height: int) 
     back_23 = invert(matrix_23)
     step = max(float(np.sqrt(np.linalg.det(back_23[:, :2]))), 1.0)  # pixels of the photo for one of the result
     part_HWC, start_2 = _cut(photo_HWC, back_23, width, height, margin=2.0 * step)
-    part_1CHW = torch.from_numpy(part_HWC).permute(2, 0, 1)[None].float()
+    part_1CHW = torch.tensor(part_HWC).permute(2, 0, 1)[None].float()
     size = [max(round(side / step), 1) for side in part_HWC.shape[:2]]
     small_1CHW = F.interpolate(part_1CHW, size=size, mode="bilinear", antialias=True) if step > 1.0 else part_1CHW
     rows_HW, columns_HW = np.mgrid[:height, :width] + 0.5

@@ -39,10 +39,8 @@ def wall_with(image: Image.Image, *corners: tuple[int, int]) -> np.ndarray:
 def make_network(name: str, widths: list[tuple[int, int, int]], outputs: tuple[int, ...]) -> Network:
     """A network of the right shape; all weights are 0.01."""
     hidden = [Layer(torch.full((o, i, k, k), 0.01), torch.zeros(o), torch.full((o,), 0.25)) for o, i, k in widths]
-    last = widths[-1][0]
-    return Network(
-        hidden, [Layer(torch.full((o, last, 1, 1), 0.01), torch.zeros(o), None) for o in outputs], POOLS[name]
-    )
+    last = [Layer(torch.full((o, widths[-1][0], 1, 1), 0.01), torch.zeros(o), None) for o in outputs]
+    return Network(hidden, last, POOLS[name])
 
 
 def test_networks_answer_for_what_they_look_at() -> None:
