@@ -42,7 +42,7 @@ def find_faces(photo_HWC: np.ndarray, networks: Networks) -> list[Face]:
       photo_HWC: uint8, RGB, of any size.
       networks: of load_networks().
     """
-    photo_1CHW = torch.tensor(photo_HWC).permute(2, 0, 1)[None]
+    photo_1CHW = torch.from_numpy(photo_HWC.copy()).permute(2, 0, 1)[None]
     scale = LONGEST_SIDE / max(photo_HWC.shape)
     with torch.inference_mode():
         if scale < 1.0:  # while it is uint8, as a large photo fills the memory otherwise
