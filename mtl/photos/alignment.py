@@ -9,9 +9,7 @@ WIDTH, HEIGHT = 178, 218  # of an aligned image
 # 399 aligned training images. By CelebA's own list it is (69.4, 111.3), (107.7, 111.0), (88.0, 135.0), (72.0, 152.2),
 # (105.4, 152.0), in coordinates that count from the middle of the first pixel.
 LANDMARKS_52 = np.array([(69.7, 111.7), (108.5, 111.8), (89.1, 135.7), (71.6, 153.2), (106.3, 153.2)])
-WEIGHTS_5 = np.array(
-    [1.0, 1.0, 0.0, 0.5, 0.5]
-)  # noses go where heads turn; brought aligned images nearest to themselves
+WEIGHTS_5 = np.array([1.0, 1.0, 0.0, 0.5, 0.5])  # of those tried, they leave aligned images nearest to where they are
 
 
 def fit_similarity(source_P2: np.ndarray, target_P2: np.ndarray, weights_P: np.ndarray) -> np.ndarray:
