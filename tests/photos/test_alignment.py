@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtl.photos.alignment import HEIGHT, LANDMARKS_52, WEIGHTS_5, WIDTH, fit_similarity, invert, warp
@@ -10,6 +10,7 @@ from mtl.photos.crops import align_face
 
 ALL_5 = np.ones(5)
 IDENTITY = np.eye(2, 3)
+few = settings(max_examples=25, deadline=None, derandomize=True)
 
 
 def similarity(scale: float, degrees: float, shift: tuple[float, float]) -> np.ndarray:
@@ -29,6 +30,7 @@ def smooth_picture(height: int, width: int) -> np.ndarray:
     return (127.5 + 60.0 * np.stack(waves, axis=-1)).astype(np.uint8)
 
 
+@few
 @given(st.floats(0.05, 20), st.floats(-180, 180), st.floats(-500, 500), st.floats(-500, 500))
 def test_a_similarity_is_found_again(scale: float, degrees: float, x: float, y: float) -> None:
     matrix_23 = similarity(scale, degrees, (x, y))
@@ -37,6 +39,7 @@ def test_a_similarity_is_found_again(scale: float, degrees: float, x: float, y: 
     np.testing.assert_allclose(invert(invert(found_23)), found_23, atol=1e-6 * (1 + scale))
 
 
+@few
 @given(st.integers(0, 10_000))
 def test_no_similarity_near_it_fits_better(seed: int) -> None:
     rng = np.random.default_rng(seed)

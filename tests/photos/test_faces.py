@@ -89,17 +89,20 @@ def test_two_real_faces_are_found_where_they_are(networks: Networks) -> None:
     scale = 2.0 * image.width / WIDTH
     large = image.resize((2 * image.width, 2 * image.height), Image.Resampling.BICUBIC)
     photo_HWC = wall_with(large, (60, 100), (400, 150))
-    found = find_faces(photo_HWC, networks)
-    assert len(found) == 2
-    for face, corner in zip(sorted(found, key=lambda face: face.box_4[0]), ((60, 100), (400, 150)), strict=True):
+    found = from_left(find_faces(photo_HWC, networks))
+    for face, corner in zip(found, ((60, 100), (400, 150)), strict=True):
         in_aligned_52 = (face.landmarks_52 - corner) / scale
         assert np.abs(in_aligned_52 - LANDMARKS_52).max() < 12
         assert (face.box_4[:2] < face.landmarks_52.min(axis=0)).all()
         assert (face.landmarks_52.max(axis=0) < face.box_4[2:]).all()
-    check_same(find_faces(photo_HWC, networks), found)
+    check_same(from_left(find_faces(photo_HWC, networks)), found)
     larger_HWC = np.asarray(Image.fromarray(photo_HWC).resize((2800, 2000), Image.Resampling.BICUBIC))
-    for face, other in zip(find_faces(larger_HWC, networks), found, strict=True):
+    for face, other in zip(from_left(find_faces(larger_HWC, networks)), found, strict=True):
         np.testing.assert_allclose(face.landmarks_52 / 4, other.landmarks_52, atol=3)
+
+
+def from_left(found: list[Face]) -> list[Face]:
+    return sorted(found, key=lambda face: face.box_4[0])
 
 
 def check_same(some: list[Face], others: list[Face]) -> None:
