@@ -28,7 +28,7 @@ from result import write_result
 
 from mtl.data.celeba import SPLITS, read_table
 from mtl.data.decoding import decode_one, fit
-from mtl.data.image_files import read_image
+from mtl.data.image_files import ImageSource, read_image
 from mtl.photos.alignment import HEIGHT, LANDMARKS_52, WEIGHTS_5, WIDTH, fit_similarity, invert
 from mtl.photos.crops import FaceCrop, crop_faces
 
@@ -131,6 +131,7 @@ def main(_: Sequence[str]) -> None:
     rng, folder = np.random.default_rng(SEED.value), Path(PHOTOS.value)
     folder.mkdir(parents=True, exist_ok=True)
     table = read_table(Path(ROOT.value))
+    assert isinstance(table.source, ImageSource), "CelebA's files, and no parquet"
     names = iter(rng.permutation(table.ids[table.split == SPLITS.index("test")]).tolist())
     turned: dict[Path, list[Placed]] = {}
     upright: dict[Path, list[Placed]] = {}
@@ -142,8 +143,8 @@ def main(_: Sequence[str]) -> None:
         path = folder / f"photo_{number:03d}.jpg"
         paint(faces, rng).save(path, quality=92)
         turned[path] = faces
-        for name, original_HWC in zip(chosen, originals, strict=True):
-            (folder / f"original_{number:03d}_{name}").write_bytes(read_image(table.source, name))
+        for name, file, original_HWC in zip(chosen, data, originals, strict=True):
+            (folder / f"original_{number:03d}_{name}").write_bytes(file)
             alone = place(name, original_HWC, np.array(SIDES) / 2, 3.0, 0.0)
             path = folder / f"upright_{number:03d}_{name}"
             paint([alone], rng).save(path, quality=92)
