@@ -36,7 +36,7 @@ class Face(NamedTuple):
 
 
 def find_faces(photo_HWC: np.ndarray, networks: Networks) -> list[Face]:
-    """All faces that are upright, or turned by up to some 30 degrees, the largest first.
+    """All faces that are upright or turned somewhat (tried: up to 20 degrees), the largest first.
 
     Args:
       photo_HWC: uint8, RGB, of any size.
