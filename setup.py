@@ -14,7 +14,9 @@ PARQUET = [
 BENCH = [
     "torchjd[full]>=0.18",  # the same methods by others; full: quadprog and cvxpy, which solve; 0.18: what was tried
 ]
-
+PHOTOS = [
+    "mtcnn>=1.0,<2",  # 2 MB: only the weights in it are read, whose layout is that of 1.0; brings joblib and lz4
+]
 TENSORBOARD = [
     "tensorboard>=2.21",  # writes event files and shows them; 2.21: what was tried
 ]
@@ -46,6 +48,7 @@ setup(
             *BENCH,
             *PARQUET,
             *TENSORBOARD,
+            *PHOTOS,
             "pytest>=8.4",  # 8.4: reports warnings raised in threads as errors
             "pytest-xdist>=3.8",  # a worker per core; 3.8: what was tried
             "hypothesis>=6.100",
@@ -55,6 +58,7 @@ setup(
         "bench": BENCH,
         "parquet": PARQUET,
         "tensorboard": TENSORBOARD,
+        "photos": PHOTOS,
         "lint": ["ruff>=0.14", "mypy>=1.18"],
     },
 )

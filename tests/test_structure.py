@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / "mtl"
 ROOMS = (
     *("errors", "closest", "streams", "progress", "linalg", "world", "metrics", "losses", "optim", "dst"),
     *("record", "statistics", "gating"),
-    *("methods", "models", "state", "batch", "data", "gradients", "trained", "training"),
+    *("methods", "models", "state", "batch", "data", "photos", "gradients", "trained", "training"),
     *("bench", "config", "launchers", "study", "report", "cli"),
 )
 SEEN_BY_REPORT = (

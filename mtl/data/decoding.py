@@ -98,7 +98,7 @@ def _decode_chunk(source: Source, names: Sequence[str], read: Read, image_size: 
                 ) from error
             bad[name] = _reason(error)
         else:
-            images.append(_resize(_crop(image, crop), image_size))
+            images.append(fit(image, image_size, crop))
     images_NCHW = torch.stack(images) if images else torch.empty(0, 3, image_size, image_size, dtype=torch.uint8)
     return Chunk(images_NCHW.contiguous().numpy(), bad)
 
@@ -128,6 +128,25 @@ def _decode(data: bytes) -> torch.Tensor:
     if orientation in TURNS:
         image = image.transpose(TURNS[orientation])
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def decode_one(data: bytes) -> torch.Tensor:
+    """One image of a file's bytes, [3, H, W] uint8, decoded as those of decode_all().
+
+    Raises:
+      UserError: it cannot be decoded; the sentence is the reason alone.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")  # also of many pixels: Pillow refuses twice as many anyway
+        try:
+            return _decode(data)
+        except READ_OR_DECODE_ERRORS as error:
+            raise UserError(_want(error) or _reason(error)) from error
+
+
+def fit(image_CHW: torch.Tensor, image_size: int, crop: str) -> torch.Tensor:
+    """What a network sees of an image, [3, S, S] uint8: the whole of it or its middle, resized."""
+    return _resize(_crop(image_CHW, crop), image_size)
 
 
 def _crop(image_CHW: torch.Tensor, crop: str) -> torch.Tensor:

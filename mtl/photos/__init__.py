@@ -1,0 +1,1 @@
+"""Anybody's photos: read, faces found in them and brought into the geometry of CelebA's aligned images."""
