@@ -67,7 +67,8 @@ def get_config() -> ConfigDict:
     config.model = model = ConfigDict()
     model.backbone = "resnet18"  # resnet18, vgg16, or any other classification network of torchvision
     model.width = 1.0  # every number of channels times this: 0.25 is a slim network for quick studies
-    # "": random; a torchvision name such as IMAGENET1K_V1; a file with a state dict; or the folder of an earlier run
+    # "": random; a torchvision name such as IMAGENET1K_V1; a file with a state dict, or of safetensors; the
+    # folder of an earlier run, or its model folder
     model.weights = ""
     model.reuse_heads = True  # of an earlier run, take the heads too of tasks with the same names and shapes
     model.taps = ()  # where tasks leave the trunk: ("Eyeglasses=layer2", ...); the others at its end

@@ -14,15 +14,20 @@ from mtl.models.architectures import architecture
 from mtl.models.filling import COUNT
 from mtl.models.heads import HeadParams, make_groups, parse_taps
 from mtl.models.model import Model
-from mtl.models.weights import Weights, read_weights
+from mtl.models.weights import Weights, build_on_meta, in_todays_names, read_weights, unwrap
 from mtl.record.files import read_json
-from mtl.record.paths import BEST, CHECKPOINTS, CONFIG
+from mtl.record.paths import BEST, CHECKPOINTS, CONFIG, TENSORS
+from mtl.trained.naming import TRUNK
+from mtl.trained.settings import read_settings
+from mtl.trained.tensors import read_tensors
 from mtl.training import checkpoint
 from mtl.training.settings import ModelSettings
 
+SAFETENSORS = ".safetensors"
+OF_A_HEAD = ("weight", "bias", "0.weight", "0.bias", "2.weight", "2.bias")  # linear, mlp
 # Where a checkpoint has the trunk's parameters, the buffers, and the stacked heads, of (params, buffers).
-TRUNK = re.compile(r"\[0\]\.trunk\['(.+)'\]|\[1\]\['(.+)'\]")
-HEAD = re.compile(r"\[0\]\.heads\['(.+)'\]\['(.+)'\]")
+OF_TRUNK = re.compile(r"\[0\]\.trunk\['(.+)'\]|\[1\]\['(.+)'\]")
+OF_HEADS = re.compile(r"\[0\]\.heads\['(.+)'\]\['(.+)'\]")
 
 
 def read_start(model: ModelSettings, image_size: int) -> Weights | None:
@@ -31,12 +36,39 @@ def read_start(model: ModelSettings, image_size: int) -> Weights | None:
     Raises:
       UserError: if it cannot be had.
     """
-    folder = Path(model.weights).expanduser()
+    path = Path(model.weights).expanduser()
     if not model.weights:
         return None
-    if folder.is_dir():
-        return read_run(folder)
-    return read_weights(architecture(model.backbone, image_size).build, model.backbone, model.weights, model.width)
+    if path.is_dir():
+        return read_model_folder(path) if (path / TENSORS).is_file() else read_run(path)
+    build = architecture(model.backbone, image_size).build
+    if path.suffix == SAFETENSORS and path.is_file():
+        return Weights(
+            model.weights, unwrap(in_todays_names(read_tensors(path)), build_on_meta(build).state_dict()), {}
+        )
+    return read_weights(build, model.backbone, model.weights, model.width)
+
+
+def read_model_folder(folder: Path) -> Weights:
+    """The network of a folder that `mtl.load_model` reads.
+
+    Raises:
+      UserError: if the folder is damaged, or holds a network per task.
+    """
+    settings, tensors = read_settings(folder / CONFIG), read_tensors(folder / TENSORS)
+    if settings.separate:
+        raise _one_per_task(folder)
+    heads = {task: {name: tensors.get(f"heads.{task}.{name}") for name in OF_A_HEAD} for task in settings.tasks}
+    return Weights(
+        where=str(folder),
+        trunk={key.removeprefix(TRUNK): value for key, value in tensors.items() if key.startswith(TRUNK)},
+        heads={
+            task: (settings.taps[task], {name: value for name, value in head.items() if value is not None})
+            for task, head in heads.items()
+        },
+        made_by=f"{settings.backbone} of width {settings.width:g}",
+        transforms_input=bool(settings.weights),
+    )
 
 
 def read_run(folder: Path) -> Weights:
@@ -55,7 +87,7 @@ def read_run(folder: Path) -> Weights:
     described = read_json(folder / CONFIG)
     config = described["config"]
     if config["method"] == "single_task":
-        raise UserError(f"{folder} holds a network per task, and a run begins with one: give another run", "weights")
+        raise _one_per_task(folder)
     model = config["model"]
     try:
         tensors = checkpoint.read_tensors(path)
@@ -63,7 +95,7 @@ def read_run(folder: Path) -> Weights:
         raise
     except Exception as error:  # a damaged file raises whatever its damage meets first
         raise UserError(f"{path} cannot be read ({type(error).__name__}): give another run", "weights") from error
-    trunk = {match[1] or match[2]: value for key, value in tensors.items() if (match := TRUNK.fullmatch(key))}
+    trunk = {match[1] or match[2]: value for key, value in tensors.items() if (match := OF_TRUNK.fullmatch(key))}
     return Weights(
         where=str(folder),
         trunk={key: value for key, value in trunk.items() if value.is_floating_point() or key.endswith(COUNT)},
@@ -73,6 +105,10 @@ def read_run(folder: Path) -> Weights:
     )
 
 
+def _one_per_task(folder: Path) -> UserError:
+    return UserError(f"{folder} holds a network per task, and a run begins with one: give another run", "weights")
+
+
 def _heads_by_task(
     tasks: list[str], model: dict[str, Any], tensors: dict[str, Tensor]
 ) -> dict[str, tuple[str, dict[str, Tensor]]]:
@@ -80,7 +116,7 @@ def _heads_by_task(
     groups = make_groups(dict.fromkeys(tasks, binary()), taps)
     stacked: HeadParams = {}
     for key, value in tensors.items():
-        if match := HEAD.fullmatch(key):
+        if match := OF_HEADS.fullmatch(key):
             stacked.setdefault(match[1], {})[match[2]] = value
     return {
         task: (group.tap, {key: value[index] for key, value in stacked[name].items()})

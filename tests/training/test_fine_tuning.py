@@ -25,9 +25,10 @@ from mtl.optim import Optimizer, adamw, make_schedule, scale_rates, sgd
 from mtl.record.paths import run_folder
 from mtl.state import TrainState
 from mtl.statistics import write_results
+from mtl.trained.tensors import write_tensors
 from mtl.training import checkpoint, loop
 from mtl.training.compile import maybe_compile
-from mtl.training.starting import read_run
+from mtl.training.starting import digest, read_model_folder, read_run
 from mtl.training.step import init_state
 from tests.same import assert_same_run
 from tests.tiny import TASKS, TinyNet, fit, make_batch, make_gates, make_train_step, prepare, study
@@ -205,6 +206,25 @@ def test_a_network_of_a_run_with_frozen_parts_is_read_whole(
     again = read_run(run_folder(tmp_path, "joint", 0))
     assert again.trunk.keys() == read_run(earlier).trunk.keys()
     assert torch.equal(again.trunk["stage1.0.weight"], best(earlier)["[0].trunk['stage1.0.weight']"])
+
+
+def test_a_model_folder_is_its_run(earlier: Path) -> None:
+    of_run, of_folder = read_run(earlier), read_model_folder(earlier / "model")
+    assert of_run.trunk.keys() == of_folder.trunk.keys()
+    assert all(torch.equal(of_folder.trunk[name], value) for name, value in of_run.trunk.items())
+    assert of_run.heads.keys() == of_folder.heads.keys()
+    for task, (tap, head) in of_run.heads.items():
+        assert of_folder.heads[task][0] == tap
+        assert all(same(of_folder.heads[task][1], head))
+    assert digest(of_run) == digest(of_folder)
+
+
+def test_weights_from_a_safetensors_file(config: ConfigDict, tmp_path: Path) -> None:
+    tensors = TinyNet().state_dict()
+    write_tensors(tmp_path / "weights.safetensors", {f"backbone.{name}": value for name, value in tensors.items()})
+    config.model.weights = str(tmp_path / "weights.safetensors")
+    _, state = prepare(config, tmp_path / "out")
+    assert all(torch.equal(value, tensors[name]) for name, value in state.params.trunk.items())
 
 
 @pytest.mark.parametrize("method", ["dst", "upgrad"])
