@@ -27,6 +27,7 @@ def fill(backbone: Backbone, weights: Weights, build: Build, name: str, width: f
       UserError: if a tensor of the trunk is missing or has another shape, or if there are more than such a network has.
 
     Example:
+      >>> from torch import nn
       >>> from mtl.models.backbones import from_module
       >>> trunk = from_module(nn.Linear(2, 1), None, torch.empty(2, 2))
       >>> weights = Weights("a.pt", {"weight": torch.ones(1, 2), "bias": torch.zeros(1)}, {})
@@ -60,6 +61,7 @@ def misfit(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], build: Bui
       width: of the trunk.
 
     Example:
+      >>> from torch import nn
       >>> conv, slim = ({"conv.weight": torch.zeros(channels, 3, 1, 1)} for channels in (64, 16))
       >>> misfit(conv, slim, lambda weights: nn.Conv2d(3, 64, 1), width=1.0)
       'conv.weight is 16 x 3 x 1 x 1 there and 64 x 3 x 1 x 1 here, so it is of another width, about 0.25'

@@ -39,6 +39,7 @@ def copied(buffers: Tensors, still: frozenset[str] = frozenset()) -> Tensors:
     """Copies that a pass in training mode may move in place; of what stands `still`, the tensors themselves.
 
     Example:
+      >>> import torch
       >>> buffers = {"mean": torch.zeros(1), "weight": torch.ones(1)}
       >>> moved = copied(buffers, frozenset({"weight"}))
       >>> moved["mean"] is buffers["mean"], moved["weight"] is buffers["weight"]
@@ -51,6 +52,7 @@ def probe(module: fx.GraphModule, names: tuple[str, ...], still: frozenset[str] 
     """The graph of a trunk with probes at these convolutions, each part in the mode in which it is.
 
     Example:
+      >>> import torch
       >>> from torchvision.models.feature_extraction import create_feature_extractor
       >>> trunk = create_feature_extractor(torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1, bias=False)), {"0": "end"})
       >>> weight, images_BCHW = torch.full((1, 1, 1, 1), 2.0), torch.full((1, 1, 1, 1), 3.0)
