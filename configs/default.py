@@ -67,7 +67,10 @@ def get_config() -> ConfigDict:
     config.model = model = ConfigDict()
     model.backbone = "resnet18"  # resnet18, vgg16, or any other classification network of torchvision
     model.width = 1.0  # every number of channels times this: 0.25 is a slim network for quick studies
-    model.weights = ""  # "": random; a torchvision name such as IMAGENET1K_V1; or a file with a state dict
+    # "": random; a torchvision name such as IMAGENET1K_V1; a file with a state dict, or of safetensors; the
+    # folder of an earlier run, or its model folder
+    model.weights = ""
+    model.reuse_heads = True  # of an earlier run, take the heads too of tasks with the same names and shapes
     model.taps = ()  # where tasks leave the trunk: ("Eyeglasses=layer2", ...); the others at its end
     model.head = "linear"  # linear or mlp
     model.hidden = 64  # width of an mlp head
@@ -78,6 +81,10 @@ def get_config() -> ConfigDict:
     train.batch_size = 64  # images per step
     train.optimizer = "adamw"  # adamw or sgd
     train.learning_rate = 1e-3  # the highest of the schedule
+    # Times the schedule's, for some parts of the network: ("heads=10", "layer1=0.1"); others have 1. Parts are heads,
+    # the stages of the trunk, and what is before them (conv1 of a ResNet); a mistake gets the names that there are.
+    train.learning_rates = ()
+    train.freeze = ()  # parts of the trunk that stand still: ("conv1", "layer1"), or ("trunk",) for all of it
     train.momentum = 0.9  # of sgd
     train.weight_decay = 0.01  # decoupled for adamw, L2 for sgd
     train.schedule = "cosine"  # cosine or constant

@@ -52,4 +52,4 @@ def sum_tree(world: World, tree: dict[str, Tensor]) -> dict[str, Tensor]:
       >>> sum_tree(ALONE, {"weight": torch.ones(2)})
       {'weight': tensor([1., 1.])}
     """
-    return dict(zip(tree, world.sum(list(tree.values())), strict=True))
+    return dict(zip(tree, world.sum(list(tree.values())), strict=True)) if tree else {}

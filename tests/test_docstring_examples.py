@@ -19,6 +19,7 @@ WITHOUT = {
         "mtl/data/lists.py",
         "mtl/data/load.py",
         "mtl/data/pack.py",
+        "mtl/models/weights.py",
         "mtl/data/parquet/",
         "mtl/photos/crops.py",
         "mtl/photos/faces.py",
@@ -36,6 +37,7 @@ WITHOUT = {
         "mtl/trained/folder.py",
         "mtl/trained/settings.py",
         "mtl/training/logs.py",
+        "mtl/training/starting.py",
     ),
     "starts, locks or asks about processes": (
         "mtl/launchers/",
@@ -55,6 +57,7 @@ WITHOUT = {
         "mtl/study.py",
         "mtl/training/evaluation.py",
         "mtl/training/examples.py",
+        "mtl/training/fine_tuning.py",
         "mtl/training/leaving.py",
         "mtl/training/loop.py",
         "mtl/training/networks.py",

@@ -42,6 +42,7 @@ def read_run(config: ConfigDict) -> RunSettings:
     _check(config)
     balances = config.method in methods.METHODS  # dropping schemes and single-task networks sum the losses
     added = config.dst.enabled and config.method not in gating.DROPPING
+    names = {field: split_names(config.train[field]) for field in ("freeze", "learning_rates")}
     settings = RunSettings(
         name=config.variant or (f"dst_{config.method}" if added else config.method),
         seed=config.seed,
@@ -50,7 +51,7 @@ def read_run(config: ConfigDict) -> RunSettings:
         options=config.methods.get(config.method, ConfigDict()).to_dict() if balances else {},
         data=read_data(config.data),
         model=ModelSettings(**{**config.model, "taps": split_names(config.model.taps)}),
-        train=TrainSettings(**{**config.train, "sizes": _read_sizes(config)}),
+        train=TrainSettings(**{**config.train, **names, "sizes": _read_sizes(config)}),
         dropping=_read_dropping(config),
         sourcing=sourcing.Sourcing(**config.gradients),
         raw=config.to_dict(),

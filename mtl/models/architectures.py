@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torchvision
 
 from mtl.errors import UserError, closest_of_many
+from mtl.models.parts import Part, find_parts
 from mtl.models.stages import IMAGE_SIZE, Stage, find_stages
 from mtl.models.weights import Build, build_on_meta
 
@@ -60,6 +61,18 @@ def architecture(name: str, image_size: int = IMAGE_SIZE) -> Architecture:
             "backbone",
         )
     return Architecture(_builder(name, image_size), _stages(name))
+
+
+def trunk_parts(arch: Architecture, taps: tuple[str, ...]) -> dict[str, Part]:
+    """The parts of a trunk that ends at its deepest tap, see `mtl.models.parts`.
+
+    Example:
+      >>> list(trunk_parts(architecture("vgg16"), ("block2",)))
+      ['block1', 'block2']
+    """
+    stages = list(arch.stages)
+    deepest = max(stages.index(tap) for tap in taps)
+    return find_parts(build_on_meta(arch.build), {name: arch.stages[name] for name in stages[: deepest + 1]})
 
 
 def _builder(name: str, image_size: int) -> Build:

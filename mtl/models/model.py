@@ -13,11 +13,11 @@ from torch.func import vmap
 
 from mtl.errors import UserError
 from mtl.losses import Task
-from mtl.models.backbones import Backbone, ProbedTrunk
 from mtl.models.convolutions import Geometry
 from mtl.models.heads import Group, HeadParams, make_groups, make_head
 from mtl.models.mapping import one_by_one
 from mtl.models.probes import Tensors
+from mtl.models.stateless import Backbone, ProbedTrunk
 
 
 class Params(NamedTuple):
@@ -36,7 +36,7 @@ class Model(NamedTuple):
       depths: task -> d_t, the layers with weights from the input to the task's output.
       trunk: (params, buffers, inputs, train) -> (tap -> features [B, D], new buffers).
       head: (params of one head, features [B, D]) -> outputs [B, O].
-      convolutions, probe: of the trunk, see `backbones.Backbone`.
+      convolutions, probe: of the trunk, see `stateless.Backbone`.
       may_be_negative: tasks whose loss may be below 0.
     """
 

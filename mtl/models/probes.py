@@ -35,8 +35,21 @@ def find_convolutions(module: fx.GraphModule) -> dict[str, Geometry]:
     return {name: geometry_of(layer) for name, layer in layers.items() if is_plain(layer)}
 
 
-def probe(module: fx.GraphModule, names: tuple[str, ...]) -> ProbedMaps:
-    """The graph of a trunk in training mode with probes at these convolutions.
+def copied(buffers: Tensors, still: frozenset[str] = frozenset()) -> Tensors:
+    """Copies that a pass in training mode may move in place; of what stands `still`, the tensors themselves.
+
+    Example:
+      >>> import torch
+      >>> buffers = {"mean": torch.zeros(1), "weight": torch.ones(1)}
+      >>> moved = copied(buffers, frozenset({"weight"}))
+      >>> moved["mean"] is buffers["mean"], moved["weight"] is buffers["weight"]
+      (False, True)
+    """
+    return {name: value if name in still else value.clone() for name, value in buffers.items()}
+
+
+def probe(module: fx.GraphModule, names: tuple[str, ...], still: frozenset[str] = frozenset()) -> ProbedMaps:
+    """The graph of a trunk with probes at these convolutions, each part in the mode in which it is.
 
     Example:
       >>> import torch
@@ -58,13 +71,14 @@ def probe(module: fx.GraphModule, names: tuple[str, ...]) -> ProbedMaps:
             probed = graph.call_function(_add, (nodes[name], zeros))
         nodes[name].replace_all_uses_with(probed, delete_user_cb=lambda user, probed=probed: user is not probed)
     output.args = ((output.args[0], {name: nodes[name].args[0] for name in names}),)
-    probed_module = fx.GraphModule(module, graph).train()
-    own = {name for name, _ in probed_module.named_buffers()}  # others serve in evaluation alone
+    probed_module = fx.GraphModule(module, graph)
+    # Others serve in evaluation alone; frozen parameters travel with the buffers.
+    own = {name for name, _ in [*probed_module.named_buffers(), *probed_module.named_parameters()]}
 
     def apply(
         params: Tensors, buffers: Tensors, images_BCHW: Tensor, probes: Tensors
     ) -> tuple[Tensors, Tensors, Tensors]:
-        moved = {name: value.clone() for name, value in buffers.items()}
+        moved = copied(buffers, still)
         zeros = [probes[name] for name in names]
         used = {name: value for name, value in moved.items() if name in own}
         maps, inputs = functional_call(probed_module, (params, used), (images_BCHW, *zeros), strict=True)

@@ -80,7 +80,7 @@ def find_stages(module: nn.Module) -> dict[str, Stage]:
     """
     if isinstance(module, torchvision.models.VGG):
         return _find_vgg_blocks(module)
-    graph, names = _trace(module)
+    graph, names = trace(module)
     shapes = _Shapes(graph).of(torch.empty(2, 3, IMAGE_SIZE, IMAGE_SIZE, device="meta"))
     depths = _depths(graph)
     last = {prefix: node for node, name in names.items() for prefix in _prefixes(name)}
@@ -131,8 +131,14 @@ def _find_vgg_blocks(module: torchvision.models.VGG) -> dict[str, Stage]:
     }
 
 
-def _trace(module: nn.Module) -> tuple[fx.GraphModule, dict[fx.Node, str]]:
-    """The graph and the names of its nodes, both as `create_feature_extractor` finds them."""
+def trace(module: nn.Module) -> tuple[fx.GraphModule, dict[fx.Node, str]]:
+    """The graph and the names of its nodes, both as `create_feature_extractor` finds them.
+
+    Example:
+      >>> graph, names = trace(nn.Sequential(nn.Linear(4, 8), nn.ReLU()))
+      >>> list(names.values())
+      ['input', '0', '1']
+    """
     leaves = [each for each in vars(torchvision.ops).values() if isinstance(each, type) and issubclass(each, nn.Module)]
     tracer = NodePathTracer(autowrap_modules=(math, torchvision.ops), leaf_modules=leaves)
     graph = fx.GraphModule(module, tracer.trace(module))

@@ -4,6 +4,8 @@ from mtl.errors import check_choice
 from mtl.optim.adamw import adamw as adamw
 from mtl.optim.optimizer import Optimizer as Optimizer
 from mtl.optim.optimizer import OptimizerState as OptimizerState
+from mtl.optim.rates import parse_rates as parse_rates
+from mtl.optim.rates import scale_rates as scale_rates
 from mtl.optim.schedule import SCHEDULES as SCHEDULES
 from mtl.optim.schedule import Schedule as Schedule
 from mtl.optim.schedule import make_schedule as make_schedule

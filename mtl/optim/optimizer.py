@@ -86,4 +86,5 @@ def zero_count(params: Tensors) -> Tensor:
       >>> zero_count({"w": torch.ones(2)})
       tensor(0)
     """
-    return torch.zeros((), dtype=torch.int64, device=next(iter(params.values())).device)
+    device = next((value.device for value in params.values()), None)  # there are none where all are frozen
+    return torch.zeros((), dtype=torch.int64, device=device)

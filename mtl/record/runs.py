@@ -16,7 +16,8 @@ def find_runs(workdir: Path) -> Folders:
     """The finished runs of a study: `FIRST`, other methods, those that drop tasks, and variants, each by the alphabet.
 
     Raises:
-      UserError: if there is none, or two runs were trained with different settings.
+      UserError: if there is none, or two runs were trained with different settings, or began with different numbers of
+        the same name.
     """
     folders: Folders = {}
     for path in find_files(workdir, RESULTS):
@@ -25,6 +26,7 @@ def find_runs(workdir: Path) -> Folders:
     if not folders:
         raise UserError(f"{workdir} holds no finished run: run the job study with this workdir first")
     _check_same_settings(folders)
+    _check_same_weights([folder for of_method in folders.values() for folder in of_method.values()])
     order = sorted(folders, key=lambda name: _place(name, next(iter(folders[name].values()))))
     return {name: dict(sorted(folders[name].items())) for name in order}
 
@@ -64,4 +66,19 @@ def _check_same_settings(folders: Folders) -> None:
                 raise UserError(
                     f"{folder} was trained with {changed[0]} = {settings.get(changed[0])!r} and {other} with "
                     f"{expected.get(changed[0])!r}: they are no study; delete one of them"
+                )
+
+
+def _check_same_weights(folders: list[Path]) -> None:
+    """Files of weights with the same name must have held the same; runs from before their digests pass."""
+    seen: dict[str, tuple[Path, str]] = {}
+    for folder in folders:
+        described = read_json(folder / CONFIG)
+        if "weights" in described:
+            name, digest = described["config"]["model"]["weights"], described["weights"]["digest"]
+            other, expected = seen.setdefault(name, (folder, digest))
+            if digest != expected:
+                raise UserError(
+                    f"{folder} and {other} began with weights of one name, {name}, that held different numbers: "
+                    "they are no study; delete one of them"
                 )

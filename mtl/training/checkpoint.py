@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import torch
+from torch import Tensor
 from torch.utils._pytree import keystr, tree_flatten_with_path, tree_unflatten
 
 from mtl.errors import UserError
@@ -74,23 +75,40 @@ def load_file(path: Path, template: Tree) -> Checkpoint:
     Raises:
       UserError: if another version of mtl wrote it, or it holds other tensors than the template.
     """
-    content = torch.load(path, map_location="cpu", weights_only=True)
+    content = _read(path)
     places, spec = tree_flatten_with_path(template)
     names = [keystr(place) for place, _ in places]
-    found = content.get("format") if isinstance(content, dict) else None
-    again = f"or remove the checkpoints in {path.parent} and train from the start"
-    if found != FORMAT:
-        raise UserError(
-            f"{path} was written by another version of mtl (its format is {found}, this one's {FORMAT}): "
-            f"go on with that version, {again}"
-        )
     if other := sorted({*names} ^ content["tensors"].keys()):
         raise UserError(
             f"{path} holds other tensors than are asked for (the first is {other[0]}): "
-            f"read it with the network, optimizer and method that it was written with, {again}"
+            f"read it with the network, optimizer and method that it was written with, {_or_again(path)}"
         )
     leaves = [content["tensors"][name].to(like.device) for name, (_, like) in zip(names, places, strict=True)]
     return Checkpoint(tree_unflatten(leaves, spec), json.loads(content["progress"]))
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a checkpoint, named by their place in its tree.
+
+    Raises:
+      UserError: if another version of mtl wrote it.
+    """
+    return _read(path)["tensors"]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
+        raise UserError(
+            f"{path} was written by another version of mtl (its format is {found}, this one's {FORMAT}): "
+            f"go on with that version, {_or_again(path)}"
+        )
+    return content
+
+
+def _or_again(path: Path) -> str:
+    return f"or remove the checkpoints in {path.parent} and train from the start"
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,6 +1,10 @@
-"""What makes a run this run: its settings and its data. One that goes on, or joins a study, has those it began with."""
+"""What makes a run this run: its settings, its data, the numbers that it began with.
+
+One that goes on, or joins a study, has those it began with.
+"""
 
 from pathlib import Path
+from typing import Any
 
 from mtl.data.fingerprint import Fingerprint, differences
 from mtl.errors import UserError
@@ -46,3 +50,24 @@ def check_same_data(settings: RunSettings, now: Fingerprint, workdir: Path) -> N
                     f"{path.parent} was begun on other data than is there now, what differs being "
                     f"{' and '.join(differing)}: put the data back as it was, or choose another workdir"
                 )
+
+
+def check_same_weights(settings: RunSettings, begun: dict[str, Any], workdir: Path) -> None:
+    """The runs of a study, and a run that goes on, that name the same weights began with the same numbers.
+
+    Args:
+      begun: what config.json says of them; a run that says nothing began with random numbers, or is an older one.
+
+    Raises:
+      UserError: if what has the name of another run's weights holds other numbers.
+    """
+    name = settings.raw["model"]["weights"]
+    for path in find_files(workdir, CONFIG):
+        described = read_json(path)
+        same_name = described["config"]["model"]["weights"] == name
+        if same_name and "weights" in described and described["weights"]["digest"] != begun["weights"]["digest"]:
+            raise UserError(
+                f"{path.parent} began with other numbers than {name} holds now: put back what was there, or choose "
+                "another workdir",
+                "weights",
+            )

@@ -14,24 +14,44 @@ from mtl.models.heads import parse_taps
 from mtl.models.model import Model, Params, make_model, separate
 from mtl.models.precision import lay_out, make_in
 from mtl.models.spread import spread
+from mtl.models.weights import Weights
 from mtl.training.settings import RunSettings
+from mtl.training.starting import fill_heads, in_words
 from mtl.world import ALONE, World
 
 
 def make_networks(
-    settings: RunSettings, tasks: tuple[str, ...], device: torch.device, precision: str, world: World = ALONE
+    settings: RunSettings,
+    tasks: tuple[str, ...],
+    device: torch.device,
+    weights: Weights | None,
+    precision: str,
+    world: World = ALONE,
+    says: bool = False,
 ) -> tuple[Model, Params, dict[str, Tensor]]:
-    """One network with a head per task, or for `single_task` a network per task."""
+    """One network with a head per task, or for `single_task` a network per task.
+
+    Args:
+      weights: what it begins with, None for random numbers.
+      says: prints what of them was taken.
+    """
     options, image_size = settings.model, settings.data.image_size
     taps = find_taps(settings, tasks)
     read = tuple(dict.fromkeys(taps.values()))
-    made = options.backbone, read, options.weights, settings.seed, options.width, image_size
-    trunk = make_backbone(*made, partial(spread, world=world, synchronized=settings.train.sync_batchnorm))
+    made = options.backbone, read, weights or "", settings.seed, options.width, image_size
+    synchronized = settings.train.sync_batchnorm
+    trunk = make_backbone(*made, partial(spread, world=world, synchronized=synchronized), settings.train.freeze)
     kinds = dict.fromkeys(tasks, binary())
     model, params, buffers = make_model(trunk, kinds, taps, options.head, options.hidden, settings.seed + 1)
+    if weights is not None:
+        heads, taken = fill_heads(model, params.heads, weights) if options.reuse_heads else (params.heads, ())
+        params = params._replace(heads=heads)
+        if says:
+            print(in_words(weights, trunk.params | trunk.buffers, tasks, taken), flush=True)
     if world.size > 1:
         model = model._replace(convolutions={})  # gradients kept as products cannot be summed over the processes
     params = params._replace(trunk=lay_out(params.trunk, device, precision))
+    buffers = lay_out(buffers, device, precision)  # frozen kernels are among them
     model = make_in(precision, model)
     if settings.method == "single_task":
         # On a CPU a batched convolution of K networks is slower than K convolutions (benchmarks/single_task.py).

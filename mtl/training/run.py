@@ -22,18 +22,20 @@ from mtl.methods.base import Method
 from mtl.models.backbones import architecture
 from mtl.models.images import at_size, augment_and_normalize, normalize
 from mtl.models.model import Model
-from mtl.optim import make_optimizer, make_schedule
+from mtl.optim import make_optimizer, make_schedule, scale_rates
 from mtl.record import files
 from mtl.record.paths import CONFIG, RESULTS, run_folder
 from mtl.state import TrainState
 from mtl.training import distributed, provenance, sourcing
 from mtl.training.compile import maybe_compile
-from mtl.training.identity import check_same_data, check_same_run
+from mtl.training.fine_tuning import find_rates
+from mtl.training.identity import check_same_data, check_same_run, check_same_weights
 from mtl.training.measuring import make_loss_step, make_predict_step, make_saliency_step
 from mtl.training.networks import find_device, make_networks
 from mtl.training.precision import find_precision
 from mtl.training.settings import RunSettings, needed_run
 from mtl.training.sourcing import SourcedStep, Step
+from mtl.training.starting import describe, read_start
 from mtl.training.step import init_state, make_train_step
 from mtl.world import ALONE, World
 
@@ -97,7 +99,7 @@ def prepare(settings: RunSettings, workdir: Path, world: World = ALONE) -> tuple
 
     Raises:
       UserError: for a mistake in the settings or the data, and if this run, or another of the same study, was begun
-        with other settings or on other data.
+        with other settings, on other data, or from other weights of the same name.
     """
     folder = run_folder(workdir, settings.name, settings.seed)
     check_same_run(settings, folder)
@@ -108,21 +110,27 @@ def prepare(settings: RunSettings, workdir: Path, world: World = ALONE) -> tuple
     distributed.check(settings.train, method, world)
 
     architecture(settings.model.backbone, settings.data.image_size)  # a name that is wrong is said before images open
+    weights = read_start(settings.model, settings.data.image_size)
+    begun = {} if weights is None else {"weights": describe(weights)}
+    check_same_weights(settings, begun, workdir)
     pack = load_pack(settings.data)
     found = fingerprint(pack)
     check_same_data(settings, found, workdir)
     data = _arrange(pack, settings.train.batch_size)
     train = settings.train
     inputs_shape = (train.batch_size // world.size, 3, settings.data.image_size, settings.data.image_size)
-    make = partial(make_networks, settings, pack.table.attributes, device)
+    make = partial(make_networks, settings, pack.table.attributes, device, weights)
     precision = ""
     if world.rank == 0:  # measured alone, so without `world`
         precision = find_precision(train.precision, workdir, make, inputs_shape, device)
     precision = world.tell(precision)
-    model, params, buffers = make(precision, world)
+    model, params, buffers = make(precision, world, says=world.rank == 0)
 
     optimizer = make_optimizer(train.optimizer, train.momentum, train.weight_decay)
     state = init_state(model, params, buffers, optimizer, method)
+    taps = (group.tap for group in model.groups.values())
+    trunk_rates, heads_rate = find_rates(train, settings.model, taps, params.trunk)
+    optimizer = scale_rates(optimizer, trunk_rates)
     num_warmup_steps = round(train.warmup_epochs * data.num_batches)
     schedule = make_schedule(train.schedule, train.learning_rate, train.epochs * data.num_batches, num_warmup_steps)
 
@@ -132,7 +140,9 @@ def prepare(settings: RunSettings, workdir: Path, world: World = ALONE) -> tuple
         augment = at_size(augment_and_normalize, size)
 
         def make_step(source: Source) -> Step:
-            step = make_train_step(model, optimizer, schedule, method, source, augment, donate=True, world=world)
+            step = make_train_step(
+                model, optimizer, schedule, method, source, augment, donate=True, world=world, heads_rate=heads_rate
+            )
             return maybe_compile(step, mode, device)
 
         shape = (train.batch_size // world.size, 3, size, size)
@@ -162,7 +172,7 @@ def prepare(settings: RunSettings, workdir: Path, world: World = ALONE) -> tuple
     )
     if world.rank == 0 and not (folder / CONFIG).is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        files.write_json(folder / CONFIG, {**_describe(run, method, found), "precision": precision})
+        files.write_json(folder / CONFIG, {**_describe(run, method, found), **begun, "precision": precision})
     return run, state
 
 

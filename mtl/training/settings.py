@@ -12,6 +12,7 @@ class ModelSettings(NamedTuple):
 
     backbone: str
     weights: str
+    reuse_heads: bool
     width: float
     taps: tuple[str, ...]
     head: str
@@ -26,6 +27,8 @@ class TrainSettings(NamedTuple):
     batch_size: int
     optimizer: str
     learning_rate: float
+    learning_rates: tuple[str, ...]  # group=multiplier of the schedule's rate; groups are the trunk's parts and "heads"
+    freeze: tuple[str, ...]  # parts of the trunk that stand still
     momentum: float
     weight_decay: float
     schedule: str

@@ -75,12 +75,16 @@ def make_sourced_step(
       make_step: source -> training step.
 
     Raises:
-      UserError: if `sourcing.fraction` leaves fewer than 2 examples.
+      UserError: if `sourcing.fraction` leaves fewer than 2 examples, or nothing of the trunk is trained.
     """
     if find_level(sourcing.level, method) == "features":
         only = make_step(make_source(model, method, "features"))
         return lambda state, batch, gates, num_open, number: only(state, batch, gates)
 
+    if not params.trunk:
+        raise UserError(
+            "all of the trunk is frozen, so no task has a gradient at its parameters: freeze less", "freeze"
+        )
     num_examples = round(sourcing.fraction * inputs_shape[0])
     if num_examples < 2:
         raise UserError(

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import torch
 from torch import Tensor
 from torch.func import vmap
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from mtl import dst
 from mtl.batch import Batch, mask_matrix
@@ -77,7 +77,7 @@ def init_state(
       >>> init_state(model, params, buffers, mtl.sgd(), mtl.methods.upgrad()).step
       tensor(0)
     """
-    device, num_tasks = next(iter(params.trunk.values())).device, len(model.tasks)
+    device, num_tasks = tree_leaves(params)[0].device, len(model.tasks)
     # vmap repeats a count by a stride of 0, which a step's result does not have: torch.compile would start again.
     own = partial(torch.clone, memory_format=torch.contiguous_format)
     heads = {name: tree_map(own, vmap(optimizer.init)(group)) for name, group in params.heads.items()}
@@ -107,6 +107,7 @@ def make_train_step(
     augment: Augment = as_they_are,
     donate: bool = False,
     world: World = ALONE,
+    heads_rate: float = 1.0,
 ) -> TrainStep:
     """Makes train_step(state, batch, gates) -> (state, metrics).
 
@@ -120,6 +121,8 @@ def make_train_step(
       donate: the caller gives up `state.params.trunk` and the moments of `state.optimizer.trunk`: the new ones may lie
         where they lay. Nothing else is written to.
       world: the processes that take this step together, each with its rows of the batch.
+      heads_rate: what the heads' learning rate is, times the schedule's; the trunk's parts have theirs by
+        `mtl.optim.scale_rates`.
 
     Raises:
       UserError: for a method that needs positive losses and a task whose loss may be negative.
@@ -164,7 +167,9 @@ def make_train_step(
 
         gradient_norm = norm(trunk_gradient.values())
         trunk, trunk_optimizer = update_trunk(trunk_gradient, state.optimizer.trunk, state.params.trunk, learning_rate)
-        heads, head_optimizers = _update_heads(model, optimizer, head_gradients, state, gates, learning_rate)
+        heads, head_optimizers = _update_heads(
+            model, optimizer, head_gradients, state, gates, learning_rate * heads_rate
+        )
 
         gramians = {source.level: measured.products.gramian_KK}
         if source.level != "features":
@@ -214,4 +219,5 @@ def norm(tensors: Iterable[Tensor]) -> Tensor:
       >>> norm([torch.tensor([3.0]), torch.tensor([[4.0]])])
       tensor(5.)
     """
-    return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(tensor) for tensor in tensors]))
+    norms = [torch.linalg.vector_norm(tensor) for tensor in tensors]
+    return torch.linalg.vector_norm(torch.stack(norms)) if norms else torch.zeros(())  # of a trunk that is frozen

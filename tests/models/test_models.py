@@ -1,8 +1,5 @@
 """Backbones and heads: torchvision's numbers, depths that are counted, taps, weights from files."""
 
-import re
-from pathlib import Path
-
 import pytest
 import torch
 import torchvision
@@ -13,8 +10,7 @@ from mtl.losses import binary
 from mtl.models.architectures import architecture
 from mtl.models.backbones import from_module, make_backbone
 from mtl.models.heads import make_groups, make_head, parse_taps
-from mtl.models.weights import load
-from tests.tiny import TinyNet, make_tiny
+from tests.tiny import make_tiny
 
 BUILDERS = {"resnet18": torchvision.models.resnet18, "vgg16": torchvision.models.vgg16}
 
@@ -136,36 +132,6 @@ def test_same_seed_same_network() -> None:
     assert all(torch.equal(one.trunk[key], two.trunk[key]) for key in one.trunk)
     heads = one.heads["stage2"]["weight"]
     assert not torch.equal(heads[0], heads[1]), "each task starts with weights of its own"
-
-
-def test_weights_from_a_file(tmp_path: Path) -> None:
-    module = TinyNet()
-    torch.save(module.state_dict(), tmp_path / "weights.pt")
-    backbone = make_backbone("tiny", ("stage2",), str(tmp_path / "weights.pt"), seed=0)
-    assert torch.equal(backbone.params["stage1.0.weight"], module.state_dict()["stage1.0.weight"])
-
-
-def test_weights_with_the_names_of_torchvisions_densenet_files(tmp_path: Path) -> None:
-    def build(weights: None) -> nn.Module:
-        return nn.ModuleDict({"denselayer1": nn.ModuleDict({"norm1": nn.BatchNorm2d(2), "conv2": nn.Conv2d(1, 1, 1)})})
-
-    values = build(None).state_dict()
-    torch.save(
-        {re.sub(r"(norm|conv)(\d)", r"\1.\2", key): value for key, value in values.items()}, tmp_path / "file.pt"
-    )
-    loaded = load(build, "densenet", str(tmp_path / "file.pt")).state_dict()
-    assert all(torch.equal(loaded[key], value) for key, value in values.items())
-
-
-def test_weights_that_do_not_fit(tmp_path: Path) -> None:
-    torch.save({"other": torch.zeros(1)}, tmp_path / "other.pt")
-    (tmp_path / "text.pt").write_text("no tensors here")
-    with pytest.raises(UserError, match=r"^\S+ does not fit tiny: .* the first is stage1"):
-        make_backbone("tiny", ("stage2",), str(tmp_path / "other.pt"), seed=0)
-    with pytest.raises(UserError, match=r"^\S+ holds no state dict"):
-        make_backbone("tiny", ("stage2",), str(tmp_path / "text.pt"), seed=0)
-    with pytest.raises(UserError, match=r"^weights is .*no such file, and torchvision has IMAGENET1K_V1"):
-        make_backbone("resnet18", ("layer4",), "IMAGENET9", seed=0)
 
 
 def test_names_that_are_not_there() -> None:

@@ -7,8 +7,9 @@ from torch.func import vjp, vmap
 from torchvision.ops import StochasticDepth
 
 from mtl.errors import UserError
-from mtl.models.backbones import Backbone, from_module
+from mtl.models.backbones import from_module
 from mtl.models.noise import Drop, replace_noise, uniforms
+from mtl.models.stateless import Backbone
 
 KEY, COUNT = torch.tensor(123_456_789), torch.tensor(7)
 

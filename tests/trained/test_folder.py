@@ -21,7 +21,7 @@ from mtl.errors import UserError
 from mtl.models.architectures import ARCHITECTURES, Architecture
 from mtl.models.images import normalize
 from mtl.models.stages import Stage
-from mtl.models.weights import load as load_network
+from mtl.models.weights import build_network
 from mtl.record.paths import run_folder
 from mtl.trained.folder import Loaded, load_model
 from mtl.trained.module import to_module
@@ -182,7 +182,7 @@ def test_half_precision_becomes_float32(folder: Path) -> None:
 
 
 def test_a_network_without_numbers_takes_none_of_the_weights() -> None:
-    empty = load_network(lambda weights: torch.nn.Linear(2, 1), "mine", "no such file", filled=False)
+    empty = build_network(lambda weights: torch.nn.Linear(2, 1), filled=False)
     assert all(value.device.type == "meta" for value in empty.parameters())
 
 

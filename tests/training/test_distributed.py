@@ -24,6 +24,7 @@ from mtl.training.distributed import check
 from mtl.training.settings import TrainSettings
 from mtl.world import ALONE
 from tests.same import read_lines
+from tests.tiny import TinyNet
 from tests.training import torchrun_job
 from tests.training.torchrun_job import BEGUN_ALONE, KILLED, NUM_STEPS, OTHER, SAME, make_config
 
@@ -50,6 +51,7 @@ def die() -> None:
 def folders(celeba_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folders]:
     """Two processes and this one train the same runs at the same time."""
     cache = celeba_files.parent / "cache"
+    torch.save(TinyNet().state_dict(), cache.parent / torchrun_job.WEIGHTS)
     folders = Folders(tmp_path_factory.mktemp("alone"), tmp_path_factory.mktemp("together"))
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
         patch.setattr(loop, "prepare", torchrun_job.dying(loop.prepare, torchrun_job.KILLED_AT, die))

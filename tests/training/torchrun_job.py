@@ -30,6 +30,7 @@ from tests.tiny import tiny_config
 
 NUM_STEPS = 12
 KILLED_AT = 7
+WEIGHTS = "trunk.pt"  # a file beside the cache
 
 
 class PlainNet(nn.Module):
@@ -54,7 +55,7 @@ ARCHITECTURES["plain"] = Architecture(build, {"stage1": Stage("stage1.2", 1), "s
 SHORT = {"epochs": 2}  # 8 steps
 AT_PARAMETERS = {"gradients": {"level": "parameters"}}
 PLAIN = {"model": {"backbone": "plain"}}
-KILLED, BEGUN_ALONE = "dst_killed", "moco_begun_alone"
+KILLED, BEGUN_ALONE, FINE_TUNED = "dst_killed", "moco_begun_alone", "fine_tuned"
 SAME: dict[str, dict[str, Any]] = {
     KILLED: {"method": "dst", "dst": {"period": "step"}},
     BEGUN_ALONE: {"method": "moco"},
@@ -71,6 +72,8 @@ SAME: dict[str, dict[str, Any]] = {
     "halves_at_features": {"method": "modo", **PLAIN, "train": SHORT},
     "halves_at_parameters": {"method": "modo", **AT_PARAMETERS, "train": SHORT},
     "gradients_at_features": {"method": "graddrop", **PLAIN, "train": SHORT},
+    FINE_TUNED: {"method": "upgrad", "train": {"freeze": ("stage1",), "learning_rates": ("heads=3",)} | SHORT},
+    "heads_alone": {"method": "joint", "train": {"freeze": ("trunk",)} | SHORT},
 }
 OTHER: dict[str, dict[str, Any]] = {"not_synchronized": {"method": "joint", "train": {"sync_batchnorm": False} | SHORT}}
 
@@ -83,6 +86,7 @@ def make_config(root: Path, cache: Path, name: str) -> ConfigDict:
     config.train.batch_size, config.train.epochs, config.train.log_every = 8, NUM_STEPS // 4, 1
     config.train.sync_batchnorm, config.train.checkpoint_seconds = True, 0.0 if name in (KILLED, BEGUN_ALONE) else 60.0
     config.dst.probe_images = 16
+    config.model.weights = str(cache.parent / WEIGHTS) if name == FINE_TUNED else ""
     return single_run(config)
 
 
