@@ -32,6 +32,7 @@ class Photo(NamedTuple):
     file: Path
     faces: list[FaceCrop]  # the largest first
     problem: str | None  # a sentence, if there is no face
+    image_HWC: np.ndarray | None  # uint8, upright; None if it cannot be read
 
 
 def crop_faces(files: Sequence[Path], image_size: int, crop: str, align: str = "on") -> Iterator[Photo]:
@@ -53,18 +54,18 @@ def crop_faces(files: Sequence[Path], image_size: int, crop: str, align: str = "
         try:
             photo_HWC = read_photo(file)
         except UserError as error:
-            yield Photo(file, [], str(error))
+            yield Photo(file, [], str(error), None)
             continue
         if networks is None:
             height, width = photo_HWC.shape[:2]
             whole = FaceCrop(file, np.array([0.0, 0.0, width, height]), None, _fit(photo_HWC, image_size, crop))
-            yield Photo(file, [whole], None)
+            yield Photo(file, [whole], None, photo_HWC)
         else:
             faces = [
                 FaceCrop(file, box_4, landmarks_52, _fit(align_face(photo_HWC, landmarks_52), image_size, crop))
                 for box_4, landmarks_52, _ in find_faces(photo_HWC, networks)
             ]
-            yield Photo(file, faces, None if faces else f"no face was found in {file}.")
+            yield Photo(file, faces, None if faces else f"no face was found in {file}.", photo_HWC)
 
 
 def align_face(photo_HWC: np.ndarray, landmarks_52: np.ndarray) -> np.ndarray:
