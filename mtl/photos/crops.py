@@ -11,7 +11,7 @@ from mtl.data.decoding import fit
 from mtl.errors import UserError, check_choice
 from mtl.photos.alignment import HEIGHT, LANDMARKS_52, WEIGHTS_5, WIDTH, fit_similarity, warp
 from mtl.photos.faces import find_faces
-from mtl.photos.networks import load_networks
+from mtl.photos.networks import Networks, load_networks
 from mtl.photos.reading import read_photo
 
 ALIGN = ("on", "off")
@@ -38,6 +38,8 @@ class Photo(NamedTuple):
 def crop_faces(files: Sequence[Path], image_size: int, crop: str, align: str = "on") -> Iterator[Photo]:
     """Reads photos one after another and crops their faces; a bad photo is said, and the others go on.
 
+    What can be wrong with the arguments is said at once, before the first photo is asked for.
+
     Args:
       files: photos, as of find_photos().
       image_size: S, the side of what the network takes.
@@ -50,6 +52,10 @@ def crop_faces(files: Sequence[Path], image_size: int, crop: str, align: str = "
     """
     check_choice("align", align, ALIGN)
     networks = load_networks() if align == "on" else None
+    return _crop_all(files, image_size, crop, networks)
+
+
+def _crop_all(files: Sequence[Path], image_size: int, crop: str, networks: Networks | None) -> Iterator[Photo]:
     for file in files:
         try:
             photo_HWC = read_photo(file)

@@ -59,7 +59,8 @@ def make_ask(loaded: Loaded, with_saliency: bool = False, batch_size: int = BATC
     predict_step = make_predict_step(loaded.model, prepare, settings.mirrored)
     saliency_step = make_saliency_step(loaded.model, prepare)
     temperatures_K, thresholds_K = (
-        np.array([of_tasks[task] for task in settings.tasks]) for of_tasks in (settings.temperatures, settings.thresholds)
+        np.array([of_tasks[task] for task in settings.tasks])
+        for of_tasks in (settings.temperatures, settings.thresholds)
     )
 
     def ask(images_NCHW: np.ndarray) -> list[Answer]:

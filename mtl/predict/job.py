@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from mtl.errors import check_choice
-from mtl.photos.crops import ALIGN, Photo, crop_faces
+from mtl.errors import UserError
+from mtl.photos.crops import Photo, crop_faces
 from mtl.photos.reading import find_photos
 from mtl.predict.answers import make_ask
 from mtl.predict.page import printable, show_page, show_photo, show_skipped
@@ -32,9 +32,7 @@ def split_places(text: str) -> list[str]:
     return [place for part in text.split(",") if (place := part.strip())]
 
 
-def predict(
-    model: Path, places: Sequence[str], align: str, saliency: bool, workdir: Path, device: torch.device
-) -> str:
+def predict(model: Path, places: Sequence[str], align: str, saliency: bool, workdir: Path, device: torch.device) -> str:
     """Writes the files, in place of those of before; returns what to say of them.
 
     Photos that cannot be read, and those without a face, are named there and in the page. All may be such: the files
@@ -52,8 +50,10 @@ def predict(
       UserError: there is no photo, the model folder is damaged, the package that finds faces is not installed, or
         another process is at work in `workdir`. Nothing is written then.
     """
-    check_choice("--align", align, ALIGN)
-    files, loaded = find_photos(places), load_model(model, device)
+    files = find_photos(places)
+    if not files:
+        raise UserError("no photo is named: give files, folders or patterns")
+    loaded = load_model(model, device)
     settings = loaded.settings
     photos = crop_faces(files, settings.image_size, settings.crop, align)
     lines: list[Line] = []
@@ -68,7 +68,7 @@ def predict(
                     skipped.append(show_skipped(photo))
                     problems.append(printable(photo.problem))
         title = f"{_count(len(lines), 'face')} in {_count(len(files), 'photo')}"
-        page = show_page(title, str(model), settings, shown, skipped)
+        page = show_page(title, str(model), settings, shown, skipped, saliency)
         for name, data in (
             (TABLE, as_csv(lines, settings.tasks)),
             (LINES, as_json_lines(lines)),
@@ -77,7 +77,9 @@ def predict(
             write_atomically(workdir / name, lambda file, data=data: file.write(data))
     said = f"{title}: wrote {workdir}/{PAGE}, {TABLE} and {LINES}."
     if problems:
-        said += "".join([f" {_count(len(problems), 'photo')} without an answer:", *(f"\n  {each}" for each in problems)])
+        said += "".join(
+            [f" {_count(len(problems), 'photo')} without an answer:", *(f"\n  {each}" for each in problems)]
+        )
     return said
 
 

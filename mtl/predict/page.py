@@ -102,7 +102,9 @@ def show_skipped(photo: SeenPhoto) -> str:
     return f"<li><bdi>{_text(photo.problem)}</bdi>{picture}</li>"
 
 
-def show_page(title: str, model: str, settings: Settings, shown: Sequence[str], skipped: Sequence[str]) -> str:
+def show_page(
+    title: str, model: str, settings: Settings, shown: Sequence[str], skipped: Sequence[str], with_saliency: bool
+) -> str:
     """The whole page.
 
     Args:
@@ -111,8 +113,8 @@ def show_page(title: str, model: str, settings: Settings, shown: Sequence[str], 
       settings: of the network.
       shown: of `show_photo`, in the order of the photos.
       skipped: of `show_skipped`.
+      with_saliency: whether faces have it.
     """
-    size, drawn = settings.image_size, settings.trained.get("data") == "faces"
     without = f'<h2>Without an answer: {len(skipped)}</h2>\n<ul class="skipped">\n{_lines(skipped)}\n</ul>\n'
     return f"""<!doctype html>
 <html lang="en">
@@ -127,11 +129,7 @@ def show_page(title: str, model: str, settings: Settings, shown: Sequence[str], 
 </head>
 <body>
 <h1>{_text(title)}</h1>
-<p>The network in <bdi>{_text(model)}</bdi> ({_text(settings.backbone)}) looked at each face as shown, in {size} x {size}
-pixels, for {len(settings.tasks)} attributes. A bar is the calibrated probability that the attribute is present; the mark is the
-threshold that was best on the validation split, and what lies above it is bold and ticked.</p>
-{f"<p><strong>{_text(DRAWN.limits.replace('**', ''))}</strong></p>" if drawn else ""}
-<p class="soft">{_text(NOT_FOR.replace("`", ""))}</p>
+{_lead(model, settings, with_saliency)}
 <input type="radio" name="order" id="ranked" checked><label for="ranked">the likeliest first</label>
 <input type="radio" name="order" id="as-trained"><label for="as-trained">in the network's order</label>
 <input type="checkbox" id="present"><label for="present">only what is present</label>
@@ -141,6 +139,21 @@ threshold that was best on the validation split, and what lies above it is bold 
 </body>
 </html>
 """
+
+
+def _lead(model: str, settings: Settings, with_saliency: bool) -> str:
+    """What the bars are, and what they are not for."""
+    size = f"{settings.image_size} x {settings.image_size}"
+    sentences = [
+        f"The network in <bdi>{_text(model)}</bdi> ({_text(settings.backbone)}) saw each face in {size} pixels.",
+        "A bar is the calibrated probability that an attribute is present. The mark is the threshold that was best on",
+        "the validation split; what lies above it is bold and ticked.",
+    ]
+    if with_saliency:
+        sentences.append("The redder a pixel of the picture beside an attribute, the more that answer hangs on it.")
+    limits = DRAWN.limits.replace("**", "") if settings.trained.get("data") == "faces" else ""
+    use = f"{limits} {NOT_FOR.replace('`', '')}".strip()
+    return f'<p>{_lines(sentences)}</p>\n<p class="soft">{_text(use)}</p>'
 
 
 def _box(number: int, face: SeenFace, sides: tuple[int, int]) -> str:
@@ -153,7 +166,9 @@ def _box(number: int, face: SeenFace, sides: tuple[int, int]) -> str:
 
 def _face(number: int, face: SeenFace, settings: Settings) -> str:
     rank_K = (-face.answer.probability_K).argsort(kind="stable").argsort()
-    rows = [_attribute(k, int(rank_K[k]), face, task, settings.thresholds[task]) for k, task in enumerate(settings.tasks)]
+    rows = [
+        _attribute(k, int(rank_K[k]), face, task, settings.thresholds[task]) for k, task in enumerate(settings.tasks)
+    ]
     kind = "attributes" if face.answer.saliency_KHW is None else "attributes maps"
     crop = _image(shrink(_channels_last(face), CROP), 'class="crop"', f"face {number}")
     return f"""<section class="face">

@@ -65,4 +65,4 @@ def test_each_face_is_aligned_and_cropped(photos: list[Path], crop: str, monkeyp
 
 def test_another_way_to_align_is_refused(photos: list[Path]) -> None:
     with pytest.raises(UserError, match="align is 'of', closest to off; choose one of on, off"):
-        next(crop_faces(photos, 32, "full", align="of"))
+        crop_faces(photos, 32, "full", align="of")
