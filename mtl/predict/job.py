@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -10,12 +11,13 @@ from mtl.photos.crops import Photo, crop_faces
 from mtl.photos.reading import find_photos
 from mtl.predict.answers import make_ask
 from mtl.predict.page import printable, show_page, show_photo, show_skipped
-from mtl.predict.seeing import see
+from mtl.predict.seeing import SeenPhoto, see
 from mtl.predict.tables import Line, as_csv, as_json_lines, face_lines
 from mtl.progress import progress
 from mtl.record.files import write_atomically
 from mtl.record.locks import hold
 from mtl.trained.folder import load_model
+from mtl.trained.settings import Settings
 
 PAGE, TABLE, LINES = "predictions.html", "predictions.csv", "predictions.jsonl"
 
@@ -54,33 +56,44 @@ def predict(model: Path, places: Sequence[str], align: str, saliency: bool, work
     if not files:
         raise UserError("no photo is named: give files, folders or patterns")
     loaded = load_model(model, device)
-    settings = loaded.settings
+    settings, ask = loaded.settings, make_ask(loaded, saliency)
     photos = crop_faces(files, settings.image_size, settings.crop, align)
-    lines: list[Line] = []
-    shown, skipped, problems = [], [], []
     with hold(workdir):
         with progress("photos", len(files)) as update:
-            for photo in see(_counted(photos, update), make_ask(loaded, saliency)):
-                if photo.problem is None:
-                    lines += face_lines(photo, settings.tasks)
-                    shown.append(show_photo(photo, settings))
-                else:
-                    skipped.append(show_skipped(photo))
-                    problems.append(printable(photo.problem))
-        title = f"{_count(len(lines), 'face')} in {_count(len(files), 'photo')}"
-        page = show_page(title, str(model), settings, shown, skipped, saliency)
-        for name, data in (
-            (TABLE, as_csv(lines, settings.tasks)),
-            (LINES, as_json_lines(lines)),
-            (PAGE, page.encode()),
-        ):
-            write_atomically(workdir / name, lambda file, data=data: file.write(data))
-    said = f"{title}: wrote {workdir}/{PAGE}, {TABLE} and {LINES}."
-    if problems:
-        said += "".join(
-            [f" {_count(len(problems), 'photo')} without an answer:", *(f"\n  {each}" for each in problems)]
-        )
-    return said
+            found = _collect(see(_counted(photos, update), ask), settings)
+        title = f"{_count(len(found.lines), 'face')} in {_count(len(files), 'photo')}"
+        page = show_page(title, str(model), settings, found.shown, found.skipped, saliency)
+        _write(workdir / TABLE, as_csv(found.lines, settings.tasks))
+        _write(workdir / LINES, as_json_lines(found.lines))
+        _write(workdir / PAGE, page.encode())
+    without = f" {_count(len(found.problems), 'photo')} without an answer:" if found.problems else ""
+    said = f"{title}: wrote {workdir}/{PAGE}, {TABLE} and {LINES}.{without}"
+    return "\n  ".join([said, *found.problems])
+
+
+class _Found(NamedTuple):
+    """What the files are made of: lines, markup of photos, markup of those without an answer, sentences on these."""
+
+    lines: list[Line]
+    shown: list[str]
+    skipped: list[str]
+    problems: list[str]
+
+
+def _collect(photos: Iterable[SeenPhoto], settings: Settings) -> _Found:
+    found = _Found([], [], [], [])
+    for photo in photos:
+        if photo.problem is None:
+            found.lines.extend(face_lines(photo, settings.tasks))
+            found.shown.append(show_photo(photo, settings))
+        else:
+            found.skipped.append(show_skipped(photo))
+            found.problems.append(printable(photo.problem))
+    return found
+
+
+def _write(path: Path, data: bytes) -> None:
+    write_atomically(path, lambda file: file.write(data))
 
 
 def _counted(photos: Iterable[Photo], update: Callable[..., None]) -> Iterator[Photo]:
