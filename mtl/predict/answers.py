@@ -1,6 +1,6 @@
 """What a network says of a face: logits, calibrated probabilities, decisions, and which pixels they hang on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -73,7 +73,7 @@ def make_ask(loaded: Loaded, with_saliency: bool = False, batch_size: int = BATC
         if not np.isfinite(logits_BK).all():
             raise UserError("the network's answers are no finite numbers: its file is damaged, or its training failed")
         said_BK = probabilities(logits_BK, temperatures_K)
-        maps = [None] * len(logits_BK)
+        maps: Sequence[np.ndarray | None] = [None] * len(logits_BK)
         if with_saliency:
             maps = [*to_bytes(saliency_step(loaded.params, loaded.buffers, images_BCHW).cpu().numpy())]
         return [*map(Answer, logits_BK, said_BK, logits_BK > 0, said_BK > thresholds_K, maps)]

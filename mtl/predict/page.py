@@ -63,7 +63,7 @@ ul { list-style: none; margin: 0; padding: 0; }
 #present:checked ~ main .attributes li:not(.yes) { display: none; }
 @media (min-width: 60rem) { article { grid-template-columns: 22.5rem minmax(0, 1fr); }
   article h2 { grid-column: 1 / -1; } }
-@media (max-width: 30rem) { .face { grid-template-columns: 3.6rem minmax(0, 1fr); gap: .7rem; } }
+@media (max-width: 30rem) { .face { grid-template-columns: minmax(0, 1fr); gap: .5rem; } .crop { width: 5.5rem; } }
 """.strip()
 
 
@@ -194,7 +194,7 @@ def _attribute(k: int, rank: int, face: SeenFace, task: str, threshold: float) -
 
 
 def _image(image_HWC: np.ndarray, attributes: str = "", alternative: str = "") -> str:
-    return f'<img src="{as_uri(image_HWC)}" alt="{alternative}" loading="lazy" {attributes}>'
+    return f'<img {attributes} src="{as_uri(image_HWC)}" alt="{alternative}" loading="lazy">'
 
 
 def _channels_last(face: SeenFace) -> np.ndarray:

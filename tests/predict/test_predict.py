@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import shutil
 from html.parser import HTMLParser
 from importlib.util import find_spec
@@ -189,7 +188,8 @@ def test_normalisation_and_mirror_images_are_the_folders(model: Path) -> None:
 
 
 def test_saliency_on_request(model: Path, photos: Path, tmp_path: Path) -> None:
-    (answer,) = make_ask(load_model(model), with_saliency=True)(np.full((1, 3, SIZE, SIZE), 90, np.uint8))
+    image_1CHW = np.random.default_rng(0).integers(0, 256, (1, 3, SIZE, SIZE), dtype=np.uint8)
+    (answer,) = make_ask(load_model(model), with_saliency=True)(image_1CHW)
     assert answer.saliency_KHW is not None and answer.saliency_KHW.dtype == np.uint8
     assert answer.saliency_KHW.shape == (len(TASKS), SIZE, SIZE) and (answer.saliency_KHW.max(axis=(1, 2)) == 255).all()
     run_predict(model, photos, tmp_path / "plain")
@@ -245,12 +245,13 @@ def test_a_page_has_a_bar_with_its_threshold_for_each_attribute() -> None:
 def test_a_name_is_never_markup_or_a_formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_model(tmp_path / "<b>model & co</b>", HOSTILE)
     monkeypatch.chdir(tmp_path)
+    # The fourth is no UTF-8 on the disk.
     names = ['"><img src=x onerror=alert(1)>.jpg', "=1+1.jpg", "a\nb.jpg", "caf\udce9.jpg", "été 好.jpg"]
     for name in names:
-        (tmp_path / os.fsencode(name).decode(errors="surrogateescape")).write_bytes(make_jpeg(0))
+        (tmp_path / name).write_bytes(make_jpeg(0))
     (tmp_path / "<script>.jpg").write_text("no photo")
     said = predict(model, ["*.jpg"], "off", True, Path("out"), CPU)
-    assert "<script>.jpg cannot be read" in said and said.isprintable() is False and said.count("\n") == 1
+    assert "<script>.jpg cannot be read" in said and said.count("\n") == 1
     page = Page(tmp_path / "out/predictions.html")
     check_harmless(page)
     for words in (*HOSTILE, *names[:2], "a\\nb.jpg", "caf\\udce9.jpg", names[4], "<script>.jpg cannot be read"):
@@ -270,8 +271,8 @@ def test_all_faces_of_a_photo_are_asked_about_in_full_batches() -> None:
 
     def photo(number: int, count: int) -> Photo:
         file = Path(f"{number}.jpg")
-        crops = [FaceCrop(file, np.zeros(4), None, np.full((3, 2, 2), next(images))) for _ in range(count)]
-        return Photo(file, crops, None if crops else "no face", np.zeros((900, 1200, 3), np.uint8))
+        faces = [FaceCrop(file, np.zeros(4), None, np.full((3, 2, 2), next(images))) for _ in range(count)]
+        return Photo(file, faces, None if faces else "no face", np.zeros((900, 1200, 3), np.uint8))
 
     asked = []
 
@@ -280,7 +281,7 @@ def test_all_faces_of_a_photo_are_asked_about_in_full_batches() -> None:
         return [Answer(image[0, 0, :1], *[np.zeros(1)] * 3, None) for image in images_NCHW]
 
     seen = [*see((photo(number, count) for number, count in enumerate(counts)), ask)]
-    assert asked == [41, 35] or asked == [41, 30, 5]
+    assert asked == [41, 35]
     assert [len(each.faces) for each in seen] == counts
     said = [face.answer.logit_K[0] for each in seen for face in each.faces]
     assert said == [*range(sum(counts))] == [face.crop.image_CHW[0, 0, 0] for each in seen for face in each.faces]
