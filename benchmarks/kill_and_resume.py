@@ -1,7 +1,7 @@
 """A run that is left alone, the same again, and one that is killed with SIGKILL at random moments: the same bits?
 
-All are `--job=train` of launch.py with the flags given after `--`, for each number of threads. A life lasts for a random
-part of the time that the undisturbed run took, so a kill falls anywhere: reading, probing, stepping, writing a
+All are `--job=train` of launch.py with the flags given after `--`, for each number of threads. A life lasts for a
+random part of the time that the undisturbed run took, so a kill falls anywhere: reading, probing, stepping, writing a
 checkpoint, testing.
 
 Command: python benchmarks/kill_and_resume.py --num_kills=5 --runs=/tmp/killed -- --config.method=dst ...

@@ -286,7 +286,9 @@ def test_gradients_of_many_tasks_are_those_that_stand_out(tmp_path: Path) -> Non
     np.fill_diagonal(cosines, 0.0)
     largest = dict(zip(map(task_name, ALL_TASKS), np.abs(cosines).max(axis=0), strict=True))
     names = [label.get_text() for label in panel.get_xticklabels()]
-    assert set(names) == {*sorted(largest, key=largest.__getitem__)[-16:]}
+    assert len(names) == 16
+    others = [value for name, value in largest.items() if name not in names]
+    assert min(largest[name] for name in names) >= max(others), "one of a pair may be shown, and the other not"
     shown = [list(largest).index(name) for name in names]
     assert np.nan_to_num(_blank_as_nan(panel)) == pytest.approx(cosines[np.ix_(shown, shown)])
 

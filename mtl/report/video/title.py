@@ -21,10 +21,8 @@ def title(study: StudyRecord, run: RunRecord, images: list[Image.Image]) -> list
     num_epochs, num_tasks = len(run.epochs), len(study.results["tasks"])
     pixels = config["data"]["image_size"]
     drawn = "drawn " if config["data"]["name"] == "faces" else ""
-    facts = (
-        f"{network_name(config['model'])}, {words.count(sizes['train'], f'{drawn}training face')} of {pixels} x {pixels} pixels, "
-        f"{words.count(num_epochs, 'epoch')}"
-    )
+    seen = f"{words.count(sizes['train'], f'{drawn}training face')} of {pixels} x {pixels} pixels"
+    facts = f"{network_name(config['model'])}, {seen}, {words.count(num_epochs, 'epoch')}"
     methods = [name_in_sentence(method) for method in study.results["methods"]]
     listed = f"{len(methods)} methods" if has_many(study) else words.join(methods)
     compared = f"Compared: {listed}" if len(methods) > 1 else f"Method: {methods[0]}"
