@@ -1,35 +1,40 @@
-"""A run that is killed with SIGKILL at random moments and resumed, against one that was left alone: the same bits?
+"""A run that is left alone, the same again, and one that is killed with SIGKILL at random moments: the same bits?
 
-Both are `--job=train` of launch.py with the flags given after `--`. A life lasts for a random part of the time that the
-undisturbed run took, so a kill falls anywhere: reading, probing, stepping, writing a checkpoint, testing.
+All are `--job=train` of launch.py with the flags given after `--`, for each number of threads. A life lasts for a
+random part of the time that the undisturbed run took, so a kill falls anywhere: reading, probing, stepping, writing a
+checkpoint, testing.
 
 Command: python benchmarks/kill_and_resume.py --num_kills=5 --runs=/tmp/killed -- --config.method=dst ...
          writes artifacts/benchmarks/kill_and_resume.json
 """
 
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from absl import app, flags
 from result import write_result
 
 NUM_KILLS = flags.DEFINE_integer("num_kills", 5, "lives that end by SIGKILL")
+THREADS = flags.DEFINE_list("threads", ["1", "2"], "numbers of threads that are tried, each by itself")
 SEED = flags.DEFINE_integer("kill_seed", 0, "of the moments")
-RUNS = flags.DEFINE_string("runs", None, "an empty folder for both runs", required=True)
+RUNS = flags.DEFINE_string("runs", None, "an empty folder for the runs", required=True)
 ROOT = Path(__file__).parent.parent
 
 
-def start(workdir: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
+def start(workdir: Path, num_threads: str, arguments: list[str]) -> subprocess.Popen[bytes]:
     """Starts a life of the run."""
     command = [sys.executable, "launch.py", "--job=train", f"--workdir={workdir}", *arguments]
+    environment = os.environ | {"OMP_NUM_THREADS": num_threads}
     with (workdir.parent / f"{workdir.name}.log").open("ab") as log:
-        return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
 
 def final_tensors(workdir: Path) -> dict[str, torch.Tensor]:
@@ -38,20 +43,22 @@ def final_tensors(workdir: Path) -> dict[str, torch.Tensor]:
     return torch.load(path, weights_only=True)["tensors"]
 
 
+def test_scores(workdir: Path) -> dict[str, Any]:
+    """Of the finished run."""
+    (path,) = workdir.glob("*/seed_*/results.json")
+    return json.loads(path.read_text())["test"]
+
+
 def position(workdir: Path) -> str:
     """How far the run's newest checkpoint is."""
     return max((path.stem for path in workdir.glob("*/seed_*/checkpoint/step_*.pt")), default="no checkpoint")
 
 
-def main(argv: list[str]) -> None:
-    folder, arguments = Path(RUNS.value), argv[1:]
-    folder.mkdir(parents=True)
-    began = time.monotonic()
-    assert start(folder / "whole", arguments).wait() == 0, "the undisturbed run failed; see its log"
-    seconds = time.monotonic() - began
+def kill_often(workdir: Path, num_threads: str, arguments: list[str], seconds: float) -> list[dict[str, Any]]:
+    """Trains the run to its end in several lives; where each was killed."""
     moments, generator = [], random.Random(SEED.value)
     for number in range(NUM_KILLS.value):
-        life = start(folder / "killed", arguments)
+        life = start(workdir, num_threads, arguments)
         moment = generator.uniform(0.05, 2.0 / NUM_KILLS.value) * seconds
         try:
             life.wait(moment)
@@ -59,25 +66,40 @@ def main(argv: list[str]) -> None:
         except subprocess.TimeoutExpired:
             life.send_signal(signal.SIGKILL)
             life.wait()
-        moments.append({"seconds": round(moment, 2), "newest_checkpoint": position(folder / "killed")})
+        moments.append({"seconds": round(moment, 2), "newest_checkpoint": position(workdir)})
         print(f"killed after {moment:.1f} s, at {moments[-1]['newest_checkpoint']}", flush=True)
-    assert start(folder / "killed", arguments).wait() == 0, "the last life failed; see its log"
-    whole, killed = final_tensors(folder / "whole"), final_tensors(folder / "killed")
-    different = [name for name in whole if not torch.equal(whole[name], killed[name])]
-    scores = [
-        json.loads(next((folder / name).glob("*/seed_*/results.json")).read_text())["test"]
-        for name in ("whole", "killed")
-    ]
-    result = {
+    assert start(workdir, num_threads, arguments).wait() == 0, "the last life failed; see its log"
+    return moments
+
+
+def compare(folder: Path, num_threads: str, arguments: list[str]) -> dict[str, Any]:
+    """The undisturbed run against the same again and against the killed one."""
+    folder.mkdir(parents=True)
+    began = time.monotonic()
+    for name in ("whole", "again"):
+        assert start(folder / name, num_threads, arguments).wait() == 0, f"{name} failed; see its log"
+    seconds = (time.monotonic() - began) / 2
+    moments = kill_often(folder / "killed", num_threads, arguments, seconds)
+    whole, scores = final_tensors(folder / "whole"), test_scores(folder / "whole")
+    others = {name: final_tensors(folder / name) for name in ("again", "killed")}
+    different = {
+        name: sum(not torch.equal(whole[key], tensors[key]) for key in whole) for name, tensors in others.items()
+    }
+    return {
         "num_tensors": len(whole),
-        "num_different": len(different),
-        "same_test_scores": scores[0] == scores[1],
+        "num_different": different,
+        "same_test_scores": {name: test_scores(folder / name) == scores for name in others},
         "kills": moments,
         "undisturbed_seconds": round(seconds, 1),
-        "arguments": arguments,
     }
-    write_result("kill_and_resume", result, torch.device("cpu"))
-    print(f"{len(different)} of {len(whole)} tensors differ; test scores equal: {result['same_test_scores']}")
+
+
+def main(argv: list[str]) -> None:
+    arguments = argv[1:]
+    found = {number: compare(Path(RUNS.value) / f"threads_{number}", number, arguments) for number in THREADS.value}
+    write_result("kill_and_resume", {"threads": found, "arguments": arguments}, torch.device("cpu"))
+    for number, each in found.items():
+        print(f"threads {number}: of {each['num_tensors']} tensors differ {each['num_different']}")
 
 
 if __name__ == "__main__":

@@ -13,13 +13,13 @@ def get_config() -> ConfigDict:
     config = get_fast_config()
     config.data.name = "celeba"
     config.data.root = ""  # give it on the command line
-    config.study.seeds = (0, 1)
     config.study.variants = variants = {
         "whole_image": {"method": "joint", "data": {"crop": "full"}},
         "shifts": {"method": "joint", "data": {"max_shift": 4}},
         "no_flips": {"method": "joint", "data": {"flip": False}},
         "constant_rate": {"method": "joint", "train": {"schedule": "constant"}},
-        "mirrored_not": {"method": "joint", "train": {"mirrored": False}},
+        "not_mirrored": {"method": "joint", "train": {"mirrored": False}},
+        "twice_the_rate": {"method": "joint", "train": {"learning_rate": 2e-3}},
         "batch_32": {"method": "joint", "train": {"batch_size": 32}},
         "full_width": {"method": "joint", "model": {"width": 1.0}},
         "full_width_32_pixels": {"method": "joint", "model": {"width": 1.0}, "data": {"image_size": 32}},

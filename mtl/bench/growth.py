@@ -60,7 +60,7 @@ SIZES = {
             Axis("image_size", (32, 64, 96)),
             Axis("batch_size", (16, 32, 64, 128)),
         ),
-        (2_000, 6_000, 18_000),
+        (2_000, 20_000, 202_599),
         1,
         Effort(num_warmup=1, min_rounds=3),
     ),

@@ -46,14 +46,14 @@ def bench(settings: BenchSettings) -> str:
     """
     if "b" in settings.parts:
         task_gradients.make_contestants(Case(), settings.device)  # TorchJD is missing now, or never
-    device = provenance.device_name(settings.device)
+    device, revision = provenance.device_name(settings.device), provenance.revision()
     settings.folder.mkdir(parents=True, exist_ok=True)
     path = settings.folder / f"{file_name(device)}.json"
     parts: dict[str, Any] = read_json(path)["parts"] if path.is_file() else {}
     for name in settings.parts:
         began = time.perf_counter()
         found = PARTS[name].run(settings)
-        parts[name] = found | _made_by(settings, time.perf_counter() - began)
+        parts[name] = found | _made_by(settings, time.perf_counter() - began, revision)
         result = {"device": device, "parts": {key: parts[key] for key in sorted(parts)}}
         write_json(path, result)
         text = document(result)
@@ -105,7 +105,7 @@ def file_name(device: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", device.lower()).strip("_")
 
 
-def _made_by(settings: BenchSettings, seconds: float) -> dict[str, Any]:
+def _made_by(settings: BenchSettings, seconds: float, revision: str) -> dict[str, Any]:
     peers = {}
     with suppress(PackageNotFoundError):
         peers["torchjd"] = version("torchjd")
@@ -115,7 +115,7 @@ def _made_by(settings: BenchSettings, seconds: float) -> dict[str, Any]:
         "versions": provenance.versions() | peers,
         "threads": torch.get_num_threads(),
         "command": provenance.command(),
-        "revision": provenance.revision(),
+        "revision": revision,
     }
 
 

@@ -11,6 +11,17 @@ WITHOUT_EFFECT = (
     *("train.log_every", "train.checkpoint_seconds", "train.tensorboard"),
 )
 
+# Fields that runs begun before they existed do not have: what was in effect then.
+BEFORE = {
+    "model.reuse_heads": True,
+    "model.width": 1.0,
+    "train.freeze": [],
+    "train.learning_rates": [],
+    "train.mirrored": False,
+    "train.sizes": [],
+    "train.sync_batchnorm": False,
+}
+
 
 def effective(config: dict[str, Any]) -> Settings:
     """Flattens a configuration, without what has no effect on a run: other methods' options, too.
@@ -24,12 +35,13 @@ def effective(config: dict[str, Any]) -> Settings:
 
 
 def changed_fields(before: Settings, now: Settings) -> list[str]:
-    """The fields in which two runs' settings differ, sorted.
+    """The fields in which two runs' settings differ, sorted; one that an older run lacks has the value of then.
 
     Example:
-      >>> changed_fields({"seed": 0, "train.epochs": 3}, {"seed": 0, "train.epochs": 5})
+      >>> changed_fields({"seed": 0, "train.epochs": 3}, {"seed": 0, "train.epochs": 5, "train.mirrored": False})
       ['train.epochs']
     """
+    before, now = BEFORE | before, BEFORE | now
     return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 

@@ -6,6 +6,7 @@ A balancing method's file in mtl/methods begins with its name, a colon and what 
 import ast
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 BALANCING = Path(__file__).parents[1] / "methods"
 BACKBONES = {"resnet18": "ResNet-18", "vgg16": "VGG-16"}
@@ -19,6 +20,17 @@ METHOD_NAMES = {  # without a file of their own
     "dst_stagnancy": "DST, stagnancy",
 }
 IN_SENTENCES = {"joint": "joint training", "single_task": "single-task networks"}  # where the short name is too short
+
+
+def network_name(model: dict[str, Any]) -> str:
+    """The backbone of a run's `config.model`, and how wide it is if that is not as usual.
+
+    Example:
+      >>> network_name({"backbone": "resnet18", "width": 0.5})
+      'ResNet-18 of 0.5 times the width'
+    """
+    name, width = BACKBONES.get(model["backbone"], model["backbone"]), model.get("width", 1.0)  # older runs say none
+    return name if width == 1.0 else f"{name} of {width:g} times the width"
 
 
 @cache

@@ -40,6 +40,8 @@ def _network(study: StudyRecord) -> list[Setting]:
         ),
         choice(study, "model/head"),
     ]
+    if model.get("width", 1.0) != 1.0:
+        lines.insert(1, number(study, "model/width", "times as many channels in each layer as the network usually has"))
     if model["head"] == "mlp":
         lines.append(number(study, "model/hidden", "units between the two layers of a head"))
     taps = len(model["taps"])
@@ -92,6 +94,12 @@ def _training(study: StudyRecord) -> list[Setting]:
     if train.get("sizes"):
         grown = "pixels of the images that the epochs train on; validation and test see all pixels"
         lines.insert(1, Setting("train.sizes", listed(train["sizes"]), grown))
+    if train.get("freeze"):
+        still = "parts of the trunk that stand still, with what they began with"
+        lines.append(Setting("train.freeze", listed(train["freeze"]), still))
+    if train.get("learning_rates"):
+        own = "what the rate is multiplied with for these parts of the network"
+        lines.append(Setting("train.learning_rates", listed(train["learning_rates"]), own))
     if train.get("mirrored"):
         lines.append(
             Setting("train.mirrored", "yes", "predictions average the logits of an image and its mirror image")

@@ -34,7 +34,7 @@ def write_card(
       run: what the network said of the test split.
     """
     data, tasks = described["config"]["data"], settings.tasks
-    num_images = described["fingerprint"]["num_images"]
+    num_images = results["split_sizes"]
     facts = facts_on(data["name"], tasks, num_images)
     name = f"Face attributes: {settings.trained['method']} on {facts.title}, seed {settings.trained['seed']}"
     return f"""---

@@ -60,7 +60,7 @@ def describe(run: Run, described: dict[str, Any], results: dict[str, Any]) -> Se
         head=model.head,
         hidden=model.hidden,
         separate=separate,
-        precision=described["precision"],
+        precision=described.get("precision", run.settings.train.precision),  # older runs say it nowhere else
         image_size=data.image_size,
         crop=data.crop,
         mean=IMAGENET_MEAN,
@@ -71,6 +71,6 @@ def describe(run: Run, described: dict[str, Any], results: dict[str, Any]) -> Se
         trained={
             **{name: results[name] for name in ("method", "seed", "epochs", "best_epoch")},
             "data": data.name,
-            **{name: described[name] for name in ("revision", "versions", "fingerprint")},
+            **{name: described[name] for name in ("revision", "versions", "fingerprint") if name in described},
         },
     )

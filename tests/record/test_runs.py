@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from configs.default import get_config
 from mtl.errors import UserError
 from mtl.record.files import write_json
 from mtl.record.paths import CONFIG, DST, RESULTS, find_files, parse_run_file, run_file, run_folder
 from mtl.record.runs import find_runs, read_provenance
-from mtl.record.settings import changed_fields, effective
+from mtl.record.settings import BEFORE, changed_fields, effective
 
 
 def write_run(workdir: Path, name: str, seed: int, config: dict[str, Any], drops: bool = False) -> None:
@@ -82,3 +83,11 @@ def test_settings_are_those_of_the_runs_own_method() -> None:
 def test_a_runs_file_and_its_parts() -> None:
     assert parse_run_file(run_file("dst_mgda", 12, RESULTS)) == ("dst_mgda", 12, RESULTS)
     assert run_folder(Path("out"), "dst", 3) / DST == Path("out") / run_file("dst", 3, DST)
+
+
+def test_a_field_that_an_older_run_lacks_has_the_value_of_then() -> None:
+    older = {"train.epochs": 3}
+    assert changed_fields(older, {"train.epochs": 3, "train.freeze": [], "model.width": 1.0}) == []
+    assert changed_fields(older, {"train.epochs": 3, "train.freeze": ["layer1"]}) == ["train.freeze"]
+    fields = effective(get_config().to_dict())
+    assert {name: fields[name] for name in BEFORE} == BEFORE, "their defaults change nothing"

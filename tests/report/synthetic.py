@@ -34,6 +34,7 @@ def write_study(
     num_images: int = 150,
     image_size: int = 24,
     overrides: Mapping[str, Any] = MappingProxyType({}),
+    with_results: bool = True,
 ) -> Path:
     """Writes a study into `root` and returns it.
 
@@ -41,6 +42,7 @@ def write_study(
       num_images: of the test split.
       image_size: height and width of the example faces, pixels.
       overrides: path in the configuration -> value, as {"train.optimizer": "sgd"}.
+      with_results: of the study; a report computes them anew.
     """
     generator = np.random.default_rng(0)
     shape = (num_images, len(tasks))
@@ -55,17 +57,19 @@ def write_study(
         "majority": labels.mean(axis=0) > 0.5,
     }
     config = _config(methods, num_seeds, num_epochs, tasks, image_size, overrides)
+    pictures = _pictures(NUM_RANDOM + len(tasks), len(tasks), image_size, generator)
     for method in methods:
         for seed in range(num_seeds):
             folder = root / method / f"seed_{seed}"
             folder.mkdir(parents=True)
             arrays = common | {"logits": 3 * signal + generator.standard_normal(shape)}
             np.savez(folder / "predictions.npz", **arrays)
-            np.savez(folder / "examples.npz", **_examples(arrays, image_size, generator))
+            np.savez(folder / "examples.npz", **_examples(arrays, pictures, generator))
             _write_run(folder, method, seed, config | {"method": method, "seed": seed}, arrays, generator)
     described = {"config": config, "device": "made up"}
     _write_json(root / "config.json", described | {"versions": {}, "command": "python launch.py", "revision": "0"})
-    write_results(root, with_comparisons=True)
+    if with_results:
+        write_results(root, with_comparisons=True)
     return root
 
 
@@ -137,21 +141,27 @@ def _alignment(num_tasks: int, generator: np.random.Generator) -> alignment.Alig
     return measured
 
 
-def _examples(arrays: dict[str, np.ndarray], size: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """Random smooth images instead of faces, with a bright spot per task as its saliency."""
+def _examples(
+    arrays: dict[str, np.ndarray], pictures: dict[str, np.ndarray], generator: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Positions at random and those of the worst mistakes, with as many of the pictures."""
     logits, labels = arrays["logits"], arrays["labels"]
     wrongness = np.where((logits > 0) != labels, np.abs(logits), -1.0)
     positions = np.concatenate([generator.permutation(len(logits))[:NUM_RANDOM], wrongness.argmax(axis=0)])
-    small = generator.integers(0, 256, (len(positions), 4, 4, 3), dtype=np.uint8)
+    shown = {name: values[: len(positions)] for name, values in pictures.items()}
+    return shown | {"positions": positions, "num_random": np.array(min(NUM_RANDOM, len(logits)))}
+
+
+def _pictures(number: int, num_tasks: int, size: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    """Random smooth images instead of faces, with a bright spot per task as its saliency: one set for all runs."""
+    small = generator.integers(0, 256, (number, 4, 4, 3), dtype=np.uint8)
     images = [np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC)) for image in small]
-    centres = generator.uniform(0.2, 0.8, (len(positions), logits.shape[1], 2, 1, 1)) * size
+    centres = generator.uniform(0.2, 0.8, (number, num_tasks, 2, 1, 1)) * size
     offsets = np.mgrid[:size, :size] - centres
     saliency = np.exp(-(offsets**2).sum(axis=2) / (2 * (size / 8) ** 2))
     return {
-        "positions": positions,
         "images": np.stack(images).transpose(0, 3, 1, 2),
         SALIENCY: (255 * saliency).astype(np.uint8),
-        "num_random": np.array(min(NUM_RANDOM, len(logits))),
     }
 
 

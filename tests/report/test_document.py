@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,13 @@ PAGES = {"usual": range(6, 13), "one method, one epoch": range(1, 17), "many met
 @pytest.fixture(scope="module", params=PAGES)
 def workdir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp(request.param.replace(" ", "_"))
+    write = partial(write_study, root, with_results=False)
     if request.param == "usual":
-        write_study(root, METHODS_SHOWN, num_seeds=3, num_epochs=6, tasks=EIGHT_TASKS)
+        write(METHODS_SHOWN, num_seeds=3, num_epochs=6, tasks=EIGHT_TASKS)
     elif request.param == "many methods":
-        write_study(root, MANY_METHODS, num_seeds=1, num_epochs=2, tasks=EIGHT_TASKS, num_images=80)
+        write(MANY_METHODS, num_seeds=1, num_epochs=2, tasks=EIGHT_TASKS, num_images=80)
     else:
-        write_study(root, ("joint",), num_seeds=1, num_epochs=1)
+        write(("joint",), num_seeds=1, num_epochs=1)
     patch = pytest.MonkeyPatch()
     patch.setattr(job, "make_video", lambda study, path: path.touch())
     job.report(root)

@@ -286,7 +286,9 @@ def test_gradients_of_many_tasks_are_those_that_stand_out(tmp_path: Path) -> Non
     np.fill_diagonal(cosines, 0.0)
     largest = dict(zip(map(task_name, ALL_TASKS), np.abs(cosines).max(axis=0), strict=True))
     names = [label.get_text() for label in panel.get_xticklabels()]
-    assert set(names) == {*sorted(largest, key=largest.__getitem__)[-16:]}
+    assert len(names) == 16
+    others = [value for name, value in largest.items() if name not in names]
+    assert min(largest[name] for name in names) >= max(others), "one of a pair may be shown, and the other not"
     shown = [list(largest).index(name) for name in names]
     assert np.nan_to_num(_blank_as_nan(panel)) == pytest.approx(cosines[np.ix_(shown, shown)])
 
@@ -354,7 +356,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "all methods, many tasks": {
         "methods": ("joint", *METHOD_NAMES, *BALANCING),
         "num_seeds": 1,
-        "num_epochs": 3,
+        "num_epochs": 2,
         "tasks": ALL_TASKS,
         "num_images": 40,
     },
@@ -362,11 +364,15 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 
 
+ALIKE = ("balance", "faces", "mistakes", "saliency")  # with two methods and with all, as those of one method are
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_every_size_fits_its_page(size: str, tmp_path: Path) -> None:
     study = read_study(write_study(tmp_path, **SIZES[size]))
-    drawn = {name: draw(study) for name, draw in OF_STUDY.items()}
-    if "dst" in study.runs:
+    many = size == "all methods, many tasks"
+    drawn = {name: draw(study) for name, draw in OF_STUDY.items() if not (many and name in ALIKE)}
+    if "dst" in study.runs and not many:
         drawn |= {name: draw(study, "dst") for name, draw in OF_METHOD.items()}
     for name, figure in drawn.items():
         if figure is not None:

@@ -44,7 +44,10 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 }
 OTHERS: dict[str, Any] = {
     "model.backbone": "resnet50",
+    "model.width": 0.5,
     "model.weights": "IMAGENET1K_V1",
+    "train.freeze": ("layer1",),
+    "train.learning_rates": ("heads=10",),
     "model.taps": ("Male=layer2",),
     "data.max_shift": 0,
     "data.label_fractions": ("Male=0.25",),
@@ -115,6 +118,10 @@ RULES = [
     Rule("VGG", is_set("model.backbone", "vgg16")),
     Rule("without shortcuts and without batch norm", is_set("model.backbone", "vgg16")),
     Rule("torchvision's classification network", is_set("model.backbone", "resnet50")),
+    Rule("times the width", is_set("model.width", 0.5)),
+    Rule("times as many channels", is_set("model.width", 0.5)),
+    Rule("parts of the trunk that stand still", lambda case: not is_empty("train.freeze")(case)),
+    Rule("multiplied with for these parts", lambda case: not is_empty("train.learning_rates")(case)),
     Rule("nothing was learned before", is_set("model.weights", "")),
     Rule("trained before this study", is_set("model.weights", "IMAGENET1K_V1")),
     Rule("linear map", is_set("model.head", "linear")),

@@ -133,8 +133,8 @@ def rgba(colour: Colour, alpha: float) -> tuple[int, int, int, int]:
       >>> rgba(np.array([10.0, 300.0, -5.0]), alpha=0.5)
       (10, 255, 0, 127)
     """
-    red, green, blue = np.minimum(colour, 255.0).tolist()
-    return int(max(red, 0.0)), int(max(green, 0.0)), int(max(blue, 0.0)), int(255 * min(max(alpha, 0.0), 1.0))
+    red, green, blue = (int(min(max(value, 0.0), 255.0)) for value in colour.tolist())
+    return red, green, blue, int(255 * min(max(alpha, 0.0), 1.0))
 
 
 def _corners(pixels: Points) -> list[list[float]]:

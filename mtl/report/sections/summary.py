@@ -6,7 +6,7 @@ from mtl.report.findings import equal_sentences, findings, lesson
 from mtl.report.guess import guess_sentence
 from mtl.report.images import described
 from mtl.report.marks import marks_note
-from mtl.report.names import BACKBONES, method_name, task_name
+from mtl.report.names import method_name, network_name, task_name
 from mtl.report.quote import figure, quote, table, words
 from mtl.report.shown import MAX_METHODS, has_many, has_spread, shown_note
 
@@ -14,7 +14,6 @@ MAX_TASKS = 12  # abreast in a table
 
 
 def section(study: StudyRecord, figures: dict[str, str]) -> str:
-    backbone = study.config["config"]["model"]["backbone"]
     told = [*findings(study), *equal_sentences(study), guess_sentence(study)]
     sentences = "\n".join(f"- {sentence}" for sentence in told)
     alone = [*study.results["methods"]] == ["single_task"]
@@ -24,7 +23,7 @@ def section(study: StudyRecord, figures: dict[str, str]) -> str:
     )
     return f"""= Summary
 
-{network}, {words(BACKBONES.get(backbone, backbone))}, predicts {tasks} of a face. It was trained on
+{network}, {words(network_name(study.config["config"]["model"]))}, predicts {tasks} of a face. It was trained on
 {quote(study, RESULTS, "split_sizes/train", "integer")} images; the epoch was chosen on
 {quote(study, RESULTS, "split_sizes/valid", "integer")} validation images, and
 {quote(study, RESULTS, "split_sizes/test", "integer")} test images{_identities(study)} were read once. {_compared(study)}.

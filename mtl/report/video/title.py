@@ -3,7 +3,7 @@
 from PIL import Image
 
 from mtl.record.reading import RunRecord, StudyRecord
-from mtl.report.names import BACKBONES, name_in_sentence
+from mtl.report.names import name_in_sentence, network_name
 from mtl.report.shown import has_many
 from mtl.report.video import words
 from mtl.report.video.canvas import MUTED, ORANGE, TEXT, WIDTH, Canvas, picture, rectangle, wrap, write
@@ -19,13 +19,10 @@ def title(study: StudyRecord, run: RunRecord, images: list[Image.Image]) -> list
     """
     config, sizes = study.config["config"], study.results["split_sizes"]
     num_epochs, num_tasks = len(run.epochs), len(study.results["tasks"])
-    backbone = BACKBONES.get(config["model"]["backbone"], config["model"]["backbone"])
     pixels = config["data"]["image_size"]
     drawn = "drawn " if config["data"]["name"] == "faces" else ""
-    facts = (
-        f"{backbone}, {words.count(sizes['train'], f'{drawn}training face')} of {pixels} x {pixels} pixels, "
-        f"{words.count(num_epochs, 'epoch')}"
-    )
+    seen = f"{words.count(sizes['train'], f'{drawn}training face')} of {pixels} x {pixels} pixels"
+    facts = f"{network_name(config['model'])}, {seen}, {words.count(num_epochs, 'epoch')}"
     methods = [name_in_sentence(method) for method in study.results["methods"]]
     listed = f"{len(methods)} methods" if has_many(study) else words.join(methods)
     compared = f"Compared: {listed}" if len(methods) > 1 else f"Method: {methods[0]}"
