@@ -31,7 +31,7 @@ from mtl.photos.crops import crop_faces
 from mtl.predict.answers import Answer, make_ask
 from mtl.trained.folder import Loaded, load_model
 
-MODELS = flags.DEFINE_list("models", [], "model folders")
+MODELS = flags.DEFINE_list("models", None, "model folders", required=True)
 Pair = tuple[Answer, Answer]  # of the aligned image, and of the face found in the photo
 
 
@@ -90,5 +90,4 @@ def main(_: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    flags.mark_flag_as_required("models")
     app.run(main)

@@ -27,10 +27,10 @@ STYLE = """
 body { margin: 0 auto; padding: 1rem; max-width: 80rem; background: var(--ground); color: var(--ink);
   font: 15px/1.45 system-ui, sans-serif; }
 h1 { font-size: 1.4rem; margin: 0 0 .4rem; }
-h2 { font-size: 1rem; margin: 0 0 .6rem; overflow-wrap: anywhere; }
+h2 { font-size: 1rem; margin: 1rem 0 .6rem; overflow-wrap: anywhere; }
 p { margin: 0 0 .6rem; max-width: 48rem; overflow-wrap: anywhere; }
 input { margin: 0 .25rem 0 0; }
-label { margin-right: 1.2rem; white-space: nowrap; }
+label { display: inline-block; margin-right: 1.2rem; }
 .soft, .skipped { color: var(--soft); }
 .skipped img { max-width: 7rem; display: block; margin-top: .3rem; }
 .skipped li { overflow-wrap: anywhere; margin-bottom: .4rem; }
@@ -41,14 +41,16 @@ article { display: grid; grid-template-columns: minmax(0, 1fr); gap: 0 1.5rem; p
 .box { position: absolute; border: 2px solid #ffe14d; box-shadow: 0 0 0 1px #000; }
 .box b { position: absolute; left: 0; top: 0; padding: 0 .35em; background: #ffe14d; color: #000; font-size: .75rem; }
 .face { display: grid; grid-template-columns: 5.5rem minmax(0, 1fr); gap: 1rem; margin-bottom: 1.2rem; }
+article h2 { margin-top: 0; }
 .face > div { font-weight: 600; }
 .crop { width: 100%; display: block; border-radius: 4px; }
 ul { list-style: none; margin: 0; padding: 0; }
 .attributes { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15.5rem), 1fr));
   gap: .15rem 1.2rem; align-content: start; }
-.attributes li { display: grid; grid-template-columns: minmax(0, 1fr) 5.5rem 3.4rem; gap: .5rem; align-items: center;
+.attributes li { display: grid; grid-template-columns: minmax(0, 1fr) 5.5rem 3.9rem; gap: .5rem; align-items: center;
   color: var(--soft); }
-.attributes.maps li { grid-template-columns: 4rem minmax(0, 1fr) 3.6rem 3.4rem; }
+.attributes.maps { grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)); }
+.attributes.maps li { grid-template-columns: 4rem minmax(0, 1fr) 3.6rem 3.9rem; }
 .attributes img { width: 4rem; display: block; }
 .attributes span { overflow-wrap: anywhere; }
 .attributes .yes { color: var(--ink); font-weight: 600; }
@@ -59,8 +61,8 @@ ul { list-style: none; margin: 0; padding: 0; }
 .bar::after { content: ""; position: absolute; top: -2px; bottom: -2px; left: calc(var(--t) - 1px); width: 2px;
   background: var(--mark); }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-#ranked:checked ~ main .attributes li { order: var(--rank); }
-#present:checked ~ main .attributes li:not(.yes) { display: none; }
+body:has(#ranked:checked) .attributes li { order: var(--rank); }
+body:has(#present:checked) .attributes li:not(.yes) { display: none; }
 @media (min-width: 60rem) { article { grid-template-columns: 22.5rem minmax(0, 1fr); }
   article h2 { grid-column: 1 / -1; } }
 @media (max-width: 30rem) { .face { grid-template-columns: minmax(0, 1fr); gap: .5rem; } .crop { width: 5.5rem; } }
@@ -130,9 +132,9 @@ def show_page(
 <body>
 <h1>{_text(title)}</h1>
 {_lead(model, settings, with_saliency)}
-<input type="radio" name="order" id="ranked" checked><label for="ranked">the likeliest first</label>
-<input type="radio" name="order" id="as-trained"><label for="as-trained">in the network's order</label>
-<input type="checkbox" id="present"><label for="present">only what is present</label>
+<label><input type="radio" name="order" id="ranked" checked>the likeliest first</label>
+<label><input type="radio" name="order">in the network's order</label>
+<label><input type="checkbox" id="present">only what is present</label>
 <main>
 {without if skipped else ""}{_lines(shown)}
 </main>
@@ -172,7 +174,7 @@ def _face(number: int, face: SeenFace, settings: Settings) -> str:
     kind = "attributes" if face.answer.saliency_KHW is None else "attributes maps"
     crop = _image(shrink(_channels_last(face), CROP), 'class="crop"', f"face {number}")
     return f"""<section class="face">
-<div>{crop}{number}</div>
+<div>{crop}Face {number}</div>
 <ul class="{kind}">
 {_lines(rows)}
 </ul>
