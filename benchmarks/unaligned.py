@@ -80,7 +80,8 @@ def main(_: Sequence[str]) -> None:
             for name, photos in (("photos", turned), ("upright", upright))
         }
         for name, figures in result[folder].items():
-            print(folder, name, figures)
+            shares = ", ".join(f"{figures[key]:.1%} {key}" for key in ("agree_at_half", "agree_at_threshold"))
+            print(f"{folder}, {name}: {figures['found']} of {figures['faces']} faces found, {shares}")
     write_result(
         "unaligned_cpu",
         {"models": result, "seed": SEED.value, "number": NUMBER.value},
