@@ -80,6 +80,32 @@ def draw_photo(number: int, names: list[str], originals: list[np.ndarray], rng: 
     return [place(*each) for each in zip(names, originals, middles, scales, turns, strict=True)]
 
 
+def make_photos() -> tuple[dict[Path, list[Placed]], dict[Path, list[Placed]]]:
+    """Writes the photos, and each of their faces alone, upright and made larger; says where which faces are."""
+    rng, folder = np.random.default_rng(SEED.value), Path(PHOTOS.value)
+    folder.mkdir(parents=True, exist_ok=True)
+    table = read_table(Path(ROOT.value))
+    assert isinstance(table.source, ImageSource), "CelebA's files, and no parquet"
+    names = iter(rng.permutation(table.ids[table.split == SPLITS.index("test")]).tolist())
+    turned: dict[Path, list[Placed]] = {}
+    upright: dict[Path, list[Placed]] = {}
+    for number in range(NUMBER.value):
+        chosen = [next(names) for _ in range(2 if number % 4 == 3 else 1)]
+        data = [read_image(table.source, name) for name in chosen]
+        originals = [np.ascontiguousarray(decode_one(each).permute(1, 2, 0).numpy()) for each in data]
+        faces = draw_photo(number, chosen, originals, rng)
+        path = folder / f"photo_{number:03d}.jpg"
+        paint(faces, rng).save(path, quality=92)
+        turned[path] = faces
+        for name, file, original_HWC in zip(chosen, data, originals, strict=True):
+            (folder / f"original_{number:03d}_{name}").write_bytes(file)
+            alone = place(name, original_HWC, np.array(SIDES) / 2, 3.0, 0.0)
+            path = folder / f"upright_{number:03d}_{name}"
+            paint([alone], rng).save(path, quality=92)
+            upright[path] = [alone]
+    return turned, upright
+
+
 def match(placed: Placed, found: Sequence[FaceCrop]) -> FaceCrop | None:
     """The found face whose landmarks are at the placed one's, if there is any."""
     for face in found:
@@ -128,27 +154,7 @@ def measure(photos: dict[Path, list[Placed]]) -> tuple[dict[str, float], dict[st
 
 
 def main(_: Sequence[str]) -> None:
-    rng, folder = np.random.default_rng(SEED.value), Path(PHOTOS.value)
-    folder.mkdir(parents=True, exist_ok=True)
-    table = read_table(Path(ROOT.value))
-    assert isinstance(table.source, ImageSource), "CelebA's files, and no parquet"
-    names = iter(rng.permutation(table.ids[table.split == SPLITS.index("test")]).tolist())
-    turned: dict[Path, list[Placed]] = {}
-    upright: dict[Path, list[Placed]] = {}
-    for number in range(NUMBER.value):
-        chosen = [next(names) for _ in range(2 if number % 4 == 3 else 1)]
-        data = [read_image(table.source, name) for name in chosen]
-        originals = [np.ascontiguousarray(decode_one(each).permute(1, 2, 0).numpy()) for each in data]
-        faces = draw_photo(number, chosen, originals, rng)
-        path = folder / f"photo_{number:03d}.jpg"
-        paint(faces, rng).save(path, quality=92)
-        turned[path] = faces
-        for name, file, original_HWC in zip(chosen, data, originals, strict=True):
-            (folder / f"original_{number:03d}_{name}").write_bytes(file)
-            alone = place(name, original_HWC, np.array(SIDES) / 2, 3.0, 0.0)
-            path = folder / f"upright_{number:03d}_{name}"
-            paint([alone], rng).save(path, quality=92)
-            upright[path] = [alone]
+    turned, upright = make_photos()
     of_turned, errors = measure(turned)
     of_upright, upright_errors = measure(upright)
     both = [name for name in errors if name in upright_errors]

@@ -3,23 +3,19 @@
 mtl --config=NAME_OR_FILE --config.FIELD=VALUE ... --workdir=DIR --job=JOB
 """
 
-import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from traceback import extract_tb
 from typing import NamedTuple
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
-from mtl.errors import UserError, closest, not_installed
+from mtl.configurations import CONFIGS, check_fields, find_config, read_flags, split_config
+from mtl.errors import UserError, not_installed
 from mtl.launchers import LAUNCHERS
 
-PACKAGE = Path(__file__).parent
-# Beside launch.py in a clone; within the package once it is installed from a wheel (see setup.py).
-CONFIGS = next(folder for folder in (PACKAGE.parent / "configs", PACKAGE / "shipped/configs") if folder.is_dir())
-CONFIG_FLAG = re.compile(r"--?(?:no)?config\.([\w.]+)")  # as config_flags reads it
+STUDY, PREDICTIONS = "runs/study", "runs/predictions"  # where jobs write if nobody says
 
 
 class Command(NamedTuple):
@@ -31,6 +27,10 @@ class Command(NamedTuple):
     bundle: Path
     launcher: str
     shard: str
+    model: str
+    photos: str
+    align: str
+    saliency: bool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"mtl: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nmtl: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        print("\nmtl: stopped; with the same command, training goes on from the last checkpoint", file=sys.stderr)
         return 130
     return 0
 
@@ -62,9 +62,14 @@ def parse(argv: list[str]) -> Command | None:
         sys.path.append(str(CONFIGS.parent))
     name, others = split_config(argv[1:])
     file = find_config(name)
-    _check_fields(file, others)
+    check_fields(file, others)
     given = flags.FlagValues()
-    workdir = flags.DEFINE_string("workdir", "runs/study", "where everything is written", flag_values=given)
+    workdir = flags.DEFINE_string(
+        "workdir",
+        None,
+        f"where everything is written; by default {STUDY}, and {PREDICTIONS} with --job=predict",
+        flag_values=given,
+    )
     job = flags.DEFINE_enum(
         "job",
         "study",
@@ -72,7 +77,8 @@ def parse(argv: list[str]) -> Command | None:
         "study: methods x seeds and their tables; report: statistics, figures, report.pdf and demo.mp4 of a study, "
         "from what its runs wrote; bundle: all of it and the code in one zip; train: one run of config.variant, or of "
         "config.method, with config.seed; attributes: figures of all attributes of the data at hand; bench: what steps "
-        "cost and what they bring, beside what others use, into config.bench.folder",
+        "cost and what they bring, beside what others use, into config.bench.folder; predict: what a trained network "
+        "says of the faces in photos, as a table, JSON lines and a page to look at",
         flag_values=given,
     )
     bundle = flags.DEFINE_string(
@@ -92,52 +98,39 @@ def parse(argv: list[str]) -> Command | None:
         "i/n: --job=study trains only the i-th of n parts of the runs, as a task of a Slurm array does; by default all",
         flag_values=given,
     )
+    model = flags.DEFINE_string(
+        "model", "", "the trained network of --job=predict: a folder named model that a run left", flag_values=given
+    )
+    photos = flags.DEFINE_string(
+        "photos", "", "what --job=predict looks at: files, folders and patterns, with commas between", flag_values=given
+    )
+    align = flags.DEFINE_string(
+        "align",
+        "on",
+        "on: --job=predict finds faces and aligns them as CelebA's are; off: each photo is such an image already",
+        flag_values=given,
+    )
+    saliency = flags.DEFINE_boolean(
+        "saliency",
+        False,
+        "the page of --job=predict also shows which pixels each answer hangs on; takes longer",
+        flag_values=given,
+    )
     wants_help = flags.DEFINE_boolean("help", False, "prints this", short_name="h", flag_values=given)
-    config, positional = _read_flags(given, file, others)
+    config, positional = read_flags(given, file, others)
     if wants_help.value:
         print(__doc__, given.get_help(include_special_flags=False), sep="\n")
         return None
     if positional:
         raise UserError(f"{positional[0]!r} is no flag, and mtl takes nothing else: --config=FILE, --workdir=DIR, ...")
-    for flag in (launcher, shard):
-        if job.value != "study" and flag.value != flag.default:
-            raise UserError(f"--{flag.name} goes with --job=study, and not with --job={job.value}")
-    folder = Path(workdir.value).expanduser()
+    for of_job, its_flags in (("study", (launcher, shard)), ("predict", (model, photos, align, saliency))):
+        for flag in its_flags:
+            if job.value != of_job and flag.value != flag.default:
+                raise UserError(f"--{flag.name} goes with --job={of_job}, and not with --job={job.value}")
+    folder = Path(workdir.value or (PREDICTIONS if job.value == "predict" else STUDY)).expanduser()
     zip_file = Path(bundle.value or f"{folder}.zip").expanduser()
-    return Command(job.value, config, folder, zip_file, launcher.value, shard.value)
-
-
-def split_config(arguments: list[str]) -> tuple[str, list[str]]:
-    """The configuration that is named, and the other arguments.
-
-    Example:
-      >>> split_config(["--config.seed=1", "--config=celeba", "--job=train"])
-      ('celeba', ['--config.seed=1', '--job=train'])
-    """
-    name, others = "default", []
-    remaining = iter(arguments)
-    for argument in remaining:
-        flag, equals, value = argument.partition("=")
-        if flag in ("--config", "-config"):
-            name = value if equals else next(remaining, "")
-        else:
-            others.append(argument)
-    return name, others
-
-
-def find_config(name: str, flag: str = "--config") -> Path:
-    """A file of that name, or one of the configurations that come with mtl: celeba, celeba.py or configs/celeba.py.
-
-    Raises:
-      UserError: if there is neither; it says which flag named it.
-    """
-    path = Path(name).expanduser()
-    if path.is_file():
-        return path
-    shipped = {file.stem: file for file in sorted(CONFIGS.glob("*.py"))}
-    if path.parent in (Path(), Path("configs")) and path.stem in shipped:
-        return shipped[path.stem]
-    raise UserError(f"{flag}={name}: there is no such file, and of those of mtl it is {closest(path.stem, shipped)}")
+    given_to_predict = model.value, photos.value, align.value, saliency.value
+    return Command(job.value, config, folder, zip_file, launcher.value, shard.value, *given_to_predict)
 
 
 def do(command: Command) -> None:
@@ -199,8 +192,20 @@ def run_bench(command: Command) -> None:
     from mtl.bench.job import bench
     from mtl.config import read_bench
 
-    recipe, _ = _read_flags(flags.FlagValues(), find_config(command.config.bench.recipe, "--config.bench.recipe"), [])
+    recipe, _ = read_flags(flags.FlagValues(), find_config(command.config.bench.recipe, "--config.bench.recipe"), [])
     print(bench(read_bench(command.config, recipe)))
+
+
+def run_predict(command: Command) -> None:
+    for flag, value in (("model", command.model), ("photos", command.photos)):
+        if not value:
+            raise UserError(f"--job=predict wants --{flag}: give --model=DIR and --photos=FILES_OR_FOLDERS")
+    from mtl.predict.job import predict, split_places
+    from mtl.training.networks import find_device
+
+    device = find_device(command.config.train.device)
+    places = split_places(command.photos)
+    print(predict(Path(command.model), places, command.align, command.saliency, command.workdir, device))
 
 
 JOBS: dict[str, Callable[[Command], None]] = {
@@ -210,38 +215,8 @@ JOBS: dict[str, Callable[[Command], None]] = {
     "train": run_train,
     "attributes": run_attributes,
     "bench": run_bench,
+    "predict": run_predict,
 }
-
-
-def _check_fields(file: Path, arguments: list[str]) -> None:
-    """Looks the fields up before config_flags does, whose message names neither the field nor those there are."""
-    fields = [match[1] for match in map(CONFIG_FLAG.match, arguments) if match]
-    if not fields:
-        return
-    from mtl.config import check_field
-
-    config, _ = _read_flags(flags.FlagValues(), file, [])
-    for field in fields:
-        check_field(config, field)
-
-
-def _read_flags(given: flags.FlagValues, file: Path, arguments: list[str]) -> tuple[ConfigDict, list[str]]:
-    """The configuration, and arguments that are no flags."""
-    argv = ["mtl", f"--config={file}", *arguments]  # the file comes first: fields are set in what it gives
-    text = "the configuration: a file, or the name of one that comes with mtl; --config.field=value sets a field"
-    config = config_flags.DEFINE_config_file("config", None, text, given, sys_argv=argv)
-    try:
-        _, *positional = given(argv)
-    except Exception as error:  # absl and ml_collections raise a dozen types, each with a text of one or more lines
-        cause: BaseException | None = error
-        while cause is not None:  # config_flags wraps a mistake in the file's own code
-            lines = [frame.lineno for frame in extract_tb(cause.__traceback__) if frame.filename == str(file)]
-            if lines:
-                raise UserError(f"{file}, line {lines[-1]}: {type(cause).__name__}: {cause}") from error
-            cause = cause.__context__
-        message = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{message} (see --help)") from error
-    return config.value, positional
 
 
 if __name__ == "__main__":

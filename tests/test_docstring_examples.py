@@ -45,8 +45,16 @@ WITHOUT = {
         "mtl/training/distributed.py",
         "mtl/training/provenance.py",
     ),
-    "is the command, or reads a whole configuration": ("mtl/cli.py", "mtl/config/", "mtl/training/settings.py"),
+    "is the command, or reads a whole configuration": (
+        "mtl/cli.py",
+        "mtl/configurations.py",
+        "mtl/config/",
+        "mtl/training/settings.py",
+    ),
     "is about a network that a whole run trained": (
+        "mtl/predict/answers.py",
+        "mtl/predict/job.py",
+        "mtl/predict/page.py",
         "mtl/trained/card.py",
         "mtl/trained/module.py",
         "mtl/trained/network.py",

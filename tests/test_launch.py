@@ -47,6 +47,7 @@ def launch(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str
         (["--shard=0/8"], ["0/8", "the first is 1/8"]),
         (["--job=train", "--shard=1/8"], ["--shard goes with --job=study"]),
         (["--job=report", "--launcher=ray"], ["--launcher goes with --job=study"]),
+        (["--job=bench", "--saliency"], ["--saliency goes with --job=predict, and not with --job=bench"]),
         (["--launcher=slurm"], ["slurm", "local|ray"]),
         (["--config.study.num_parallel=0"], ["study.num_parallel is 0"]),
     ],
@@ -75,9 +76,8 @@ def test_a_mistake_ends_the_process_with_exit_code_2() -> None:
 
 def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mtl", "--help"]) == 0
-    assert {"--config:", "--workdir:", "--job:", "--bundle:", "--launcher:", "--shard:"} <= set(
-        capsys.readouterr().out.split()
-    )
+    flags = "config workdir job bundle launcher shard model photos align [no]saliency".split()
+    assert {f"--{flag}:" for flag in flags} <= {*capsys.readouterr().out.split()}
 
 
 @pytest.mark.parametrize("name", ["celeba", "celeba.py", "configs/celeba.py", str(ROOT / "configs/celeba.py")])

@@ -11,7 +11,7 @@ from mtl.data.decoding import fit
 from mtl.errors import UserError, check_choice
 from mtl.photos.alignment import HEIGHT, LANDMARKS_52, WEIGHTS_5, WIDTH, fit_similarity, warp
 from mtl.photos.faces import find_faces
-from mtl.photos.networks import load_networks
+from mtl.photos.networks import Networks, load_networks
 from mtl.photos.reading import read_photo
 
 ALIGN = ("on", "off")
@@ -32,10 +32,13 @@ class Photo(NamedTuple):
     file: Path
     faces: list[FaceCrop]  # the largest first
     problem: str | None  # a sentence, if there is no face
+    image_HWC: np.ndarray | None  # uint8, upright; None if it cannot be read
 
 
 def crop_faces(files: Sequence[Path], image_size: int, crop: str, align: str = "on") -> Iterator[Photo]:
     """Reads photos one after another and crops their faces; a bad photo is said, and the others go on.
+
+    What can be wrong with the arguments is said at once, before the first photo is asked for.
 
     Args:
       files: photos, as of find_photos().
@@ -49,22 +52,26 @@ def crop_faces(files: Sequence[Path], image_size: int, crop: str, align: str = "
     """
     check_choice("align", align, ALIGN)
     networks = load_networks() if align == "on" else None
+    return _crop_all(files, image_size, crop, networks)
+
+
+def _crop_all(files: Sequence[Path], image_size: int, crop: str, networks: Networks | None) -> Iterator[Photo]:
     for file in files:
         try:
             photo_HWC = read_photo(file)
         except UserError as error:
-            yield Photo(file, [], str(error))
+            yield Photo(file, [], str(error), None)
             continue
         if networks is None:
             height, width = photo_HWC.shape[:2]
             whole = FaceCrop(file, np.array([0.0, 0.0, width, height]), None, _fit(photo_HWC, image_size, crop))
-            yield Photo(file, [whole], None)
+            yield Photo(file, [whole], None, photo_HWC)
         else:
             faces = [
                 FaceCrop(file, box_4, landmarks_52, _fit(align_face(photo_HWC, landmarks_52), image_size, crop))
                 for box_4, landmarks_52, _ in find_faces(photo_HWC, networks)
             ]
-            yield Photo(file, faces, None if faces else f"no face was found in {file}.")
+            yield Photo(file, faces, None if faces else f"no face was found in {file}.", photo_HWC)
 
 
 def align_face(photo_HWC: np.ndarray, landmarks_52: np.ndarray) -> np.ndarray:

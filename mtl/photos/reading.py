@@ -44,7 +44,10 @@ def _find(place: Path) -> list[Path]:
     matches = sorted(Path(match) for match in glob.glob(str(place), recursive=True))  # noqa: PTH207
     if not matches:
         raise UserError(f"{place} does not exist: give photos, folders of them, or a pattern that some match.")
-    return [path for path in matches if not path.is_dir()]
+    found = [path for path in matches if not path.is_dir()]
+    if not found:
+        raise UserError(f"{place} matches folders alone: give photos, or one of those folders.")
+    return found
 
 
 def _files(folder: Path) -> Iterator[Path]:

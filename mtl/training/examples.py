@@ -6,6 +6,7 @@ from torch import Tensor
 
 from mtl.models.model import Params
 from mtl.record.examples import SALIENCY
+from mtl.record.saliency import to_bytes
 from mtl.streams import Stream, generator
 from mtl.training.run import Run
 
@@ -46,9 +47,3 @@ def choose_positions(logits_NK: np.ndarray, labels_NK: np.ndarray, mask_NK: np.n
     wrongness_NK = np.where(labels_NK, -logits_NK, logits_NK)
     mistakes = np.where(mask_NK, wrongness_NK, -np.inf).argmax(axis=0)
     return np.concatenate([order[:NUM_RANDOM], mistakes])
-
-
-def to_bytes(saliency_BKHW: np.ndarray) -> np.ndarray:
-    """Scales each map so that its largest value is 255; a map of zeros stays one."""
-    largest = saliency_BKHW.max(axis=(2, 3), keepdims=True)
-    return np.rint(255.0 * saliency_BKHW / np.where(largest > 0, largest, 1.0)).astype(np.uint8)

@@ -40,7 +40,9 @@ def test_without_alignment_a_photo_is_what_training_would_see(photos: list[Path]
         (face,) = photo.faces
         np.testing.assert_array_equal(face.image_CHW, packed(photo.file, crop))
         assert face.box_4.tolist() == [0, 0, WIDTH, HEIGHT] and face.landmarks_52 is None and photo.problem is None
+        np.testing.assert_array_equal(photo.image_HWC, np.asarray(Image.open(photo.file)))
     assert bad.faces == [] and "b.jpg cannot be read as a photo: it is none of" in (bad.problem or "")
+    assert bad.image_HWC is None
 
 
 @pytest.mark.parametrize("crop", ["full", "square"])
@@ -63,4 +65,4 @@ def test_each_face_is_aligned_and_cropped(photos: list[Path], crop: str, monkeyp
 
 def test_another_way_to_align_is_refused(photos: list[Path]) -> None:
     with pytest.raises(UserError, match="align is 'of', closest to off; choose one of on, off"):
-        next(crop_faces(photos, 32, "full", align="of"))
+        crop_faces(photos, 32, "full", align="of")

@@ -61,6 +61,8 @@ def test_where_there_is_no_photo_is_said(tmp_path: Path) -> None:
     for gone in ("gone.jpg", "gone/*.jpg"):
         with pytest.raises(UserError, match="does not exist: give photos, folders of them"):
             find_photos([tmp_path / gone])
+    with pytest.raises(UserError, match=r"\* matches folders alone: give photos, or one of those folders"):
+        find_photos([tmp_path / "*"])
 
 
 def test_a_photo_is_upright_and_rgb(tmp_path: Path) -> None:

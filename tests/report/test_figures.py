@@ -25,7 +25,7 @@ from mtl.report.figures.accuracy import accuracy, balance
 from mtl.report.figures.calibration import calibration
 from mtl.report.figures.confusion import confusion, normalised
 from mtl.report.figures.curves import learning_curves, task_curves
-from mtl.report.figures.faces import Face, describe, faces, mistakes, overlay, read_examples, saliency
+from mtl.report.figures.faces import Face, describe, faces, mistakes, read_examples, saliency
 from mtl.report.figures.gains import all_gains, gains
 from mtl.report.figures.gradients import gradients
 from mtl.report.figures.schedule import activation, gates, metrics
@@ -307,13 +307,6 @@ def test_face_is_described_by_hand() -> None:
 def test_long_description_keeps_the_mistakes() -> None:
     lines = [text for text, _ in describe(_face([0.9] * 20, [1] * 19 + [0], [1] * 20), [f"a{k}" for k in range(20)])]
     assert lines == [*(f"a{k}" for k in range(7)), "and 12 more", "✗ a19"]
-
-
-def test_overlay_colours_only_the_saliency() -> None:
-    image = np.zeros((1, 2, 3), dtype=np.uint8)
-    plain, strong = overlay(image, np.array([[0, 255]], dtype=np.uint8))[0].astype(int)
-    assert np.ptp(plain) == 0
-    assert strong[0] > strong[1] > strong[2]
 
 
 def test_mistakes_are_the_most_confident(study: StudyRecord) -> None:

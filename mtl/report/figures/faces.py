@@ -10,6 +10,7 @@ from PIL import Image
 
 from mtl.record.examples import read_examples as read_of_run
 from mtl.record.reading import StudyRecord
+from mtl.record.saliency import overlay
 from mtl.report import style
 from mtl.report.names import task_name
 from mtl.report.shown import example_run
@@ -151,14 +152,6 @@ def describe(face: Face, names: list[str]) -> list[tuple[str, str]]:
     if len(seen) + len(mistaken) + len(missed) > MAX_LINES:
         seen = [*seen[:room], (f"and {len(seen) - room} more", style.GREY)]
     return [*seen, *mistaken, *missed] or [("none of the attributes", style.GREY)]
-
-
-def overlay(image: np.ndarray, saliency: np.ndarray) -> np.ndarray:
-    """The image in pale grey, coloured where the saliency is high: [H, W, 3] uint8."""
-    grey = 0.6 * image.mean(axis=2, keepdims=True) + 0.4 * 255
-    strength = (saliency / 255)[..., None]
-    heat = np.array([213, 40, 0])
-    return (grey * (1 - strength) + heat * strength).astype(np.uint8)
 
 
 def _page(height: float) -> tuple[Figure, Axes]:
