@@ -28,7 +28,7 @@ setup(
     python_requires=">=3.11",  # what the committed results were made with
     packages=[*find_packages(include=["mtl", "mtl.*"]), "mtl.shipped.configs"],
     package_dir={"mtl.shipped.configs": "configs"},  # mtl.configurations finds them there, once installed
-    package_data={"mtl": ["py.typed"], "mtl.data": ["*.json"], "mtl.report": ["*.typ"]},
+    package_data={"mtl": ["py.typed"], "mtl.app": ["page.*"], "mtl.data": ["*.json"], "mtl.report": ["*.typ"]},
     entry_points={"console_scripts": ["mtl = mtl.cli:main"]},
     license="MIT",
     install_requires=[

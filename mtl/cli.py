@@ -31,6 +31,7 @@ class Command(NamedTuple):
     photos: str
     align: str
     saliency: bool
+    port: int
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,7 +79,8 @@ def parse(argv: list[str]) -> Command | None:
         "from what its runs wrote; bundle: all of it and the code in one zip; train: one run of config.variant, or of "
         "config.method, with config.seed; attributes: figures of all attributes of the data at hand; bench: what steps "
         "cost and what they bring, beside what others use, into config.bench.folder; predict: what a trained network "
-        "says of the faces in photos, as a table, JSON lines and a page to look at",
+        "says of the faces in photos, as a table, JSON lines and a page to look at; app: a page in the browser of this "
+        "machine to try photos on",
         flag_values=given,
     )
     bundle = flags.DEFINE_string(
@@ -99,7 +101,11 @@ def parse(argv: list[str]) -> Command | None:
         flag_values=given,
     )
     model = flags.DEFINE_string(
-        "model", "", "the trained network of --job=predict: a folder named model that a run left", flag_values=given
+        "model",
+        "",
+        "the trained network of --job=predict and --job=app: a folder named model that a run left; app takes two, with "
+        "a comma between",
+        flag_values=given,
     )
     photos = flags.DEFINE_string(
         "photos", "", "what --job=predict looks at: files, folders and patterns, with commas between", flag_values=given
@@ -116,6 +122,9 @@ def parse(argv: list[str]) -> Command | None:
         "the page of --job=predict also shows which pixels each answer hangs on; takes longer",
         flag_values=given,
     )
+    port = flags.DEFINE_integer(
+        "port", 7860, "where --job=app is found, on this machine alone", 0, 65535, flag_values=given
+    )
     wants_help = flags.DEFINE_boolean("help", False, "prints this", short_name="h", flag_values=given)
     config, positional = read_flags(given, file, others)
     if wants_help.value:
@@ -123,14 +132,20 @@ def parse(argv: list[str]) -> Command | None:
         return None
     if positional:
         raise UserError(f"{positional[0]!r} is no flag, and mtl takes nothing else: --config=FILE, --workdir=DIR, ...")
-    for of_job, its_flags in (("study", (launcher, shard)), ("predict", (model, photos, align, saliency))):
+    for jobs, its_flags in (
+        (("study",), (launcher, shard)),
+        (("predict", "app"), (model,)),
+        (("predict",), (photos, align, saliency)),
+        (("app",), (port,)),
+    ):
         for flag in its_flags:
-            if job.value != of_job and flag.value != flag.default:
-                raise UserError(f"--{flag.name} goes with --job={of_job}, and not with --job={job.value}")
+            if job.value not in jobs and flag.value != flag.default:
+                wanted = " and ".join(f"--job={name}" for name in jobs)
+                raise UserError(f"--{flag.name} goes with {wanted}, and not with --job={job.value}")
     folder = Path(workdir.value or (PREDICTIONS if job.value == "predict" else STUDY)).expanduser()
     zip_file = Path(bundle.value or f"{folder}.zip").expanduser()
-    given_to_predict = model.value, photos.value, align.value, saliency.value
-    return Command(job.value, config, folder, zip_file, launcher.value, shard.value, *given_to_predict)
+    of_trained = model.value, photos.value, align.value, saliency.value, port.value
+    return Command(job.value, config, folder, zip_file, launcher.value, shard.value, *of_trained)
 
 
 def do(command: Command) -> None:
@@ -208,6 +223,13 @@ def run_predict(command: Command) -> None:
     print(predict(Path(command.model), places, command.align, command.saliency, command.workdir, device))
 
 
+def run_app(command: Command) -> None:
+    from mtl.app.job import open_page
+    from mtl.training.networks import find_device
+
+    open_page(command.model, command.port, find_device(command.config.train.device))
+
+
 JOBS: dict[str, Callable[[Command], None]] = {
     "study": run_study,
     "report": run_report,
@@ -216,6 +238,7 @@ JOBS: dict[str, Callable[[Command], None]] = {
     "attributes": run_attributes,
     "bench": run_bench,
     "predict": run_predict,
+    "app": run_app,
 }
 
 

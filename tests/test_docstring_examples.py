@@ -59,6 +59,7 @@ WITHOUT = {
         "mtl/trained/module.py",
         "mtl/trained/network.py",
     ),
+    "answers a browser": ("mtl/app/",),
     "draws, or writes, of a whole study": ("mtl/data/faces/", "mtl/report/", "mtl/statistics/tables.py"),
     "trains, or measures, a whole run": (
         "mtl/bench/",

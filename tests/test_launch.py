@@ -48,6 +48,9 @@ def launch(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str
         (["--job=train", "--shard=1/8"], ["--shard goes with --job=study"]),
         (["--job=report", "--launcher=ray"], ["--launcher goes with --job=study"]),
         (["--job=bench", "--saliency"], ["--saliency goes with --job=predict, and not with --job=bench"]),
+        (["--job=app"], ["--model= names 0", "give --model=DIR or --model=DIR,DIR2"]),
+        (["--job=app", "--model=/nowhere"], ["/nowhere is no model folder"]),
+        (["--port=80"], ["--port goes with --job=app, and not with --job=study"]),
         (["--launcher=slurm"], ["slurm", "local|ray"]),
         (["--config.study.num_parallel=0"], ["study.num_parallel is 0"]),
     ],
@@ -76,7 +79,7 @@ def test_a_mistake_ends_the_process_with_exit_code_2() -> None:
 
 def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mtl", "--help"]) == 0
-    flags = "config workdir job bundle launcher shard model photos align [no]saliency".split()
+    flags = "config workdir job bundle launcher shard model photos align [no]saliency port".split()
     assert {f"--{flag}:" for flag in flags} <= {*capsys.readouterr().out.split()}
 
 
