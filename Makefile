@@ -19,7 +19,7 @@ demo: $(VENV)/installed-report
 	$(BIN)/python launch.py --job=report --workdir=artifacts/demo
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: $(VENV)/installed-lint $(VENV)/installed-test
 	$(BIN)/ruff check .

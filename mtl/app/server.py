@@ -126,7 +126,7 @@ def open_server(networks: Sequence[Network], find_faces: FindFaces, port: int) -
         reasons = {errno.EADDRINUSE: "is in use", errno.EACCES: "may not be taken by you"}
         if error.errno not in reasons:
             raise
-        raise UserError(f"port {port} of this machine {reasons[error.errno]}: give another one with --port") from error
+        raise UserError(f"port {port} of this machine {reasons[error.errno]}: give another one") from error
 
 
 def serve(server: Server) -> None:

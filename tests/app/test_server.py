@@ -192,7 +192,7 @@ def test_only_this_machine_reaches_it(running: Server) -> None:
 
 def test_a_port_in_use_is_one_sentence(running: Server) -> None:
     port = running.server_address[1]
-    with pytest.raises(UserError, match=f"^port {port} of this machine is in use: give another one with --port$"):
+    with pytest.raises(UserError, match=f"^port {port} of this machine is in use: give another one$"):
         open_server([], find_all, port)
 
 

@@ -338,7 +338,7 @@ def spoil(folder: Path, name: str) -> None:
         ({"--model": "{tmp}/cut"}, "model.safetensors is damaged"),
         ({"--align": "of"}, "align is 'of', closest to off; choose one of on, off"),
         ({"--align": "on"}, "faces are found with mtcnn, which is not installed: in the clone, run"),
-        ({"--job": "train"}, "goes with --job=predict, and not with --job=train"),
+        ({"--job": "train"}, "and not with --job=train"),
         ({"--workdir": "{tmp}/file/out"}, "Not a directory"),
     ],
     ids=str,
