@@ -3,23 +3,21 @@
 mtl --config=NAME_OR_FILE --config.FIELD=VALUE ... --workdir=DIR --job=JOB
 """
 
-import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from traceback import extract_tb
 from typing import NamedTuple
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
-from mtl.errors import UserError, closest, not_installed
+from mtl.errors import UserError, not_installed
+from mtl.export import FILES
+from mtl.flags import CONFIGS, check_fields, find_config, read_flags, split_config
 from mtl.launchers import LAUNCHERS
 
-PACKAGE = Path(__file__).parent
-# Beside launch.py in a clone; within the package once it is installed from a wheel (see setup.py).
-CONFIGS = next(folder for folder in (PACKAGE.parent / "configs", PACKAGE / "shipped/configs") if folder.is_dir())
-CONFIG_FLAG = re.compile(r"--?(?:no)?config\.([\w.]+)")  # as config_flags reads it
+# Flags that one job alone understands.
+OF_JOB = {"launcher": "study", "shard": "study", "model": "export", "format": "export", "output": "export"}
 
 
 class Command(NamedTuple):
@@ -31,6 +29,9 @@ class Command(NamedTuple):
     bundle: Path
     launcher: str
     shard: str
+    model: Path
+    format: str
+    output: Path | None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,7 +63,7 @@ def parse(argv: list[str]) -> Command | None:
         sys.path.append(str(CONFIGS.parent))
     name, others = split_config(argv[1:])
     file = find_config(name)
-    _check_fields(file, others)
+    check_fields(file, others)
     given = flags.FlagValues()
     workdir = flags.DEFINE_string("workdir", "runs/study", "where everything is written", flag_values=given)
     job = flags.DEFINE_enum(
@@ -72,7 +73,8 @@ def parse(argv: list[str]) -> Command | None:
         "study: methods x seeds and their tables; report: statistics, figures, report.pdf and demo.mp4 of a study, "
         "from what its runs wrote; bundle: all of it and the code in one zip; train: one run of config.variant, or of "
         "config.method, with config.seed; attributes: figures of all attributes of the data at hand; bench: what steps "
-        "cost and what they bring, beside what others use, into config.bench.folder",
+        "cost and what they bring, beside what others use, into config.bench.folder; export: a trained network in one file "
+        "that other programs run, see docs/models.md",
         flag_values=given,
     )
     bundle = flags.DEFINE_string(
@@ -92,52 +94,48 @@ def parse(argv: list[str]) -> Command | None:
         "i/n: --job=study trains only the i-th of n parts of the runs, as a task of a Slurm array does; by default all",
         flag_values=given,
     )
+    model = flags.DEFINE_string(
+        "model", "", "what --job=export reads: the folder named model of a finished run", flag_values=given
+    )
+    file_format = flags.DEFINE_enum(
+        "format",
+        "onnx",
+        list(FILES),
+        "what --job=export writes: onnx: for onnxruntime and others; pt2: torch.export's, for torch alone; "
+        "safetensors: the numbers in half precision",
+        flag_values=given,
+    )
+    output = flags.DEFINE_string(
+        "output",
+        "",
+        f"the file that --job=export writes; by default {', '.join(FILES.values())} in the folder of --model",
+        flag_values=given,
+    )
     wants_help = flags.DEFINE_boolean("help", False, "prints this", short_name="h", flag_values=given)
-    config, positional = _read_flags(given, file, others)
+    config, positional = read_flags(given, file, others)
     if wants_help.value:
         print(__doc__, given.get_help(include_special_flags=False), sep="\n")
         return None
     if positional:
         raise UserError(f"{positional[0]!r} is no flag, and mtl takes nothing else: --config=FILE, --workdir=DIR, ...")
-    for flag in (launcher, shard):
-        if job.value != "study" and flag.value != flag.default:
-            raise UserError(f"--{flag.name} goes with --job=study, and not with --job={job.value}")
+    for flag in (launcher, shard, model, file_format, output):
+        if job.value != OF_JOB[flag.name] and flag.value != flag.default:
+            raise UserError(f"--{flag.name} goes with --job={OF_JOB[flag.name]}, and not with --job={job.value}")
+    if job.value == "export" and not model.value:
+        raise UserError("--job=export needs --model=DIR, the folder named model of a finished run")
     folder = Path(workdir.value).expanduser()
     zip_file = Path(bundle.value or f"{folder}.zip").expanduser()
-    return Command(job.value, config, folder, zip_file, launcher.value, shard.value)
-
-
-def split_config(arguments: list[str]) -> tuple[str, list[str]]:
-    """The configuration that is named, and the other arguments.
-
-    Example:
-      >>> split_config(["--config.seed=1", "--config=celeba", "--job=train"])
-      ('celeba', ['--config.seed=1', '--job=train'])
-    """
-    name, others = "default", []
-    remaining = iter(arguments)
-    for argument in remaining:
-        flag, equals, value = argument.partition("=")
-        if flag in ("--config", "-config"):
-            name = value if equals else next(remaining, "")
-        else:
-            others.append(argument)
-    return name, others
-
-
-def find_config(name: str, flag: str = "--config") -> Path:
-    """A file of that name, or one of the configurations that come with mtl: celeba, celeba.py or configs/celeba.py.
-
-    Raises:
-      UserError: if there is neither; it says which flag named it.
-    """
-    path = Path(name).expanduser()
-    if path.is_file():
-        return path
-    shipped = {file.stem: file for file in sorted(CONFIGS.glob("*.py"))}
-    if path.parent in (Path(), Path("configs")) and path.stem in shipped:
-        return shipped[path.stem]
-    raise UserError(f"{flag}={name}: there is no such file, and of those of mtl it is {closest(path.stem, shipped)}")
+    return Command(
+        job.value,
+        config,
+        folder,
+        zip_file,
+        launcher.value,
+        shard.value,
+        Path(model.value).expanduser(),
+        file_format.value,
+        Path(output.value).expanduser() if output.value else None,
+    )
 
 
 def do(command: Command) -> None:
@@ -199,8 +197,14 @@ def run_bench(command: Command) -> None:
     from mtl.bench.job import bench
     from mtl.config import read_bench
 
-    recipe, _ = _read_flags(flags.FlagValues(), find_config(command.config.bench.recipe, "--config.bench.recipe"), [])
+    recipe, _ = read_flags(flags.FlagValues(), find_config(command.config.bench.recipe, "--config.bench.recipe"), [])
     print(bench(read_bench(command.config, recipe)))
+
+
+def run_export(command: Command) -> None:
+    from mtl.export.job import export
+
+    print(export(command.model, command.format, command.output))
 
 
 JOBS: dict[str, Callable[[Command], None]] = {
@@ -210,38 +214,8 @@ JOBS: dict[str, Callable[[Command], None]] = {
     "train": run_train,
     "attributes": run_attributes,
     "bench": run_bench,
+    "export": run_export,
 }
-
-
-def _check_fields(file: Path, arguments: list[str]) -> None:
-    """Looks the fields up before config_flags does, whose message names neither the field nor those there are."""
-    fields = [match[1] for match in map(CONFIG_FLAG.match, arguments) if match]
-    if not fields:
-        return
-    from mtl.config import check_field
-
-    config, _ = _read_flags(flags.FlagValues(), file, [])
-    for field in fields:
-        check_field(config, field)
-
-
-def _read_flags(given: flags.FlagValues, file: Path, arguments: list[str]) -> tuple[ConfigDict, list[str]]:
-    """The configuration, and arguments that are no flags."""
-    argv = ["mtl", f"--config={file}", *arguments]  # the file comes first: fields are set in what it gives
-    text = "the configuration: a file, or the name of one that comes with mtl; --config.field=value sets a field"
-    config = config_flags.DEFINE_config_file("config", None, text, given, sys_argv=argv)
-    try:
-        _, *positional = given(argv)
-    except Exception as error:  # absl and ml_collections raise a dozen types, each with a text of one or more lines
-        cause: BaseException | None = error
-        while cause is not None:  # config_flags wraps a mistake in the file's own code
-            lines = [frame.lineno for frame in extract_tb(cause.__traceback__) if frame.filename == str(file)]
-            if lines:
-                raise UserError(f"{file}, line {lines[-1]}: {type(cause).__name__}: {cause}") from error
-            cause = cause.__context__
-        message = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{message} (see --help)") from error
-    return config.value, positional
 
 
 if __name__ == "__main__":

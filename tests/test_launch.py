@@ -41,12 +41,16 @@ def launch(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str
         (["--config.train.epochs"], ["--config.train.epochs"]),
         (["--job=bench", "--config.bench.recipe=celebra"], ["--config.bench.recipe=celebra", "closest to celeba"]),
         (["--job=bench", "--config.bench.recipe=default", "--config.bench.parts=a,f"], ["'f'", "--config.bench.parts"]),
-        (["--job=dance"], ["dance", "study|report|bundle|train|attributes|bench"]),
+        (["--job=dance"], ["dance", "study|report|bundle|train|attributes|bench|export"]),
         (["--jbo=study"], ["jbo", "Did you mean: job"]),
         (["celeba"], ["'celeba' is no flag", "--config="]),
         (["--shard=0/8"], ["0/8", "the first is 1/8"]),
         (["--job=train", "--shard=1/8"], ["--shard goes with --job=study"]),
         (["--job=report", "--launcher=ray"], ["--launcher goes with --job=study"]),
+        (["--format=pt2"], ["--format goes with --job=export"]),
+        (["--job=export"], ["--job=export needs --model=DIR"]),
+        (["--job=export", "--model=/nowhere", "--format=tflite"], ["tflite", "onnx|pt2|safetensors"]),
+        (["--job=export", "--model=/nowhere", "--format=pt2"], ["/nowhere is no model folder"]),
         (["--launcher=slurm"], ["slurm", "local|ray"]),
         (["--config.study.num_parallel=0"], ["study.num_parallel is 0"]),
     ],
@@ -75,7 +79,7 @@ def test_a_mistake_ends_the_process_with_exit_code_2() -> None:
 
 def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mtl", "--help"]) == 0
-    assert {"--config:", "--workdir:", "--job:", "--bundle:", "--launcher:", "--shard:"} <= set(
+    assert {"--config:", "--workdir:", "--job:", "--bundle:", "--launcher:", "--shard:", "--model:", "--format:"} <= set(
         capsys.readouterr().out.split()
     )
 
