@@ -73,8 +73,8 @@ def parse(argv: list[str]) -> Command | None:
         "study: methods x seeds and their tables; report: statistics, figures, report.pdf and demo.mp4 of a study, "
         "from what its runs wrote; bundle: all of it and the code in one zip; train: one run of config.variant, or of "
         "config.method, with config.seed; attributes: figures of all attributes of the data at hand; bench: what steps "
-        "cost and what they bring, beside what others use, into config.bench.folder; export: a trained network in one file "
-        "that other programs run, see docs/models.md",
+        "cost and what they bring, beside what others use, into config.bench.folder; export: a trained network in one "
+        "file that other programs run, see docs/models.md",
         flag_values=given,
     )
     bundle = flags.DEFINE_string(

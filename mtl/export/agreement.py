@@ -11,7 +11,7 @@ BATCHES = (1, 7, *(23,) * 4)  # images at once; the graph was made with 2
 
 
 def draw_images(size: int) -> Tensor:
-    """NUM_IMAGES images, uint8 [B, 3, size, size], the same every time: noise, and smooth ones, which are more like faces.
+    """Images, uint8 [NUM_IMAGES, 3, size, size], the same every time: half noise, half smooth, which is more like faces.
 
     Example:
       >>> draw_images(8).shape
@@ -27,7 +27,10 @@ def draw_images(size: int) -> Tensor:
 def greatest_difference(
     one: Callable[[Tensor], Tensor], other: Callable[[Tensor], Tensor], images_BCHW: Tensor
 ) -> float:
-    """The greatest absolute difference of two functions' values on NUM_IMAGES images, in batches of several sizes; NaN where one has it.
+    """The greatest absolute difference of two functions' values, in batches of several sizes; NaN where one has it.
+
+    Args:
+      images_BCHW: NUM_IMAGES.
 
     Example:
       >>> greatest_difference(lambda images: images.float(), lambda images: images + 0.5, torch.zeros(100, 3, 1, 1))

@@ -38,7 +38,7 @@ def write(loaded: Loaded, path: Path) -> None:
     """Writes the graph with its numbers in one file.
 
     Raises:
-      UserError: if the network is too large for the format, or cannot be translated.
+      UserError: if the network is too large for the format, or ONNX has no words for it.
     """
     program = trace(loaded)
     num_bytes = sum(value.nbytes for value in program.state_dict.values())
@@ -58,7 +58,8 @@ def _translate(program: ExportedProgram, properties: dict[str, str]) -> bytes:
             verbose=False,
         )
     except RuntimeError as error:
-        raise UserError(f"the network cannot be translated to ONNX ({first_line(error)}): choose --format=pt2") from error
+        why = error.__cause__ if isinstance(error.__cause__, Exception) else error  # torch's own text is on its steps
+        raise UserError(f"ONNX cannot say what the network does ({first_line(why)}): choose --format=pt2") from error
     assert translated is not None
     for node in translated.model.graph.all_nodes():
         node.metadata_props.clear()  # where in this package and in torch it comes from

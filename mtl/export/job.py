@@ -69,8 +69,8 @@ def export(folder: Path, kind: str, path: Path | None = None) -> str:
     precision = loaded.settings.precision
     how = "" if precision == "float32" else f" in float32, though it was trained in {precision}"
     return (
-        f"Wrote {path} ({size / 1e6:.1f} MB): on {NUM_IMAGES} images its {len(loaded.settings.tasks)} probabilities are "
-        f"those of the network{how}, to within {difference:.0e}."
+        f"Wrote {path} ({size / 1e6:.1f} MB): on {NUM_IMAGES} images its {len(loaded.settings.tasks)} probabilities "
+        f"are those of the network{how}, to within {difference:.0e}."
     )
 
 
@@ -85,6 +85,6 @@ def compare(loaded: Loaded, run: Callable[[Tensor], Tensor], tolerance: float) -
     if not difference <= tolerance:
         raise UserError(
             f"the file gives probabilities that differ from the network's by up to {difference:.0e}, more than "
-            f"{tolerance:.0e}, so it was not kept: choose another --format, and report this with the folder's config.json"
+            f"{tolerance:.0e}, so it was not kept: choose another --format, and report this with its config.json"
         )
     return difference

@@ -1,6 +1,7 @@
-"""Exported files say what the network says, for any number of images; what cannot be written is said, and leaves none."""
+"""Exported files say what the network says, for any number of images; what cannot be written leaves none."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from mtl.errors import UserError
@@ -23,6 +25,7 @@ from mtl.trained.settings import Settings, as_json
 from mtl.trained.tensors import read_tensors
 from tests import tiny
 
+DOCS = Path(__file__).parents[2] / "docs/models.md"
 SIZE = 4  # pixels; the second stage's map is 2 x 2, which the network itself convolves as a matrix product
 TASKS = ("training", "b c", "d.e")  # nn.Module has a `training` of its own, and takes no dot
 assert "tiny" in tiny.ARCHITECTURES
@@ -164,6 +167,24 @@ def test_a_safetensors_file_takes_the_place_of_the_network(folder: Path) -> None
     with torch.no_grad():
         difference = (to_module(load_model(folder))(random_images(7)) - to_module(loaded)(random_images(7))).abs().max()
     assert 0 < difference < 1e-2
+
+
+def test_the_example_in_the_docs_runs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for package in as_onnx.PACKAGES:
+        pytest.importorskip(package, reason="the extra [export] is not installed")
+    export(folder, "onnx")
+    monkeypatch.chdir(folder)
+    Image.new("RGB", (SIZE, SIZE), (200, 100, 50)).save("face.png")
+    [code] = re.findall(r"```python\n(import json.*?)```", DOCS.read_text(), re.DOTALL)
+    exec(code, {})
+    images = torch.tensor([200, 100, 50], dtype=torch.uint8)[None, :, None, None].expand(1, 3, SIZE, SIZE)
+    with torch.no_grad():
+        expected = to_module(load_model(folder))(images)[0]
+    said = dict(re.findall(r"'([^']+)': \S*?([0-9.]+(?:e-\d+)?)", capsys.readouterr().out))
+    assert [*said] == [*TASKS]
+    assert [float(each) for each in said.values()] == pytest.approx(expected.tolist(), abs=1e-5)
 
 
 def test_images_are_of_two_kinds_and_the_same_every_time() -> None:
