@@ -32,7 +32,7 @@ setup(
     description="Multi-task learning of face attributes with Dropped Scheduled Task, as pure functions in PyTorch",
     python_requires=">=3.11",  # what the committed results were made with
     packages=[*find_packages(include=["mtl", "mtl.*"]), "mtl.shipped.configs"],
-    package_dir={"mtl.shipped.configs": "configs"},  # mtl.flags finds the configurations there, once installed
+    package_dir={"mtl.shipped.configs": "configs"},  # mtl.configurations finds them there, once installed
     package_data={"mtl": ["py.typed"], "mtl.data": ["*.json"], "mtl.report": ["*.typ"]},
     entry_points={"console_scripts": ["mtl = mtl.cli:main"]},
     license="MIT",

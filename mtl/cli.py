@@ -11,13 +11,10 @@ from typing import NamedTuple
 from absl import flags
 from ml_collections import ConfigDict
 
+from mtl.configurations import CONFIGS, check_fields, find_config, read_flags, split_config
 from mtl.errors import UserError, not_installed
 from mtl.export import FILES
-from mtl.flags import CONFIGS, check_fields, find_config, read_flags, split_config
 from mtl.launchers import LAUNCHERS
-
-# Flags that one job alone understands.
-OF_JOB = {"launcher": "study", "shard": "study", "model": "export", "format": "export", "output": "export"}
 
 
 class Command(NamedTuple):
@@ -29,9 +26,9 @@ class Command(NamedTuple):
     bundle: Path
     launcher: str
     shard: str
-    model: Path
+    model: str
     format: str
-    output: Path | None
+    output: str
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,7 +92,7 @@ def parse(argv: list[str]) -> Command | None:
         flag_values=given,
     )
     model = flags.DEFINE_string(
-        "model", "", "what --job=export reads: the folder named model of a finished run", flag_values=given
+        "model", "", "the trained network of --job=export: a folder named model that a run left", flag_values=given
     )
     file_format = flags.DEFINE_enum(
         "format",
@@ -118,24 +115,14 @@ def parse(argv: list[str]) -> Command | None:
         return None
     if positional:
         raise UserError(f"{positional[0]!r} is no flag, and mtl takes nothing else: --config=FILE, --workdir=DIR, ...")
-    for flag in (launcher, shard, model, file_format, output):
-        if job.value != OF_JOB[flag.name] and flag.value != flag.default:
-            raise UserError(f"--{flag.name} goes with --job={OF_JOB[flag.name]}, and not with --job={job.value}")
-    if job.value == "export" and not model.value:
-        raise UserError("--job=export needs --model=DIR, the folder named model of a finished run")
+    for of_job, its_flags in (("study", (launcher, shard)), ("export", (model, file_format, output))):
+        for flag in its_flags:
+            if job.value != of_job and flag.value != flag.default:
+                raise UserError(f"--{flag.name} goes with --job={of_job}, and not with --job={job.value}")
     folder = Path(workdir.value).expanduser()
     zip_file = Path(bundle.value or f"{folder}.zip").expanduser()
-    return Command(
-        job.value,
-        config,
-        folder,
-        zip_file,
-        launcher.value,
-        shard.value,
-        Path(model.value).expanduser(),
-        file_format.value,
-        Path(output.value).expanduser() if output.value else None,
-    )
+    given_to_export = model.value, file_format.value, output.value
+    return Command(job.value, config, folder, zip_file, launcher.value, shard.value, *given_to_export)
 
 
 def do(command: Command) -> None:
@@ -202,9 +189,12 @@ def run_bench(command: Command) -> None:
 
 
 def run_export(command: Command) -> None:
+    if not command.model:
+        raise UserError("--job=export wants --model: give --model=DIR, the folder named model of a finished run")
     from mtl.export.job import export
 
-    print(export(command.model, command.format, command.output))
+    output = Path(command.output).expanduser() if command.output else None
+    print(export(Path(command.model).expanduser(), command.format, output))
 
 
 JOBS: dict[str, Callable[[Command], None]] = {

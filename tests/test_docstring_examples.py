@@ -48,7 +48,7 @@ WITHOUT = {
     "is the command, or reads a whole configuration": (
         "mtl/cli.py",
         "mtl/config/",
-        "mtl/flags.py",
+        "mtl/configurations.py",
         "mtl/training/settings.py",
     ),
     "is about a network that a whole run trained": (

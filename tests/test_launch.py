@@ -48,7 +48,7 @@ def launch(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str
         (["--job=train", "--shard=1/8"], ["--shard goes with --job=study"]),
         (["--job=report", "--launcher=ray"], ["--launcher goes with --job=study"]),
         (["--format=pt2"], ["--format goes with --job=export"]),
-        (["--job=export"], ["--job=export needs --model=DIR"]),
+        (["--job=export"], ["--job=export wants --model: give --model=DIR"]),
         (["--job=export", "--model=/nowhere", "--format=tflite"], ["tflite", "onnx|pt2|safetensors"]),
         (["--job=export", "--model=/nowhere", "--format=pt2"], ["/nowhere is no model folder"]),
         (["--launcher=slurm"], ["slurm", "local|ray"]),

@@ -1,4 +1,4 @@
-"""The flags of a command line: which configuration it names, and which fields it sets in it."""
+"""Which configuration a command line names, and what it sets in it."""
 
 import re
 from pathlib import Path
