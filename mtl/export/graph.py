@@ -81,7 +81,7 @@ class Held(nn.Module):
         super().__init__()
         self._names = {name: name.replace(".", "_") for name in tensors}
         for name, value in tensors.items():
-            self.register_buffer(self._names[name], value)
+            self.register_buffer(self._names[name], value.contiguous())  # as every runtime expects it
 
     def tensors(self) -> Tensors:
         return {name: getattr(self, held) for name, held in self._names.items()}
