@@ -79,9 +79,8 @@ def test_a_mistake_ends_the_process_with_exit_code_2() -> None:
 
 def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mtl", "--help"]) == 0
-    assert {"--config:", "--workdir:", "--job:", "--bundle:", "--launcher:", "--shard:", "--model:", "--format:"} <= set(
-        capsys.readouterr().out.split()
-    )
+    flags = "config workdir job bundle launcher shard model format output".split()
+    assert {f"--{flag}:" for flag in flags} <= {*capsys.readouterr().out.split()}
 
 
 @pytest.mark.parametrize("name", ["celeba", "celeba.py", "configs/celeba.py", str(ROOT / "configs/celeba.py")])

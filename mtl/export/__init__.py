@@ -7,6 +7,8 @@
   as_safetensors  the numbers in half precision
   agreement       what a file gives, beside what the network gives
   job             writes a file and compares it
+
+A file that does not say what the network says is not left.
 """
 
 FILES = {"onnx": "model.onnx", "pt2": "model.pt2", "safetensors": "model.float16.safetensors"}  # format -> its name

@@ -11,7 +11,7 @@ BATCHES = (1, 7, *(23,) * 4)  # images at once; the graph was made with 2
 
 
 def draw_images(size: int) -> Tensor:
-    """Images, uint8 [NUM_IMAGES, 3, size, size], the same every time: half noise, half smooth, which is more like faces.
+    """Images, uint8 [NUM_IMAGES, 3, size, size], the same every time: half noise, half smooth as faces are.
 
     Example:
       >>> draw_images(8).shape

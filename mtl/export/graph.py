@@ -4,6 +4,9 @@ It is in float32, which is what parameters are kept in, and its convolutions are
 knows them, and fuses them with what follows.
 """
 
+from collections.abc import Iterable
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
@@ -67,7 +70,8 @@ class Network(nn.Module):
         self.register_buffer("temperatures_K", torch.tensor([*loaded.settings.temperatures.values()]))
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        heads = {name: held.tensors() for name, held in zip(self._groups, self.heads, strict=True)}
+        held_heads = cast(Iterable[Held], self.heads)  # the type of a ModuleList's modules is lost
+        heads = {name: held.tensors() for name, held in zip(self._groups, held_heads, strict=True)}
         params, settings = Params(self.trunk.tensors(), heads), self._settings
         inputs_BCHW = normalize(images_BCHW, settings.mean, settings.std)
         outputs = predict(self._model, params, self.statistics.tensors(), inputs_BCHW, settings.mirrored)

@@ -267,6 +267,6 @@ def test_a_name_that_a_file_cannot_have(folder: Path, kind: str, name: str, word
 def test_a_broken_folder_is_said_before_anything_is_written(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"short")
     before = sorted(folder.iterdir())
-    with pytest.raises(UserError, match="model.safetensors is damaged"):
+    with pytest.raises(UserError, match=r"model.safetensors is damaged"):
         export(folder, "pt2")
     assert sorted(folder.iterdir()) == before
