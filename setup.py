@@ -17,6 +17,11 @@ BENCH = [
 PHOTOS = [
     "mtcnn>=1.0,<2",  # 2 MB: only the weights in it are read, whose layout is that of 1.0; brings joblib and lz4
 ]
+EXPORT = [
+    "onnx>=1.23",  # the format; 1.23: what was tried
+    "onnxscript>=0.7",  # torch's exporter translates with it; 0.7: what was tried
+    "onnxruntime>=1.31",  # runs what was written, to compare; 1.31: what was tried
+]
 TENSORBOARD = [
     "tensorboard>=2.21",  # writes event files and shows them; 2.21: what was tried
 ]
@@ -27,7 +32,7 @@ setup(
     description="Multi-task learning of face attributes with Dropped Scheduled Task, as pure functions in PyTorch",
     python_requires=">=3.11",  # what the committed results were made with
     packages=[*find_packages(include=["mtl", "mtl.*"]), "mtl.shipped.configs"],
-    package_dir={"mtl.shipped.configs": "configs"},  # mtl.configurations finds them there, once installed
+    package_dir={"mtl.shipped.configs": "configs"},  # mtl.command finds them there, once installed
     package_data={"mtl": ["py.typed"], "mtl.app": ["page.*"], "mtl.data": ["*.json"], "mtl.report": ["*.typ"]},
     entry_points={"console_scripts": ["mtl = mtl.cli:main"]},
     license="MIT",
@@ -59,6 +64,7 @@ setup(
         "parquet": PARQUET,
         "tensorboard": TENSORBOARD,
         "photos": PHOTOS,
+        "export": EXPORT,
         "lint": ["ruff>=0.14", "mypy>=1.18"],
     },
 )

@@ -14,7 +14,10 @@ from mtl import errors
 from mtl.errors import UserError
 
 ROOT = Path(errors.__file__).parent
-NAME_FLAGS = ("config/fields.py", "config/read.py", "configurations.py", "cli.py", "app/job.py")
+NAME_FLAGS = (
+    *("config/fields.py", "config/read.py", "command/configurations.py", "command/flags.py", "command/jobs.py"),
+    "app/job.py",
+)
 FLAG = re.compile(r"--\w|\b(?:data|model|train|dst|gradients|methods|study)\.[a-z_]+")
 NO_FLAGS = {"dst.sample_gates"}  # a function
 

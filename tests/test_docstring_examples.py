@@ -47,11 +47,17 @@ WITHOUT = {
     ),
     "is the command, or reads a whole configuration": (
         "mtl/cli.py",
-        "mtl/configurations.py",
+        "mtl/command/",
         "mtl/config/",
         "mtl/training/settings.py",
     ),
     "is about a network that a whole run trained": (
+        "mtl/export/as_onnx.py",
+        "mtl/export/as_pt2.py",
+        "mtl/export/as_safetensors.py",
+        "mtl/export/graph.py",
+        "mtl/export/job.py",
+        "mtl/export/metadata.py",
         "mtl/predict/answers.py",
         "mtl/predict/job.py",
         "mtl/predict/page.py",

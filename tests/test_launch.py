@@ -11,7 +11,8 @@ import av
 import pytest
 from pypdf import PdfReader
 
-from mtl.cli import main, parse
+from mtl.cli import main
+from mtl.command.flags import parse
 from tests.tiny import write_celeba
 
 ROOT = Path(__file__).parents[1]
@@ -41,7 +42,7 @@ def launch(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str
         (["--config.train.epochs"], ["--config.train.epochs"]),
         (["--job=bench", "--config.bench.recipe=celebra"], ["--config.bench.recipe=celebra", "closest to celeba"]),
         (["--job=bench", "--config.bench.recipe=default", "--config.bench.parts=a,f"], ["'f'", "--config.bench.parts"]),
-        (["--job=dance"], ["dance", "study|report|bundle|train|attributes|bench"]),
+        (["--job=dance"], ["dance", "study|report|bundle|train|attributes|bench|predict|app|export"]),
         (["--jbo=study"], ["jbo", "Did you mean: job"]),
         (["celeba"], ["'celeba' is no flag", "--config="]),
         (["--shard=0/8"], ["0/8", "the first is 1/8"]),
@@ -50,6 +51,10 @@ def launch(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str
         (["--job=bench", "--saliency"], ["--saliency goes with --job=predict, and not with --job=bench"]),
         (["--job=app"], ["--model= names 0", "give --model=DIR or --model=DIR,DIR2"]),
         (["--job=app", "--model=/nowhere"], ["/nowhere is no model folder"]),
+        (["--format=pt2"], ["--format goes with --job=export"]),
+        (["--job=export"], ["--job=export wants --model: give --model=DIR"]),
+        (["--job=export", "--model=/nowhere", "--format=tflite"], ["tflite", "onnx|pt2|safetensors"]),
+        (["--job=export", "--model=/nowhere", "--format=pt2"], ["/nowhere is no model folder"]),
         (["--port=80"], ["--port goes with --job=app, and not with --job=study"]),
         (["--launcher=slurm"], ["slurm", "local|ray"]),
         (["--config.study.num_parallel=0"], ["study.num_parallel is 0"]),
@@ -79,7 +84,7 @@ def test_a_mistake_ends_the_process_with_exit_code_2() -> None:
 
 def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mtl", "--help"]) == 0
-    flags = "config workdir job bundle launcher shard model photos align [no]saliency port".split()
+    flags = "config workdir job bundle launcher shard model photos align [no]saliency port format output".split()
     assert {f"--{flag}:" for flag in flags} <= {*capsys.readouterr().out.split()}
 
 

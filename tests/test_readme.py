@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mtl.cli import parse
+from mtl.command.flags import parse
 
 ROOT = Path(__file__).parents[1]
 TEXTS = (

@@ -14,7 +14,7 @@ ROOMS = (
     *("errors", "closest", "streams", "progress", "linalg", "world", "metrics", "losses", "optim", "dst"),
     *("record", "statistics", "gating"),
     *("methods", "models", "state", "batch", "data", "photos", "gradients", "trained", "training"),
-    *("predict", "app", "bench", "config", "launchers", "study", "report", "configurations", "cli"),
+    *("predict", "app", "export", "bench", "config", "launchers", "study", "report", "command", "cli"),
 )
 SEEN_BY_REPORT = (
     *("report", "errors", "progress", "record", "statistics"),

@@ -34,6 +34,7 @@ def make_backbone(
     spread: Spread = lambda module: module,
     freeze: tuple[str, ...] = (),
     filled: bool = True,
+    products: bool = True,
 ) -> Backbone:
     """Builds a trunk that ends at its deepest tap.
 
@@ -47,6 +48,7 @@ def make_backbone(
       spread: makes the module run on several processes, see `mtl.models.spread`.
       freeze: the parts that are not trained, see `mtl.models.parts`; "trunk" for all.
       filled: False leaves parameters and buffers without numbers, on the `meta` device; weights are not read then.
+      products: small maps are convolved as matrix products, see `mtl.models.convolutions`.
 
     Raises:
       UserError: for an unknown backbone, tap or part, for weights that cannot be had or do not fit, for a width or a
@@ -76,7 +78,7 @@ def make_backbone(
                 trunk: nn.Module = _cut(build_network(arch.build, _transforms_input(given), filled), nodes)
             else:
                 trunk = _slim(arch, name, nodes, width, filled)
-        backbone = make_stateless(trunk, taps, layouts, images_BCHW, seed, spread, frozen)
+        backbone = make_stateless(trunk, taps, layouts, images_BCHW, seed, spread, frozen, products)
         return fill(backbone, given, arch.build, name, width) if isinstance(given, Weights) else backbone
     except UserError:
         raise

@@ -59,6 +59,7 @@ def make_stateless(
     seed: int,
     spread: Spread = lambda module: module,
     frozen: Part = (),
+    products: bool = True,
 ) -> Backbone:
     """The trunk that a module is.
 
@@ -70,6 +71,7 @@ def make_stateless(
       seed: of the noise.
       spread: makes the module run on several processes.
       frozen: what is not trained.
+      products: small maps are convolved as matrix products, see `mtl.models.convolutions`.
 
     Raises:
       UserError: if the module draws random numbers otherwise than by layers that are known, and for a tap without a
@@ -79,7 +81,9 @@ def make_stateless(
       >>> make_stateless(nn.Linear(4, 8), ("output",), {}, torch.empty(2, 4, device="meta"), seed=0).widths
       {'output': 8}
     """
-    module = replace_convolutions(replace_noise(module, seed))
+    module = replace_noise(module, seed)
+    if products:
+        module = replace_convolutions(module)
     values = {name: value.detach() for name, value in module.named_parameters()}
     params = {name: value for name, value in values.items() if not within(name, frozen)}
     buffers = dict(module.named_buffers()) | {name: value for name, value in values.items() if name not in params}

@@ -66,7 +66,10 @@ def load_model(folder: Path | str, device: torch.device | str = "cpu") -> Loaded
     folder, device = Path(folder).expanduser(), torch.device(device)
     _check_there(folder)
     settings = read_settings(folder / CONFIG)
-    model, like_params, like_buffers = build(settings, device)
+    try:
+        model, like_params, like_buffers = build(settings, device)
+    except UserError as error:  # without its argument, which is no field of the command's
+        raise UserError(f"{folder / CONFIG}: {error}") from error
     tensors = read_tensors(folder / TENSORS)
     parameters, buffers = named_parameters(model, like_params), named_buffers(like_buffers)
     _check_fit(folder / TENSORS, tensors, parameters | buffers)

@@ -10,10 +10,13 @@ from mtl.models.probes import Tensors
 from mtl.trained.settings import Settings
 
 
-def build(settings: Settings, device: torch.device) -> tuple[Model, Params, Tensors]:
+def build(settings: Settings, device: torch.device, products: bool = True) -> tuple[Model, Params, Tensors]:
     """The network on a device; its parameters and buffers are on `meta`, laid out as they are to lie on the device.
 
     However large the settings ask it to be, it takes no memory.
+
+    Args:
+      products: see `make_backbone`.
 
     Raises:
       UserError: if there is no such network.
@@ -26,6 +29,7 @@ def build(settings: Settings, device: torch.device) -> tuple[Model, Params, Tens
         width=settings.width,
         image_size=settings.image_size,
         filled=False,
+        products=products,
     )
     with torch.device("meta"):
         kinds = dict.fromkeys(settings.tasks, binary())

@@ -46,8 +46,11 @@ class Entry(NamedTuple):
     end: int
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Writes tensors atomically, from whichever device; the same tensors give the same bytes.
+
+    Args:
+      metadata: name -> text, for people and other programs.
 
     Example:
       >>> import tempfile
@@ -57,7 +60,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
       {'bias': tensor([ 0.5000, -1.0000])}
     """
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
-    header: dict[str, Any] = {METADATA: {"format": "pt"}}
+    header: dict[str, Any] = {METADATA: {"format": "pt"} | dict(metadata or {})}
     end = 0
     for name in names:
         begin, end = end, end + tensors[name].nbytes

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict, config_flags
 
 from mtl.errors import UserError, closest
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 # Beside launch.py in a clone; within the package once it is installed from a wheel (see setup.py).
 CONFIGS = next(folder for folder in (PACKAGE.parent / "configs", PACKAGE / "shipped/configs") if folder.is_dir())
 CONFIG_FLAG = re.compile(r"--?(?:no)?config\.([\w.]+)")  # as config_flags reads it

@@ -1,0 +1,100 @@
+"""What each job calls."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from absl import flags
+
+from mtl.command.configurations import find_config, read_flags
+from mtl.command.flags import Command
+from mtl.errors import UserError, not_installed
+
+
+# Each job imports what it needs, so that --help is answered at once.
+def run_study(command: Command) -> None:
+    from mtl.config import read_study
+    from mtl.launchers.shards import parse_shard
+    from mtl.study import print_study
+
+    shard = parse_shard(command.shard) if command.shard else None
+    print_study(read_study(command.config), command.workdir, command.launcher, shard)
+
+
+def run_report(command: Command) -> None:
+    try:
+        from mtl.report.job import report
+    except ImportError as error:
+        raise not_installed("the report is drawn", error.name or "a package") from error
+    print(report(command.workdir))
+
+
+def run_bundle(command: Command) -> None:
+    from mtl.report.bundle import bundle
+
+    print(bundle(command.workdir, command.bundle))
+
+
+def run_train(command: Command) -> None:
+    from mtl.config import read_run, single_run
+    from mtl.study import print_run
+
+    print_run(read_run(single_run(command.config)), command.workdir)
+
+
+def run_attributes(command: Command) -> None:
+    from mtl.config import read_data
+    from mtl.data.attributes import attributes_table
+    from mtl.data.load import chosen_attributes, load_table
+
+    data = read_data(command.config.data)
+    table = load_table(data)
+    print(attributes_table(table, chosen_attributes(data, table)))
+
+
+def run_bench(command: Command) -> None:
+    from mtl.bench.job import bench
+    from mtl.config import read_bench
+
+    recipe, _ = read_flags(flags.FlagValues(), find_config(command.config.bench.recipe, "--config.bench.recipe"), [])
+    print(bench(read_bench(command.config, recipe)))
+
+
+def run_predict(command: Command) -> None:
+    for flag, value in (("model", command.model), ("photos", command.photos)):
+        if not value:
+            raise UserError(f"--job=predict wants --{flag}: give --model=DIR and --photos=FILES_OR_FOLDERS")
+    from mtl.predict.job import predict, split_places
+    from mtl.training.networks import find_device
+
+    device = find_device(command.config.train.device)
+    places = split_places(command.photos)
+    print(predict(Path(command.model), places, command.align, command.saliency, command.workdir, device))
+
+
+def run_app(command: Command) -> None:
+    from mtl.app.job import open_page
+    from mtl.training.networks import find_device
+
+    open_page(command.model, command.port, find_device(command.config.train.device))
+
+
+def run_export(command: Command) -> None:
+    if not command.model:
+        raise UserError("--job=export wants --model: give --model=DIR, the folder named model of a finished run")
+    from mtl.export.job import export
+
+    output = Path(command.output).expanduser() if command.output else None
+    print(export(Path(command.model).expanduser(), command.format, output))
+
+
+RUN: dict[str, Callable[[Command], None]] = {
+    "study": run_study,
+    "report": run_report,
+    "bundle": run_bundle,
+    "train": run_train,
+    "attributes": run_attributes,
+    "bench": run_bench,
+    "predict": run_predict,
+    "app": run_app,
+    "export": run_export,
+}
