@@ -18,8 +18,9 @@ demo: $(VENV)/installed-report
 	$(BIN)/python launch.py --config=configs/demo.py --workdir=artifacts/demo
 	$(BIN)/python launch.py --job=report --workdir=artifacts/demo
 
+# loadfile: what a file sets up once, one process sets up.
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/installed-lint $(VENV)/installed-test
 	$(BIN)/ruff check .

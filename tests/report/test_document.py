@@ -22,7 +22,6 @@ from mtl.report.reasons import OF_BACKBONES
 from mtl.report.sections.setting import METHODS
 from tests.report.synthetic import write_study
 
-pytestmark = pytest.mark.xdist_group("document")  # one process writes the reports for all of these tests
 QUOTED = re.compile(r'#n\("([^"]*)", "([^"]*)", "([^"]*)", "([^"]*)"\);')
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?")

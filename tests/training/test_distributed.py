@@ -30,7 +30,6 @@ from tests.training.torchrun_job import BEGUN_ALONE, KILLED, NUM_STEPS, OTHER, S
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 150  # after that long, the processes hang
-pytestmark = pytest.mark.xdist_group("distributed")  # one process trains for all of these tests
 
 
 class Killed(Exception):
