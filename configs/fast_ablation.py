@@ -1,6 +1,8 @@
 """What each ingredient of configs/fast.py brings on real images: joint training, and again with one of them undone.
 
 Command:  python launch.py --config=configs/fast_ablation.py --config.data.root=DIR --workdir=OUT
+
+Not run to its end yet.
 """
 
 from ml_collections import ConfigDict

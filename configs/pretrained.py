@@ -1,6 +1,8 @@
-"""The network in the box, artifacts/pretrained: all 40 attributes, by the fast recipe with more epochs.
+"""All 40 attributes of CelebA by the fast recipe, with more epochs: for a network that is to be used.
 
 Command:  python launch.py --config=configs/pretrained.py --config.data.root=DIR --workdir=OUT --job=train
+
+Not run yet.
 """
 
 from ml_collections import ConfigDict

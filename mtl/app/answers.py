@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mtl.data.decoding import decode_one, fit
 from mtl.errors import UserError
-from mtl.photos.crops import align_face
+from mtl.photos.crops import align_face, fit_photo
 from mtl.photos.faces import Face
+from mtl.photos.reading import decode_photo
 from mtl.predict.answers import Ask, make_ask
 from mtl.record.saliency import overlay
-from mtl.trained.facts import DRAWN
+from mtl.trained.facts import in_plain_words
 from mtl.trained.folder import load_model
 from mtl.trained.settings import Settings
 
@@ -59,7 +59,7 @@ def describe(networks: Sequence[Network]) -> list[dict[str, Any]]:
             "place": network.place,
             "tasks": list(network.settings.tasks),
             "thresholds": [network.settings.thresholds[task] for task in network.settings.tasks],
-            "limits": DRAWN.limits.replace("**", "") if network.settings.trained.get("data") == "faces" else "",
+            "limits": in_plain_words(network.settings.trained.get("data"))[0],
         }
         for network in networks
     ]
@@ -115,7 +115,7 @@ def answer_saliency(network: Network, data: bytes) -> list[str]:
     side = network.settings.image_size
     if crop_HWC.shape[:2] != (side, side):
         raise UserError(f"this network looks at {side} x {side} pixels, and was sent {crop_HWC.shape[:2][::-1]}")
-    (answer,) = network.ask_why(_channels_first(crop_HWC)[None])
+    (answer,) = network.ask_why(np.ascontiguousarray(crop_HWC.transpose(2, 0, 1))[None])
     assert answer.saliency_KHW is not None
     return [_to_png(overlay(crop_HWC, saliency_HW)) for saliency_HW in answer.saliency_KHW]
 
@@ -125,33 +125,23 @@ def _decode(data: bytes) -> np.ndarray:
     if not data:
         raise UserError("this is no photo: it is empty")
     try:
-        return np.ascontiguousarray(decode_one(data).permute(1, 2, 0).numpy())
+        return decode_photo(data)
     except UserError as error:
         raise UserError(f"this cannot be read as a photo: {error}") from error
 
 
 def _views(network: Network, images: Sequence[np.ndarray]) -> list[dict[str, Any]]:
     """What a network sees of faces, aligned images [H, W, 3], and what it says of each."""
-    crops = [_fit(image_HWC, network.settings) for image_HWC in images]
-    answers = network.ask(np.stack([_channels_first(crop_HWC) for crop_HWC in crops]))
+    size, crop = network.settings.image_size, network.settings.crop
+    crops_BCHW = np.stack([fit_photo(image_HWC, size, crop) for image_HWC in images])
     return [
         {
-            "crop": _to_png(crop_HWC),
+            "crop": _to_png(crop_CHW.transpose(1, 2, 0)),
             "probabilities": answer.probability_K.tolist(),
             "present": answer.at_threshold_K.tolist(),
         }
-        for crop_HWC, answer in zip(crops, answers, strict=True)
+        for crop_CHW, answer in zip(crops_BCHW, network.ask(crops_BCHW), strict=True)
     ]
-
-
-def _fit(image_HWC: np.ndarray, settings: Settings) -> np.ndarray:
-    """The image as the network takes it, [S, S, 3]."""
-    crop_CHW = fit(torch.from_numpy(_channels_first(image_HWC)), settings.image_size, settings.crop)
-    return crop_CHW.permute(1, 2, 0).numpy()
-
-
-def _channels_first(image_HWC: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(image_HWC.transpose(2, 0, 1))
 
 
 def _to_png(image_HWC: np.ndarray) -> str:

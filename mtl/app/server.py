@@ -28,7 +28,7 @@ from urllib.parse import parse_qs
 
 from mtl.app.answers import FindFaces, Network, answer_photo, answer_saliency, describe
 from mtl.errors import UserError
-from mtl.trained.facts import NOT_FOR
+from mtl.trained.facts import in_plain_words
 
 ADDRESS = "127.0.0.1"  # nobody else's machine reaches it
 NAMES = (ADDRESS, "localhost")  # by which a browser may have found us
@@ -155,7 +155,7 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if path == "/networks":
             networks = describe(self.server.networks)
-            return _as_json({"networks": networks, "max_upload": MAX_UPLOAD, "not_for": NOT_FOR.replace("`", "")})
+            return _as_json({"networks": networks, "max_upload": MAX_UPLOAD, "not_for": in_plain_words(None)[1]})
         if path not in FILES:
             raise Refused(HTTPStatus.NOT_FOUND, f"there is nothing at {path}")
         name, kind = FILES[path]

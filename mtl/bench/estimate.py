@@ -20,8 +20,8 @@ from mtl.bench.ours import Case, make_ours
 from mtl.bench.settings import Effort
 from mtl.bench.table import Row
 from mtl.bench.timing import seconds
+from mtl.data.published import OFFICIAL_SPLIT
 
-NUM_TRAINING, NUM_VALIDATION, NUM_TEST = 162_770, 19_867, 19_962  # the official split
 NUM_EPOCHS = 8  # of configs/celeba.py
 COPIED = 1 << 28  # bytes, more than caches hold
 
@@ -98,14 +98,18 @@ def measure_peaks(device: torch.device, effort: Effort) -> Peaks:
     return Peaks(rates.measure(device, effort).gemm, 2 * COPIED / copying, start=0.0)
 
 
-def estimate(case: Case, effort: Effort) -> list[Row]:
-    """A row for this machine, and one for each GPU."""
-    operations, cpu = record(case), torch.device("cpu")
-    step = make_ours(case, cpu)
+def estimate(cases: Sequence[Case], effort: Effort) -> list[Row]:
+    """For each case a row for this machine, and one for each GPU."""
+    cpu = torch.device("cpu")
+    here = measure_peaks(cpu, effort)
+    return [row for case in cases for row in _rows(case, effort, cpu, here)]
+
+
+def _rows(case: Case, effort: Effort, cpu: torch.device, here: Peaks) -> list[Row]:
+    operations, step = record(case), make_ours(case, cpu)
     measured = [seconds(step, cpu) for _ in range(effort.num_warmup + effort.min_rounds)][effort.num_warmup :]
-    here = _row("this processor", operations, measure_peaks(cpu, effort), case)
     return [
-        here | {"measured, ms": 1e3 * min(measured)},
+        _row("this processor", operations, here, case) | {"measured, ms": 1e3 * min(measured)},
         *(_row(f"{name}, never run", operations, peaks, case) for name, peaks in GPUS.items()),
     ]
 
@@ -114,7 +118,8 @@ def _row(name: str, operations: Sequence[Operation], peaks: Peaks, case: Case) -
     step = floor(operations, peaks)
     of_an_image = step / case.batch_size
     # A forward pass is a third of a step's arithmetic.
-    whole = of_an_image * (NUM_EPOCHS * (NUM_TRAINING + NUM_VALIDATION / 3) + NUM_TEST / 3)
+    epoch = OFFICIAL_SPLIT["train"] + OFFICIAL_SPLIT["valid"] / 3
+    whole = of_an_image * (NUM_EPOCHS * epoch + OFFICIAL_SPLIT["test"] / 3)
     return {
         "device": name,
         "batch": case.batch_size,
@@ -123,6 +128,6 @@ def _row(name: str, operations: Sequence[Operation], peaks: Peaks, case: Case) -
         "step at least, ms": 1e3 * step,
         "measured, ms": None,
         "images/s at most": 1.0 / of_an_image,
-        "an epoch, s": NUM_TRAINING * of_an_image,
+        "an epoch, s": OFFICIAL_SPLIT["train"] * of_an_image,
         f"{NUM_EPOCHS} epochs with validation and test, min": whole / 60.0,
     }

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -15,7 +14,7 @@ from mtl.bench.ours import Case
 from mtl.bench.settings import BenchSettings
 from mtl.bench.table import markdown
 from mtl.progress import format_seconds
-from mtl.record.files import read_json, write_atomically, write_json
+from mtl.record.files import read_json, write_bytes, write_json
 from mtl.training import provenance
 
 
@@ -57,7 +56,7 @@ def bench(settings: BenchSettings) -> str:
         result = {"device": device, "parts": {key: parts[key] for key in sorted(parts)}}
         write_json(path, result)
         text = document(result)
-        _write_text(path.with_suffix(".md"), text)
+        write_bytes(path.with_suffix(".md"), text.encode())
         print(f"{name}: {PARTS[name].title}, {format_seconds(parts[name]['seconds'])}", flush=True)
     return f"{text}\nWritten to {path} and {path.with_suffix('.md').name}."
 
@@ -117,7 +116,3 @@ def _made_by(settings: BenchSettings, seconds: float, revision: str) -> dict[str
         "command": provenance.command(),
         "revision": revision,
     }
-
-
-def _write_text(path: Path, text: str) -> None:
-    write_atomically(path, lambda file: file.write(text.encode()))

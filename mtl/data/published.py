@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 HAIR, EYES, MOUTH, NOSE = "hair", "eyes", "mouth", "nose"
 CHIN, WORN, FACE = "chin, cheeks", "worn", "whole face"
+OFFICIAL_SPLIT = {"train": 162_770, "valid": 19_867, "test": 19_962}  # images
+NUM_IMAGES = sum(OFFICIAL_SPLIT.values())
 
 
 class Published(NamedTuple):

@@ -64,11 +64,11 @@ def _crop_all(files: Sequence[Path], image_size: int, crop: str, networks: Netwo
             continue
         if networks is None:
             height, width = photo_HWC.shape[:2]
-            whole = FaceCrop(file, np.array([0.0, 0.0, width, height]), None, _fit(photo_HWC, image_size, crop))
+            whole = FaceCrop(file, np.array([0.0, 0.0, width, height]), None, fit_photo(photo_HWC, image_size, crop))
             yield Photo(file, [whole], None, photo_HWC)
         else:
             faces = [
-                FaceCrop(file, box_4, landmarks_52, _fit(align_face(photo_HWC, landmarks_52), image_size, crop))
+                FaceCrop(file, box_4, landmarks_52, fit_photo(align_face(photo_HWC, landmarks_52), image_size, crop))
                 for box_4, landmarks_52, _ in find_faces(photo_HWC, networks)
             ]
             yield Photo(file, faces, None if faces else f"no face was found in {file}.", photo_HWC)
@@ -84,5 +84,6 @@ def align_face(photo_HWC: np.ndarray, landmarks_52: np.ndarray) -> np.ndarray:
     return warp(photo_HWC, fit_similarity(landmarks_52, LANDMARKS_52, WEIGHTS_5), WIDTH, HEIGHT)
 
 
-def _fit(image_HWC: np.ndarray, image_size: int, crop: str) -> np.ndarray:
+def fit_photo(image_HWC: np.ndarray, image_size: int, crop: str) -> np.ndarray:
+    """What a network sees of an aligned image, [3, S, S] uint8."""
     return fit(torch.from_numpy(image_HWC).permute(2, 0, 1), image_size, crop).contiguous().numpy()

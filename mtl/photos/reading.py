@@ -64,12 +64,20 @@ def read_photo(path: Path) -> np.ndarray:
       UserError: it cannot be read, with the file and the reason.
     """
     try:
-        photo_CHW = decode_one(_read(path))
+        return decode_photo(_read(path))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
     except UserError as error:
         raise UserError(f"{path} cannot be read as a photo: {error}.") from error
-    return np.ascontiguousarray(photo_CHW.permute(1, 2, 0).numpy())
+
+
+def decode_photo(data: bytes) -> np.ndarray:
+    """The photo of a file's bytes, [H, W, 3] uint8, RGB and upright.
+
+    Raises:
+      UserError: it cannot be decoded; the sentence is the reason alone.
+    """
+    return np.ascontiguousarray(decode_one(data).permute(1, 2, 0).numpy())
 
 
 def _read(path: Path) -> bytes:

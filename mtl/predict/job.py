@@ -14,7 +14,7 @@ from mtl.predict.page import printable, show_page, show_photo, show_skipped
 from mtl.predict.seeing import SeenPhoto, see
 from mtl.predict.tables import Line, as_csv, as_json_lines, face_lines
 from mtl.progress import progress
-from mtl.record.files import write_atomically
+from mtl.record.files import write_bytes
 from mtl.record.locks import hold
 from mtl.trained.folder import load_model
 from mtl.trained.settings import Settings
@@ -63,9 +63,9 @@ def predict(model: Path, places: Sequence[str], align: str, saliency: bool, work
             found = _collect(see(_counted(photos, update), ask), settings)
         title = f"{_count(len(found.lines), 'face')} in {_count(len(files), 'photo')}"
         page = show_page(title, str(model), settings, found.shown, found.skipped, saliency)
-        _write(workdir / TABLE, as_csv(found.lines, settings.tasks))
-        _write(workdir / LINES, as_json_lines(found.lines))
-        _write(workdir / PAGE, page.encode())
+        write_bytes(workdir / TABLE, as_csv(found.lines, settings.tasks))
+        write_bytes(workdir / LINES, as_json_lines(found.lines))
+        write_bytes(workdir / PAGE, page.encode())
     without = f" {_count(len(found.problems), 'photo')} without an answer:" if found.problems else ""
     said = f"{title}: wrote {workdir}/{PAGE}, {TABLE} and {LINES}.{without}"
     return "\n  ".join([said, *found.problems])
@@ -90,10 +90,6 @@ def _collect(photos: Iterable[SeenPhoto], settings: Settings) -> _Found:
             found.skipped.append(show_skipped(photo))
             found.problems.append(printable(photo.problem))
     return found
-
-
-def _write(path: Path, data: bytes) -> None:
-    write_atomically(path, lambda file: file.write(data))
 
 
 def _counted(photos: Iterable[Photo], update: Callable[..., None]) -> Iterator[Photo]:

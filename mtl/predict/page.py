@@ -13,7 +13,7 @@ import numpy as np
 from mtl.predict.pictures import as_uri, shrink
 from mtl.predict.seeing import SeenFace, SeenPhoto
 from mtl.record.saliency import overlay
-from mtl.trained.facts import DRAWN, NOT_FOR
+from mtl.trained.facts import in_plain_words
 from mtl.trained.settings import Settings
 
 CROP, MAP = 160, 64  # longest sides of a face and of its saliency, pixels
@@ -153,8 +153,7 @@ def _lead(model: str, settings: Settings, with_saliency: bool) -> str:
     ]
     if with_saliency:
         sentences.append("The redder a pixel of the picture beside an attribute, the more that answer hangs on it.")
-    limits = DRAWN.limits.replace("**", "") if settings.trained.get("data") == "faces" else ""
-    use = f"{limits} {NOT_FOR.replace('`', '')}".strip()
+    use = " ".join(filter(None, in_plain_words(settings.trained.get("data"))))
     return f'<p>{_lines(sentences)}</p>\n<p class="soft">{_text(use)}</p>'
 
 

@@ -37,6 +37,19 @@ def write_atomically(path: Path, write: Callable[[Any], object]) -> None:
         unfinished.replace(path)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file atomically.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     write_bytes(Path(folder) / "note.txt", b"whole or not at all")
+      ...     (Path(folder) / "note.txt").read_bytes()
+      b'whole or not at all'
+    """
+    write_atomically(path, lambda file: file.write(content))
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes JSON atomically, indented for people; NaN is refused, since it is not JSON.
 
@@ -47,8 +60,7 @@ def write_json(path: Path, value: Any) -> None:
       ...     read_json(Path(folder) / "results.json")
       {'epoch': 3}
     """
-    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
-    write_atomically(path, lambda file: file.write(text.encode()))
+    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -112,7 +112,7 @@ def write_images(folder: Path, images: dict[str, bytes]) -> None:
     ]
     first = package.Event(wall_time=now, file_version="brain.Event:2")
     content = _records([first, package.Event(wall_time=now, summary=package.Summary(value=values))])
-    files.write_atomically(folder / EVENTS, lambda file: file.write(content))
+    files.write_bytes(folder / EVENTS, content)
 
 
 class Package(NamedTuple):

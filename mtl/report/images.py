@@ -1,11 +1,10 @@
 """What the images of a study are, as far as its files say it."""
 
-from mtl.data.published import PUBLISHED
+from mtl.data.published import NUM_IMAGES, PUBLISHED
 from mtl.record.paths import RESULTS
 from mtl.record.reading import StudyRecord
 from mtl.report.quote import quote
 
-CELEBA_IMAGES = 202_599  # of all splits together
 DRAWN, CELEBA, OTHER = "drawn", "celeba", "other"
 
 
@@ -16,7 +15,7 @@ def kind(study: StudyRecord) -> str:
     """
     if study.config["config"]["data"]["name"] == "faces":
         return DRAWN
-    all_images = sum(study.results["split_sizes"].values()) == CELEBA_IMAGES
+    all_images = sum(study.results["split_sizes"].values()) == NUM_IMAGES
     return CELEBA if all_images and {*study.results["tasks"]} <= {*PUBLISHED} else OTHER
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from mtl.errors import not_installed
-from mtl.record.files import write_atomically
+from mtl.record.files import write_bytes
 
 TEMPLATE = Path(__file__).with_name("template.typ")
 
@@ -29,4 +29,4 @@ def typeset(source: str, path: Path) -> None:
     main = path.with_suffix(".typ")
     main.write_text(source)
     pdf = typst.compile(str(main), format="pdf")
-    write_atomically(path, lambda file: file.write(pdf))
+    write_bytes(path, pdf)

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mtl.data.published import FAULTS, PUBLISHED
+from mtl.data.published import FAULTS, OFFICIAL_SPLIT, PUBLISHED
 
 CELEBA = "http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
-OFFICIAL_SPLIT = {"train": 162_770, "valid": 19_867, "test": 19_962}
 
 
 class Facts(NamedTuple):
@@ -48,6 +47,19 @@ def facts_on(source: str, tasks: Sequence[str], num_images: dict[str, int]) -> F
         "compared with published ones."
     )
     return CELEBA_FACTS._replace(data=f"{CELEBA_FACTS.data} {split}", limits=f"{CELEBA_FACTS.limits}{_faults(tasks)}")
+
+
+def in_plain_words(trained_on: object) -> tuple[str, str]:
+    """(what a network must not be used on, "" if nothing is known; what it is not for), without a card's markup.
+
+    Args:
+      trained_on: what config.json of a model folder says of its data, if anything.
+
+    Example:
+      >>> in_plain_words("faces")[0]
+      'What is learnt of drawings says nothing about photographs: do not use this network on photographs.'
+    """
+    return DRAWN.limits.replace("**", "") if trained_on == "faces" else "", NOT_FOR.replace("`", "")
 
 
 def _faults(tasks: Sequence[str]) -> str:

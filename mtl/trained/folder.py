@@ -44,7 +44,7 @@ def save_model(folder: Path, model: Model, params: Params, buffers: Tensors, set
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_tensors(folder / TENSORS, named_parameters(model, params) | named_buffers(buffers))
-    files.write_atomically(folder / CARD, lambda file: file.write(card.encode()))
+    files.write_bytes(folder / CARD, card.encode())
     files.write_json(folder / CONFIG, as_json(settings))
 
 

@@ -30,7 +30,7 @@ def named_parameters(model: Model, params: Params) -> dict[str, Tensor]:
       {'trunk.weight': (8, 20), 'heads.smile.weight': (1, 8), 'heads.hat.weight': (1, 8)}
     """
     heads = {
-        _head(task, name): stacked[index]
+        head_name(task, name): stacked[index]
         for group_name, group in model.groups.items()
         for index, task in enumerate(group.tasks)
         for name, stacked in params.heads[group_name].items()
@@ -71,7 +71,7 @@ def unnamed(
     """
     heads = {
         group_name: {
-            name: torch.stack([parameters[_head(task, name)] for task in model.groups[group_name].tasks])
+            name: torch.stack([parameters[head_name(task, name)] for task in model.groups[group_name].tasks])
             for name in names
         }
         for group_name, names in of_heads.items()
@@ -83,5 +83,11 @@ def _of_trunk(tensors: Mapping[str, Tensor]) -> Tensors:
     return {name.removeprefix(TRUNK): value for name, value in tensors.items() if name.startswith(TRUNK)}
 
 
-def _head(task: str, name: str) -> str:
+def head_name(task: str, name: str) -> str:
+    """The name in the file of a tensor of a task's head.
+
+    Example:
+      >>> head_name("smile", "weight")
+      'heads.smile.weight'
+    """
     return f"heads.{task}.{name}"

@@ -17,7 +17,7 @@ from mtl.models.model import Model
 from mtl.models.weights import Weights, build_on_meta, in_todays_names, read_weights, unwrap
 from mtl.record.files import read_json
 from mtl.record.paths import BEST, CHECKPOINTS, CONFIG, TENSORS
-from mtl.trained.naming import TRUNK
+from mtl.trained.naming import TRUNK, head_name
 from mtl.trained.settings import read_settings
 from mtl.trained.tensors import read_tensors
 from mtl.training import checkpoint
@@ -58,7 +58,7 @@ def read_model_folder(folder: Path) -> Weights:
     settings, tensors = read_settings(folder / CONFIG), read_tensors(folder / TENSORS)
     if settings.separate:
         raise _one_per_task(folder)
-    heads = {task: {name: tensors.get(f"heads.{task}.{name}") for name in OF_A_HEAD} for task in settings.tasks}
+    heads = {task: {name: tensors.get(head_name(task, name)) for name in OF_A_HEAD} for task in settings.tasks}
     return Weights(
         where=str(folder),
         trunk={key.removeprefix(TRUNK): value for key, value in tensors.items() if key.startswith(TRUNK)},

@@ -11,8 +11,8 @@ from PIL import Image
 from mtl.photos.alignment import HEIGHT, LANDMARKS_52, WIDTH
 from mtl.photos.faces import Face
 from mtl.trained.folder import save_model
-from mtl.trained.settings import Settings
 from tests.tiny import make_tiny
+from tests.trained.tiny_folder import tiny_settings
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "grey": (128, 128, 128)}
 CHANNEL = {"red": 0, "green": 1, "blue": 2}
@@ -31,21 +31,12 @@ def write_network(folder: Path, method: str, tasks: tuple[str, ...], image_size:
     for number, task in enumerate(tasks):
         heads["weight"][number, ..., CHANNEL[task]] = slope
         heads["bias"][number] = -slope / 2
-    settings = Settings(
-        tasks=tasks,
-        backbone="tiny",
-        width=1.0,
-        weights="",
-        taps=dict.fromkeys(tasks, "stage2"),
-        head="linear",
-        hidden=5,
-        separate=False,
-        precision="float32",
+    settings = tiny_settings(
+        tasks,
         image_size=image_size,
         crop="square",
         mean=(0.0, 0.0, 0.0),
         std=(1.0, 1.0, 1.0),
-        mirrored=False,
         temperatures=dict.fromkeys(tasks, 1.0),
         thresholds={task: 0.3 + 0.1 * number for number, task in enumerate(tasks)},
         trained={"method": method},

@@ -5,6 +5,7 @@ import torch
 
 from mtl.bench import estimate, handwritten
 from mtl.bench.estimate import Operation, Peaks, Recorder, floor
+from mtl.data.published import OFFICIAL_SPLIT
 from tests.bench.tiny_bench import CASE, ONCE, TRUNK
 
 
@@ -24,7 +25,7 @@ def test_what_is_short_takes_as_long_as_its_start() -> None:
 def test_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(handwritten.TRUNKS, "tiny", TRUNK)
     monkeypatch.setattr(estimate, "measure_peaks", lambda device, effort: Peaks(1e9, 1e9, 0.0))
-    here, *others = estimate.estimate(CASE._replace(backbone="resnet18", image_size=32), ONCE)
+    here, *others = estimate.estimate([CASE._replace(backbone="resnet18", image_size=32)], ONCE)
     assert here["measured, ms"] > 0.0
     assert [row["measured, ms"] for row in others] == [None] * len(estimate.GPUS)
-    assert here["an epoch, s"] == pytest.approx(estimate.NUM_TRAINING / here["images/s at most"])
+    assert here["an epoch, s"] == pytest.approx(OFFICIAL_SPLIT["train"] / here["images/s at most"])

@@ -25,6 +25,8 @@ from mtl.data.parquet.table import read_parquet
 from mtl.data.published import PUBLISHED
 from mtl.errors import UserError
 from tests.data.celeba_files import NAMES, make_ids, make_jpeg, make_values, write, write_images, write_txt
+
+pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install -e '.[parquet]'")  # before what needs it
 from tests.data.parquet_files import bare_rows, flower_rows, nested_rows, pa, signed_rows, write_parquet, write_shards
 
 NUM = 23

@@ -22,29 +22,20 @@ from mtl.models.model import Params
 from mtl.trained.folder import Loaded, load_model, save_model
 from mtl.trained.module import to_module
 from mtl.trained.network import build
-from mtl.trained.settings import Settings, as_json
+from mtl.trained.settings import as_json
 from mtl.trained.tensors import read_tensors
 from tests import tiny
+from tests.trained.tiny_folder import tiny_settings
 
 DOCS = Path(__file__).parents[2] / "docs/models.md"
 SIZE = 4  # pixels; the second stage's map is 2 x 2, which the network itself convolves as a matrix product
 TASKS = ("half", "b c", "d.e")  # nn.Module has a method `half`, and takes no dot in a name
 assert "tiny" in tiny.ARCHITECTURES
-SETTINGS = Settings(
-    tasks=TASKS,
-    backbone="tiny",
-    width=1.0,
-    weights="",
-    taps=dict.fromkeys(TASKS, "stage2"),
-    head="linear",
-    hidden=5,
-    separate=False,
-    precision="float32",
+SETTINGS = tiny_settings(
+    TASKS,
     image_size=SIZE,
     crop="square",
     mean=(0.5, 0.4, 0.3),
-    std=(0.2, 0.3, 0.4),
-    mirrored=False,
     temperatures=dict(zip(TASKS, (0.5, 1.0, 2.0), strict=True)),
     thresholds=dict.fromkeys(TASKS, 0.25),
     trained={"method": "joint"},

@@ -30,38 +30,15 @@ from mtl.predict.seeing import SeenFace, SeenPhoto, see
 from mtl.predict.tables import VALUES
 from mtl.record.paths import run_folder
 from mtl.trained.folder import Loaded, load_model, save_model
-from mtl.trained.settings import Settings
 from mtl.training.evaluation import BATCH_SIZE
 from tests.data.celeba_files import make_jpeg
 from tests.tiny import SIZE, TASKS, fit, make_tiny, tiny_config
+from tests.trained.tiny_folder import tiny_settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module")  # config_flags opens its file with it
 CPU = torch.device("cpu")
 REAL = Path(__file__).parents[2] / "../shared/data/celeba/img_align_celeba.zip"
 HOSTILE = ("<script>alert(1)</script>", "=cmd|'/c calc'!A0", '"><img src=http://x.example/a onerror=alert(1)>')
-
-
-def tiny_settings(tasks: tuple[str, ...] = TASKS, **changed: Any) -> Settings:
-    settings = Settings(
-        tasks=tasks,
-        backbone="tiny",
-        width=1.0,
-        weights="",
-        taps=dict.fromkeys(tasks, "stage2"),
-        head="linear",
-        hidden=5,
-        separate=False,
-        precision="float32",
-        image_size=SIZE,
-        crop="full",
-        mean=(0.4, 0.5, 0.6),
-        std=(0.2, 0.3, 0.4),
-        mirrored=False,
-        temperatures={task: 0.5 + k for k, task in enumerate(tasks)},
-        thresholds={task: 0.3 + 0.2 * k for k, task in enumerate(tasks)},
-        trained={},
-    )
-    return settings._replace(**changed)
 
 
 def tiny_model(folder: Path, tasks: tuple[str, ...] = TASKS) -> Path:
