@@ -66,12 +66,22 @@ class TrainedModule(nn.Module):
         return logits_BK if self.outputs == "logits" else torch.sigmoid(logits_BK / self.temperatures_K)
 
 
+class _Part(nn.Module):
+    """A module whose parts may have any name, even those that nn.Module has itself, as a task might be called."""
+
+    def train(self, mode: bool = True) -> "_Part":
+        self.__dict__["training"] = mode  # nn.Module assigns it, and refuses where a part is called so
+        for part in self.children():
+            part.train(mode)
+        return self
+
+
 def _owner(module: nn.Module, name: str) -> tuple[nn.Module, str]:
     """The module that a tensor of that dotted name belongs to, made where it is not there; and the name's last part.
 
-    Put in directly, since `add_module` refuses names that nn.Module has itself, as a task might be called.
+    Put in directly, since `add_module` refuses such names.
     """
     *path, last = name.split(".")
     for part in path:
-        module = module._modules.setdefault(part, nn.Module())  # type: ignore[assignment]
+        module = module._modules.setdefault(part, _Part())  # type: ignore[assignment]
     return module, last

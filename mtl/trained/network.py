@@ -24,7 +24,7 @@ def build(settings: Settings, device: torch.device, products: bool = True) -> tu
     trunk = make_backbone(
         settings.backbone,
         tuple(dict.fromkeys(settings.taps.values())),
-        settings.weights,
+        settings.weights if settings.transforms_input else "",
         seed=0,
         width=settings.width,
         image_size=settings.image_size,

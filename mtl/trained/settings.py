@@ -25,6 +25,7 @@ class Settings(NamedTuple):
       tasks: names, in the order of the outputs; all are binary.
       backbone, width, head, hidden: as `config.model` has them.
       weights: the name of what the trunk began with, "" for random numbers.
+      transforms_input: the trunk undoes the images' normalisation, see `mtl.models.weights.Weights`.
       taps: task -> the stage that it reads.
       separate: a network per task: the trunk's tensors have a leading axis of tasks.
       precision: of the trunk, float32 or bfloat16 (autocast).
@@ -41,6 +42,7 @@ class Settings(NamedTuple):
     backbone: str
     width: float
     weights: str
+    transforms_input: bool
     taps: dict[str, str]
     head: str
     hidden: int
@@ -139,6 +141,7 @@ CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {  # field -> (what it mu
     "backbone": ("a name", _is_text),
     "width": ("a number above 0", _is_positive),
     "weights": ("a name", _is_text),
+    "transforms_input": ("true or false", _is_bool),
     "taps": ("a stage for each task", _has_values(_is_text)),
     "head": _is_one_of(*HEADS),
     "hidden": _is_whole(1, 2**31),

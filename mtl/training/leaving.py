@@ -15,6 +15,7 @@ from mtl.trained.folder import save_model
 from mtl.trained.settings import Settings
 from mtl.training.networks import find_taps
 from mtl.training.run import Run
+from mtl.training.starting import was_transforming
 
 
 def leave_model(
@@ -56,6 +57,7 @@ def describe(run: Run, described: dict[str, Any], results: dict[str, Any]) -> Se
         backbone=model.backbone,
         width=model.width,
         weights=Path(model.weights).name,
+        transforms_input=was_transforming(described),
         taps=find_taps(run.settings, tasks),
         head=model.head,
         hidden=model.hidden,

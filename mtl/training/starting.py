@@ -67,7 +67,7 @@ def read_model_folder(folder: Path) -> Weights:
             for task, head in heads.items()
         },
         made_by=f"{settings.backbone} of width {settings.width:g}",
-        transforms_input=bool(settings.weights),
+        transforms_input=settings.transforms_input,
     )
 
 
@@ -101,8 +101,19 @@ def read_run(folder: Path) -> Weights:
         trunk={key: value for key, value in trunk.items() if value.is_floating_point() or key.endswith(COUNT)},
         heads=_heads_by_task(described["tasks"], model, tensors),
         made_by=f"{model['backbone']} of width {model['width']:g}",
-        transforms_input=described.get("weights", {}).get("transforms_input", bool(model["weights"])),
+        transforms_input=was_transforming(described),
     )
+
+
+def was_transforming(described: dict[str, Any]) -> bool:
+    """Whether the trunk of a run undoes the images' normalisation, from what its config.json holds.
+
+    Example:
+      >>> was_transforming({"config": {"model": {"weights": "IMAGENET1K_V1"}}})  # of before the file said so
+      True
+    """
+    weights = described["config"]["model"]["weights"]
+    return described.get("weights", {}).get("transforms_input", bool(weights))
 
 
 def _one_per_task(folder: Path) -> UserError:

@@ -23,11 +23,15 @@ from mtl.models.images import normalize
 from mtl.models.stages import Stage
 from mtl.models.weights import build_network
 from mtl.record.paths import run_folder
+from mtl.trained import network
 from mtl.trained.folder import Loaded, load_model
 from mtl.trained.module import to_module
+from mtl.trained.naming import named_parameters, unnamed
+from mtl.trained.network import build
 from mtl.trained.tensors import read_tensors, write_tensors
 from mtl.training.evaluation import BATCH_SIZE
 from tests.tiny import SIZE, TASKS, fit, tiny_config
+from tests.trained.tiny_folder import tiny_settings
 
 FORMS: dict[str, dict[str, Any]] = {
     "joint": {},
@@ -184,6 +188,27 @@ def test_half_precision_becomes_float32(folder: Path) -> None:
 def test_a_network_without_numbers_takes_none_of_the_weights() -> None:
     empty = build_network(lambda weights: torch.nn.Linear(2, 1), filled=False)
     assert all(value.device.type == "meta" for value in empty.parameters())
+
+
+def test_a_task_may_be_called_as_a_part_of_every_module_is() -> None:
+    settings = tiny_settings(("training", "forward"))
+    model, params, buffers = build(settings, torch.device("cpu"))
+    like = {name: torch.zeros(value.shape) for name, value in named_parameters(model, params).items()}
+    loaded = Loaded(model, *unnamed(model, params.heads, like, {}), settings)
+    filled = {name: torch.zeros(value.shape) for name, value in buffers.items()}
+    module = to_module(loaded._replace(buffers=filled))
+    assert not any(part.training for part in module.modules())
+    assert all(part.training for part in module.train().modules())
+    assert set(module.state_dict()) >= {"heads.training.weight", "heads.forward.bias"}
+
+
+@pytest.mark.parametrize("transforms", [False, True])
+def test_the_trunk_of_a_folder_treats_images_as_the_runs_did(monkeypatch: pytest.MonkeyPatch, transforms: bool) -> None:
+    given: list[str] = []
+    monkeypatch.setattr(network, "make_backbone", lambda *arguments, **_: given.append(arguments[2]) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        build(tiny_settings(weights="earlier.pt", transforms_input=transforms), torch.device("cpu"))
+    assert given == ["earlier.pt" if transforms else ""]
 
 
 def change(field: str, value: Any) -> Callable[[Path], None]:

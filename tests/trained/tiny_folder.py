@@ -13,6 +13,7 @@ def tiny_settings(tasks: tuple[str, ...] = TASKS, **changed: Any) -> Settings:
         backbone="tiny",
         width=1.0,
         weights="",
+        transforms_input=False,
         taps=dict.fromkeys(tasks, "stage2"),
         head="linear",
         hidden=5,
