@@ -6,7 +6,7 @@ Result:   3 seeds of joint training on the subset of 10,000 images reached the t
           accuracy (84.4 to 84.9%) in 61 to 83 s from loose files, packing included: 0.12 to 0.20 of its time
           (artifacts/benchmarks/amd_epyc_2_threads.md, part d)
 
-configs/fast_ablation.py undoes one ingredient at a time.
+configs/fast_ablation.py undoes one ingredient at a time; artifacts/README.md says what each brings, and what not.
 """
 
 from ml_collections import ConfigDict

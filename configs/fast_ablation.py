@@ -2,7 +2,8 @@
 
 Command:  python launch.py --config=configs/fast_ablation.py --config.data.root=DIR --workdir=OUT
 
-Not run to its end yet.
+Result:   artifacts/celeba_subset_fast: one seed on the subset of 10,000 images, validation accuracy 85.4%; 84.5 with a
+          constant rate, 84.3 with shifts, 84.9 without flips, 85.2 not mirrored, 84.7 at full width and 32 pixels
 """
 
 from ml_collections import ConfigDict
