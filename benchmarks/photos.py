@@ -26,9 +26,10 @@ from absl import app, flags
 from PIL import Image
 from result import write_result
 
-from mtl.data.celeba import SPLITS, read_table
+from mtl.data.celeba import read_table
 from mtl.data.decoding import decode_one, fit
 from mtl.data.image_files import ImageSource, read_image
+from mtl.data.table import SPLITS
 from mtl.photos.alignment import HEIGHT, LANDMARKS_52, WEIGHTS_5, WIDTH, fit_similarity, invert
 from mtl.photos.crops import FaceCrop, crop_faces
 

@@ -17,9 +17,11 @@ from mtl.bench.official import write_official
 from mtl.bench.table import Row
 from mtl.bench.timing import quartiles
 from mtl.data.batches import num_train_batches, train_batches
-from mtl.data.celeba import Table, read_table
+from mtl.data.celeba import read_table
 from mtl.data.image_files import ImageSource
+from mtl.data.kinds import BINARY
 from mtl.data.pack import Pack, open_pack
+from mtl.data.table import Table
 
 HEIGHT, WIDTH = 218, 178  # pixels, CelebA's
 PACKED_SIZE, BATCH_SIZE = 64, 64
@@ -70,6 +72,7 @@ def write_alike(root: Path, num_images: int) -> None:
         split=(numbers % 10 - 7).clip(0, 2).astype(np.int8),
         identity=numbers.astype(np.int32),
         attributes=tuple(f"task_{k}" for k in range(labels_NK.shape[1])),
+        kinds=(BINARY,) * labels_NK.shape[1],
     )
     write_official(root, table, lambda name: stream.getvalue())
 

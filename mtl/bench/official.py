@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mtl.data.celeba import Table, take_rows
 from mtl.data.image_files import IMAGES, reader
 from mtl.data.load import DataSettings, load_table
+from mtl.data.table import Table, take_rows
 
 BASE = "celeba"  # the folder that torchvision wants under its root
 BOXES, LANDMARKS = ("x_1", "y_1", "width", "height"), tuple(f"point_{number}" for number in range(10))

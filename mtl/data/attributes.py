@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtl.data.celeba import SPLITS, Table
 from mtl.data.published import FAULTS, difficulty, gain, region
+from mtl.data.table import SPLITS, Table
 
 LEAST_GAIN = 0.05
 
@@ -49,9 +49,11 @@ def positive_rates(table: Table, split: str) -> np.ndarray:
 
     Example:
       >>> from mtl.data.image_files import ImageSource
+      >>> from mtl.data.kinds import BINARY
       >>> labels, known = np.array([[True], [False], [True]]), np.array([[True], [True], [False]])
       >>> split, nobody = np.zeros(3, np.int8), np.full(3, -1)
-      >>> table = Table(np.array(["1", "2", "3"]), ImageSource(None, ""), labels, known, split, nobody, ("Male",))
+      >>> names, kinds = ("Male",), (BINARY,)
+      >>> table = Table(np.array(["1", "2", "3"]), ImageSource(None, ""), labels, known, split, nobody, names, kinds)
       >>> positive_rates(table, "train")  # one of the two that are known
       array([0.5])
     """
@@ -64,10 +66,12 @@ def correlations(table: Table) -> np.ndarray:
 
     Example:
       >>> from mtl.data.image_files import ImageSource
+      >>> from mtl.data.kinds import BINARY
       >>> labels = np.array([[True, False], [False, True], [True, False]])
       >>> split, nobody = np.zeros(3, np.int8), np.full(3, -1)
       >>> ids, names = np.array(["1", "2", "3"]), ("Male", "Wearing_Lipstick")
-      >>> correlations(Table(ids, ImageSource(None, ""), labels, np.ones((3, 2), bool), split, nobody, names)).round(4)
+      >>> table = Table(ids, ImageSource(None, ""), labels, labels < 2, split, nobody, names, (BINARY,) * 2)
+      >>> correlations(table).round(4)
       array([[ 1., -1.],
              [-1.,  1.]])
     """
@@ -87,10 +91,12 @@ def choose(table: Table, num_tasks: int = 8) -> tuple[str, ...]:
 
     Example:
       >>> from mtl.data.image_files import ImageSource
+      >>> from mtl.data.kinds import BINARY
       >>> labels = np.array([[True, False], [False, True], [True, False]])
       >>> split, nobody = np.zeros(3, np.int8), np.full(3, -1)
       >>> ids, names = np.array(["1", "2", "3"]), ("Male", "Attractive")
-      >>> choose(Table(ids, ImageSource(None, ""), labels, np.ones((3, 2), bool), split, nobody, names))  # no judgement
+      >>> table = Table(ids, ImageSource(None, ""), labels, labels < 2, split, nobody, names, (BINARY,) * 2)
+      >>> choose(table)  # no judgement
       ('Male',)
     """
     return choose_by(table.attributes, positive_rates(table, "train"), correlations(table), num_tasks)
@@ -139,9 +145,10 @@ def rank_attributes(table: Table) -> list[AttributeRow]:
 
     Example:
       >>> from mtl.data.image_files import ImageSource
+      >>> from mtl.data.kinds import BINARY
       >>> labels, known = np.array([[True, True], [False, False], [True, False]]), np.ones((3, 2), bool)
       >>> ids, split, nobody = np.array(["1", "2", "3"]), np.array([0, 0, 2], np.int8), np.full(3, -1)
-      >>> table = Table(ids, ImageSource(None, ""), labels, known, split, nobody, ("Male", "Young"))
+      >>> table = Table(ids, ImageSource(None, ""), labels, known, split, nobody, ("Male", "Young"), (BINARY,) * 2)
       >>> first, _ = rank_attributes(table)
       >>> first.rank, first.name, first.correlated_with, first.majority_accuracy
       (1, 'Male', 'Young', 0.0)
@@ -175,9 +182,10 @@ def attributes_table(table: Table, chosen: Sequence[str]) -> str:
 
     Example:
       >>> from mtl.data.image_files import ImageSource
+      >>> from mtl.data.kinds import BINARY
       >>> labels, known = np.array([[True, True], [False, False], [True, False]]), np.ones((3, 2), bool)
       >>> ids, split, nobody = np.array(["1", "2", "3"]), np.array([0, 0, 2], np.int8), np.full(3, -1)
-      >>> table = Table(ids, ImageSource(None, ""), labels, known, split, nobody, ("Male", "Young"))
+      >>> table = Table(ids, ImageSource(None, ""), labels, known, split, nobody, ("Male", "Young"), (BINARY,) * 2)
       >>> attributes_table(table, ["Male"]).splitlines()[2]
       '| 1 | Male | yes | 0.000 | 50.0% | 0.0% | +0.95 | whole face | +1.00 Young |  |'
     """

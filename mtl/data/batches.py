@@ -92,10 +92,12 @@ def train_batches(
       The batches numbered `first` to `num_train_batches(num_rows, batch_size) - 1`.
 
     Example:
-      >>> from mtl.data.celeba import Table
       >>> from mtl.data.image_files import ImageSource
+      >>> from mtl.data.kinds import BINARY
+      >>> from mtl.data.table import Table
       >>> known, nobody, split = np.ones((5, 1), bool), np.full(5, -1), np.zeros(5, np.int8)
-      >>> table = Table(np.arange(5).astype(str), ImageSource(None, ""), known, known, split, nobody, ("Male",))
+      >>> names, kinds = ("Male",), (BINARY,)
+      >>> table = Table(np.arange(5).astype(str), ImageSource(None, ""), known, known, split, nobody, names, kinds)
       >>> pack = Pack(np.arange(15, dtype=np.uint8).reshape(5, 3, 1, 1) // 3, table, (), "")
       >>> batches = train_batches(pack, np.arange(5), 0, 1, batch_size=2, max_shift=0, device=torch.device("cpu"))
       >>> [batch.inputs[:, 0, 0, 0].tolist() for batch in batches]  # as `epoch_order`
@@ -126,10 +128,12 @@ def evaluation_batches(
     Args: as `train_batches`'s.
 
     Example:
-      >>> from mtl.data.celeba import Table
       >>> from mtl.data.image_files import ImageSource
+      >>> from mtl.data.kinds import BINARY
+      >>> from mtl.data.table import Table
       >>> known, nobody, split = np.ones((3, 1), bool), np.full(3, -1), np.zeros(3, np.int8)
-      >>> table = Table(np.arange(3).astype(str), ImageSource(None, ""), known, known, split, nobody, ("Male",))
+      >>> names, kinds = ("Male",), (BINARY,)
+      >>> table = Table(np.arange(3).astype(str), ImageSource(None, ""), known, known, split, nobody, names, kinds)
       >>> pack = Pack(np.zeros((3, 3, 1, 1), np.uint8), table, (), "")
       >>> batches = evaluation_batches(pack, np.arange(3), batch_size=2, device=torch.device("cpu"))
       >>> [batch.mask["Male"].tolist() for batch in batches]  # the last row is padding

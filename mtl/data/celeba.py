@@ -1,29 +1,15 @@
 """CelebA's files, official or Kaggle's, become one table of ids, labels, split and identity."""
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import numpy as np
 
-from mtl.data.image_files import Source, find_images
+from mtl.data.image_files import find_images
+from mtl.data.kinds import BINARY
 from mtl.data.lists import decode_labels, read_labels, read_lines, split_fields, split_rows
-from mtl.errors import UserError, closest_of_many
-
-SPLITS = ("train", "valid", "test")
-
-
-class Table(NamedTuple):
-    """N images and their K labels."""
-
-    ids: np.ndarray  # [N] str: "000001.jpg", what the file is called
-    source: Source
-    labels: np.ndarray  # [N, K] bool: the attribute is present
-    mask: np.ndarray  # [N, K] bool: the label is known
-    split: np.ndarray  # [N] int8: index into SPLITS
-    identity: np.ndarray  # [N] int32: number of the person, -1 where unknown
-    attributes: tuple[str, ...]  # [K] names
+from mtl.data.table import SPLITS, Table, refuse_twice
+from mtl.errors import UserError
 
 
 def read_table(root: Path) -> Table:
@@ -53,66 +39,12 @@ def read_table(root: Path) -> Table:
     identities = _find_list(folder, "identity_CelebA")
     identity = _read_identity(identities, ids) if identities else np.full(len(ids), -1, dtype=np.int32)
     source, names = find_images(folder, ids)
-    return Table(names, source, labels, mask, split, identity, attributes)
+    return Table(names, source, labels, mask, split, identity, attributes, (BINARY,) * len(attributes))
 
 
 def find_lists(root: Path) -> Path | None:
     """`root` or `root/celeba`, whichever has CelebA's lists."""
     return next((place for place in (root, root / "celeba") if _find_list(place, "list_attr_celeba")), None)
-
-
-def select_attributes(table: Table, names: Sequence[str] | Literal["all"]) -> Table:
-    """The same images with the attributes named, in the order of the names; `"all"` leaves the table as it is.
-
-    Raises:
-      UserError: if there is no name, a name occurs twice, or there is no such attribute.
-
-    Example:
-      >>> from mtl.data.image_files import ImageSource
-      >>> labels, nobody = np.array([[True, False], [False, True]]), np.full(2, -1)
-      >>> ids, names, split = np.array(["1", "2"]), ("Male", "Smiling"), np.zeros(2, np.int8)
-      >>> table = Table(ids, ImageSource(Path("img"), ""), labels, np.ones((2, 2), bool), split, nobody, names)
-      >>> select_attributes(table, "Smiling").labels.tolist()
-      [[False], [True]]
-    """
-    if names == "all":
-        return table
-    names = (names,) if isinstance(names, str) else tuple(names)
-    if not names:
-        raise UserError("there is no attribute: name at least one, or all", "attributes")
-    _refuse_twice(names, "attributes", "attributes")
-    for name in names:
-        if name not in table.attributes:
-            near = closest_of_many(name, table.attributes)
-            raise UserError(f"there is no attribute {name!r}: did you mean {' or '.join(near)}?", "attributes")
-    columns = [table.attributes.index(name) for name in names]
-    return table._replace(labels=table.labels[:, columns], mask=table.mask[:, columns], attributes=names)
-
-
-def take_rows(table: Table, rows: np.ndarray) -> Table:
-    """The same attributes of the images in `rows`, [M] int, in the order of `rows`.
-
-    Example:
-      >>> from mtl.data.image_files import ImageSource
-      >>> labels, nobody = np.array([[True, False], [False, True]]), np.full(2, -1)
-      >>> ids, names, split = np.array(["1", "2"]), ("Male", "Smiling"), np.zeros(2, np.int8)
-      >>> table = Table(ids, ImageSource(Path("img"), ""), labels, np.ones((2, 2), bool), split, nobody, names)
-      >>> take_rows(table, np.array([1])).ids.tolist()
-      ['2']
-    """
-    return table._replace(
-        ids=table.ids[rows],
-        labels=table.labels[rows],
-        mask=table.mask[rows],
-        split=table.split[rows],
-        identity=table.identity[rows],
-    )
-
-
-def _refuse_twice(names: Sequence[str], where: str, argument: str | None = None) -> None:
-    name, count = Counter(names).most_common(1)[0]
-    if count > 1:
-        raise UserError(f"{where} has {name} {count} times: name it once", argument)
 
 
 def _find_list(folder: Path, name: str) -> Path | None:
@@ -138,7 +70,7 @@ def _read_attributes(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, tu
     attributes = tuple(header[1:] if num_before == 1 else header)
     if not attributes:
         raise UserError(f"{path} names no attributes in line {num_before}: download it again.")
-    _refuse_twice(attributes, f"the header of {path}")
+    refuse_twice(attributes, f"the header of {path}")
     ids, codes_NK = read_labels(path, lines[num_before:], num_before + 1, len(attributes))
     if num_before == 2 and lines[0].strip() != str(len(ids)):
         raise UserError(

@@ -3,8 +3,8 @@
 import hashlib
 from typing import Any, NamedTuple
 
-from mtl.data.celeba import SPLITS
 from mtl.data.pack import Pack
+from mtl.data.table import SPLITS
 
 
 class Part(NamedTuple):
@@ -34,10 +34,12 @@ def fingerprint(pack: Pack) -> Fingerprint:
 
     Example:
       >>> import numpy as np
-      >>> from mtl.data.celeba import Table
       >>> from mtl.data.image_files import ImageSource
+      >>> from mtl.data.kinds import BINARY
+      >>> from mtl.data.table import Table
       >>> known, nobody, split = np.ones((3, 1), bool), np.full(3, -1), np.zeros(3, np.int8)
-      >>> table = Table(np.arange(3).astype(str), ImageSource(None, ""), known, known, split, nobody, ("Male",))
+      >>> names, kinds = ("Male",), (BINARY,)
+      >>> table = Table(np.arange(3).astype(str), ImageSource(None, ""), known, known, split, nobody, names, kinds)
       >>> fingerprint(Pack(np.zeros((3, 3, 1, 1), np.uint8), table, (), digest="0123456789abcdef"))["num_images"]
       {'train': 3, 'valid': 0, 'test': 0}
     """

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mtl.data.celeba import SPLITS, Table
+from mtl.data.table import SPLITS, Table
 from mtl.errors import UserError
 from mtl.streams import Stream, generator
 
@@ -24,8 +24,10 @@ def hide_labels(table: Table, entries: Sequence[str]) -> Table:
 
     Example:
       >>> from mtl.data.image_files import ImageSource
+      >>> from mtl.data.kinds import BINARY
       >>> known, nobody, split = np.ones((4, 1), bool), np.full(4, -1), np.zeros(4, np.int8)
-      >>> table = Table(np.array(["1", "2", "3", "4"]), ImageSource(None, ""), known, known, split, nobody, ("Male",))
+      >>> names, kinds = ("Male",), (BINARY,)
+      >>> table = Table(np.arange(4).astype(str), ImageSource(None, ""), known, known, split, nobody, names, kinds)
       >>> int(hide_labels(table, ["Male=0.25"]).mask.sum())  # of four
       1
     """

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from mtl.data.celeba import Table, find_lists, read_table, select_attributes
+from mtl.data.celeba import find_lists, read_table
 from mtl.data.faces import VERSION, write_faces
 from mtl.data.hide import hide_labels
 from mtl.data.pack import Pack, open_pack
 from mtl.data.parquet.files import find_files
 from mtl.data.parquet.table import read_parquet
+from mtl.data.table import Table, select_attributes
 from mtl.errors import UserError
 from mtl.record import locks
 

@@ -13,9 +13,9 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from mtl.data.celeba import Table, take_rows
 from mtl.data.decoding import bad_image_error, decode_all
 from mtl.data.image_files import fingerprint_files, open_zip
+from mtl.data.table import Table, take_rows
 from mtl.errors import UserError, check_choice
 from mtl.progress import progress
 from mtl.record import locks

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from mtl import dst, gating, methods
 from mtl.data.batches import num_train_batches
-from mtl.data.celeba import SPLITS
 from mtl.data.fingerprint import Fingerprint, fingerprint
 from mtl.data.load import load_pack
 from mtl.data.pack import Pack
+from mtl.data.table import SPLITS
 from mtl.gradients.levels import find_level
 from mtl.gradients.sources import Source
 from mtl.methods.base import Method

@@ -5,9 +5,11 @@ import pytest
 
 from configs.default import get_config
 from mtl.data.attributes import attributes_table, choose, choose_by, correlations, positive_rates, rank_attributes
-from mtl.data.celeba import Table, read_table
+from mtl.data.celeba import read_table
 from mtl.data.image_files import ImageSource
+from mtl.data.kinds import BINARY
 from mtl.data.published import FAULTS, PUBLISHED, difficulty, gain, region
+from mtl.data.table import Table
 
 REAL = Path(__file__).parents[2] / "../shared/data/celeba"
 
@@ -23,6 +25,7 @@ def make_table(labels: np.ndarray, attributes: tuple[str, ...], mask: np.ndarray
         split=np.where(np.arange(num_rows) < num_rows // 2, 0, 2).astype(np.int8),
         identity=np.full(num_rows, -1, dtype=np.int32),
         attributes=attributes,
+        kinds=(BINARY,) * len(attributes),
     )
 
 

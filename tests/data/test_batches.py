@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from torch.utils._pytree import tree_leaves
 
 from mtl.data.batches import Batch, epoch_order, evaluation_batches, num_train_batches, train_batches
-from mtl.data.celeba import Table
 from mtl.data.image_files import ImageSource
+from mtl.data.kinds import BINARY
 from mtl.data.pack import Pack, digest_pixels
+from mtl.data.table import Table
 from mtl.errors import UserError
 
 CPU = torch.device("cpu")
@@ -34,6 +35,7 @@ def make_pack(num_rows: int = 23, num_attributes: int = 3) -> Pack:
         split=np.zeros(num_rows, dtype=np.int8),
         identity=rows.astype(np.int32),
         attributes=tuple("abcdefgh"[:num_attributes]),
+        kinds=(BINARY,) * num_attributes,
     )
     return Pack(np.array(images), table, (), digest_pixels(np.array(images)))
 

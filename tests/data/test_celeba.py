@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from mtl.data.celeba import Table, read_table, select_attributes, take_rows
+from mtl.data.celeba import read_table
 from mtl.data.pack import open_pack
+from mtl.data.table import Table, select_attributes, take_rows
 from mtl.errors import UserError
 from tests.data.celeba_files import NAMES, make_ids, make_values, write, write_csv, write_images, write_txt, write_zip
 

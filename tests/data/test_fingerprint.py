@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtl.data.celeba import Table
 from mtl.data.fingerprint import PARTS, differences, fingerprint
 from mtl.data.image_files import ImageSource
+from mtl.data.kinds import BINARY
 from mtl.data.pack import Pack, digest_pixels
+from mtl.data.table import Table
 
 NUM = 10
 
@@ -24,6 +25,7 @@ def make_pack() -> Pack:
         np.array([0] * 6 + [1] * 2 + [2] * 2, dtype=np.int8),
         np.arange(NUM, dtype=np.int32),
         ("a", "b"),
+        (BINARY,) * 2,
     )
     return Pack(images, table, (), digest_pixels(images))
 

@@ -12,9 +12,10 @@ from PIL import Image, ImageOps
 
 from mtl.data import decoding
 from mtl.data import pack as pack_module
-from mtl.data.celeba import Table, read_table, select_attributes, take_rows
+from mtl.data.celeba import read_table
 from mtl.data.image_files import ImageSource
 from mtl.data.pack import Pack, digest_pixels, open_pack
+from mtl.data.table import Table, select_attributes, take_rows
 from mtl.errors import UserError
 from tests.data.celeba_files import NAMES, make_ids, make_jpeg, make_values, write_images, write_txt, write_zip
 

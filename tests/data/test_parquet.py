@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from mtl.config import read_data
 from mtl.data import decoding
 from mtl.data.attributes import attributes_table
-from mtl.data.celeba import SPLITS, Table, read_table
+from mtl.data.celeba import read_table
 from mtl.data.fingerprint import fingerprint
 from mtl.data.image_files import reader
 from mtl.data.load import load_pack, load_table
@@ -23,6 +23,7 @@ from mtl.data.parquet import images as parquet_images
 from mtl.data.parquet.files import find_files
 from mtl.data.parquet.table import read_parquet
 from mtl.data.published import PUBLISHED
+from mtl.data.table import SPLITS, Table
 from mtl.errors import UserError
 from tests.data.celeba_files import NAMES, make_ids, make_jpeg, make_values, write, write_images, write_txt
 

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtl.data.celeba import SPLITS, Table
+from mtl.data.kinds import BINARY
 from mtl.data.lists import ABSENT, EMPTY, PRESENT, ZERO
 from mtl.data.parquet.columns import Columns, find_columns, refuse_other_columns
 from mtl.data.parquet.files import READ_ERRORS, SPLIT_WORDS, open_parquet, split_of, unreadable
 from mtl.data.parquet.images import BATCH, ParquetSource, leaf
+from mtl.data.table import SPLITS, Table
 from mtl.errors import UserError
 
 CODES, BAD = {1.0: PRESENT, -1.0: ABSENT, 0.0: ZERO}, 255
@@ -63,7 +64,14 @@ def read_parquet(root: Path, files: Sequence[Path]) -> Table:
     source = ParquetSource(root, tuple(files), first_rows[:-1], columns.image, rows)
     identity = np.concatenate([rows.identity_n for rows in read])
     return Table(
-        np.array(ids)[order], source, labels[order], mask[order], split[order], identity[order], columns.attributes
+        np.array(ids)[order],
+        source,
+        labels[order],
+        mask[order],
+        split[order],
+        identity[order],
+        columns.attributes,
+        (BINARY,) * len(columns.attributes),
     )
 
 

@@ -1,0 +1,84 @@
+"""What a reader makes of files: one table of ids, labels, split and identity, whatever the labels are."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from mtl.data.image_files import Source
+from mtl.data.kinds import BINARY, Kind
+from mtl.errors import UserError, closest_of_many
+
+SPLITS = ("train", "valid", "test")
+
+
+class Table(NamedTuple):
+    """N images and their K labels."""
+
+    ids: np.ndarray  # [N] str: "000001.jpg", what the file is called
+    source: Source
+    labels: np.ndarray  # [N, K] bool where all are binary; else float32: 0 or 1, a class's number, (y - mean) / std
+    mask: np.ndarray  # [N, K] bool: the label is known
+    split: np.ndarray  # [N] int8: index into SPLITS
+    identity: np.ndarray  # [N] int32: number of the person, -1 where unknown
+    attributes: tuple[str, ...]  # [K] names
+    kinds: tuple[Kind, ...]  # [K] what their labels are
+
+
+def select_attributes(table: Table, names: Sequence[str] | Literal["all"]) -> Table:
+    """The same images with the attributes named, in the order of the names; `"all"` leaves the table as it is.
+
+    Raises:
+      UserError: if there is no name, a name occurs twice, or there is no such attribute.
+
+    Example:
+      >>> from mtl.data.image_files import ImageSource
+      >>> labels, nobody = np.array([[True, False], [False, True]]), np.full(2, -1)
+      >>> ids, names, split = np.array(["1", "2"]), ("Male", "Smiling"), np.zeros(2, np.int8)
+      >>> table = Table(ids, ImageSource(None, ""), labels, np.ones((2, 2), bool), split, nobody, names, (BINARY,) * 2)
+      >>> select_attributes(table, "Smiling").labels.tolist()
+      [[False], [True]]
+    """
+    if names == "all":
+        return table
+    names = (names,) if isinstance(names, str) else tuple(names)
+    if not names:
+        raise UserError("there is no attribute: name at least one, or all", "attributes")
+    refuse_twice(names, "attributes", "attributes")
+    for name in names:
+        if name not in table.attributes:
+            near = closest_of_many(name, table.attributes)
+            raise UserError(f"there is no attribute {name!r}: did you mean {' or '.join(near)}?", "attributes")
+    columns = [table.attributes.index(name) for name in names]
+    kinds = tuple(table.kinds[column] for column in columns)
+    labels = table.labels[:, columns]
+    if all(kind.name == BINARY.name for kind in kinds):
+        labels = labels.astype(bool)  # as if the others had never been there
+    return table._replace(labels=labels, mask=table.mask[:, columns], attributes=names, kinds=kinds)
+
+
+def take_rows(table: Table, rows: np.ndarray) -> Table:
+    """The same attributes of the images in `rows`, [M] int, in the order of `rows`.
+
+    Example:
+      >>> from mtl.data.image_files import ImageSource
+      >>> labels, nobody = np.array([[True, False], [False, True]]), np.full(2, -1)
+      >>> ids, names, split = np.array(["1", "2"]), ("Male", "Smiling"), np.zeros(2, np.int8)
+      >>> table = Table(ids, ImageSource(None, ""), labels, np.ones((2, 2), bool), split, nobody, names, (BINARY,) * 2)
+      >>> take_rows(table, np.array([1])).ids.tolist()
+      ['2']
+    """
+    return table._replace(
+        ids=table.ids[rows],
+        labels=table.labels[rows],
+        mask=table.mask[rows],
+        split=table.split[rows],
+        identity=table.identity[rows],
+    )
+
+
+def refuse_twice(names: Sequence[str], where: str, argument: str | None = None) -> None:
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise UserError(f"{where} has {name} {count} times: name it once", argument)
