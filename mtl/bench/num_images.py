@@ -19,9 +19,9 @@ from mtl.bench.timing import quartiles
 from mtl.data.batches import num_train_batches, train_batches
 from mtl.data.celeba import read_table
 from mtl.data.image_files import ImageSource
-from mtl.data.kinds import BINARY
 from mtl.data.pack import Pack, open_pack
 from mtl.data.table import Table
+from mtl.kinds import BINARY
 
 HEIGHT, WIDTH = 218, 178  # pixels, CelebA's
 PACKED_SIZE, BATCH_SIZE = 64, 64

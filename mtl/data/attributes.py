@@ -49,7 +49,7 @@ def positive_rates(table: Table, split: str) -> np.ndarray:
 
     Example:
       >>> from mtl.data.image_files import ImageSource
-      >>> from mtl.data.kinds import BINARY
+      >>> from mtl.kinds import BINARY
       >>> labels, known = np.array([[True], [False], [True]]), np.array([[True], [True], [False]])
       >>> split, nobody = np.zeros(3, np.int8), np.full(3, -1)
       >>> names, kinds = ("Male",), (BINARY,)
@@ -66,7 +66,7 @@ def correlations(table: Table) -> np.ndarray:
 
     Example:
       >>> from mtl.data.image_files import ImageSource
-      >>> from mtl.data.kinds import BINARY
+      >>> from mtl.kinds import BINARY
       >>> labels = np.array([[True, False], [False, True], [True, False]])
       >>> split, nobody = np.zeros(3, np.int8), np.full(3, -1)
       >>> ids, names = np.array(["1", "2", "3"]), ("Male", "Wearing_Lipstick")
@@ -91,7 +91,7 @@ def choose(table: Table, num_tasks: int = 8) -> tuple[str, ...]:
 
     Example:
       >>> from mtl.data.image_files import ImageSource
-      >>> from mtl.data.kinds import BINARY
+      >>> from mtl.kinds import BINARY
       >>> labels = np.array([[True, False], [False, True], [True, False]])
       >>> split, nobody = np.zeros(3, np.int8), np.full(3, -1)
       >>> ids, names = np.array(["1", "2", "3"]), ("Male", "Attractive")
@@ -145,7 +145,7 @@ def rank_attributes(table: Table) -> list[AttributeRow]:
 
     Example:
       >>> from mtl.data.image_files import ImageSource
-      >>> from mtl.data.kinds import BINARY
+      >>> from mtl.kinds import BINARY
       >>> labels, known = np.array([[True, True], [False, False], [True, False]]), np.ones((3, 2), bool)
       >>> ids, split, nobody = np.array(["1", "2", "3"]), np.array([0, 0, 2], np.int8), np.full(3, -1)
       >>> table = Table(ids, ImageSource(None, ""), labels, known, split, nobody, ("Male", "Young"), (BINARY,) * 2)
@@ -182,7 +182,7 @@ def attributes_table(table: Table, chosen: Sequence[str]) -> str:
 
     Example:
       >>> from mtl.data.image_files import ImageSource
-      >>> from mtl.data.kinds import BINARY
+      >>> from mtl.kinds import BINARY
       >>> labels, known = np.array([[True, True], [False, False], [True, False]]), np.ones((3, 2), bool)
       >>> ids, split, nobody = np.array(["1", "2", "3"]), np.array([0, 0, 2], np.int8), np.full(3, -1)
       >>> table = Table(ids, ImageSource(None, ""), labels, known, split, nobody, ("Male", "Young"), (BINARY,) * 2)

@@ -93,7 +93,7 @@ def train_batches(
 
     Example:
       >>> from mtl.data.image_files import ImageSource
-      >>> from mtl.data.kinds import BINARY
+      >>> from mtl.kinds import BINARY
       >>> from mtl.data.table import Table
       >>> known, nobody, split = np.ones((5, 1), bool), np.full(5, -1), np.zeros(5, np.int8)
       >>> names, kinds = ("Male",), (BINARY,)
@@ -129,7 +129,7 @@ def evaluation_batches(
 
     Example:
       >>> from mtl.data.image_files import ImageSource
-      >>> from mtl.data.kinds import BINARY
+      >>> from mtl.kinds import BINARY
       >>> from mtl.data.table import Table
       >>> known, nobody, split = np.ones((3, 1), bool), np.full(3, -1), np.zeros(3, np.int8)
       >>> names, kinds = ("Male",), (BINARY,)

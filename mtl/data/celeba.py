@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from mtl.data.image_files import find_images
-from mtl.data.kinds import BINARY
 from mtl.data.lists import decode_labels, read_labels, read_lines, split_fields, split_rows
 from mtl.data.table import SPLITS, Table, refuse_twice
 from mtl.errors import UserError
+from mtl.kinds import BINARY
 
 
 def read_table(root: Path) -> Table:

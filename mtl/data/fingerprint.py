@@ -35,7 +35,7 @@ def fingerprint(pack: Pack) -> Fingerprint:
     Example:
       >>> import numpy as np
       >>> from mtl.data.image_files import ImageSource
-      >>> from mtl.data.kinds import BINARY
+      >>> from mtl.kinds import BINARY
       >>> from mtl.data.table import Table
       >>> known, nobody, split = np.ones((3, 1), bool), np.full(3, -1), np.zeros(3, np.int8)
       >>> names, kinds = ("Male",), (BINARY,)

@@ -24,7 +24,7 @@ def hide_labels(table: Table, entries: Sequence[str]) -> Table:
 
     Example:
       >>> from mtl.data.image_files import ImageSource
-      >>> from mtl.data.kinds import BINARY
+      >>> from mtl.kinds import BINARY
       >>> known, nobody, split = np.ones((4, 1), bool), np.full(4, -1), np.zeros(4, np.int8)
       >>> names, kinds = ("Male",), (BINARY,)
       >>> table = Table(np.arange(4).astype(str), ImageSource(None, ""), known, known, split, nobody, names, kinds)

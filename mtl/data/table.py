@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from mtl.data.image_files import Source
-from mtl.data.kinds import BINARY, Kind
 from mtl.errors import UserError, closest_of_many
+from mtl.kinds import BINARY, Kind
 
 SPLITS = ("train", "valid", "test")
 

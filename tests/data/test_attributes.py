@@ -7,9 +7,9 @@ from configs.default import get_config
 from mtl.data.attributes import attributes_table, choose, choose_by, correlations, positive_rates, rank_attributes
 from mtl.data.celeba import read_table
 from mtl.data.image_files import ImageSource
-from mtl.data.kinds import BINARY
 from mtl.data.published import FAULTS, PUBLISHED, difficulty, gain, region
 from mtl.data.table import Table
+from mtl.kinds import BINARY
 
 REAL = Path(__file__).parents[2] / "../shared/data/celeba"
 

@@ -11,10 +11,10 @@ from torch.utils._pytree import tree_leaves
 
 from mtl.data.batches import Batch, epoch_order, evaluation_batches, num_train_batches, train_batches
 from mtl.data.image_files import ImageSource
-from mtl.data.kinds import BINARY
 from mtl.data.pack import Pack, digest_pixels
 from mtl.data.table import Table
 from mtl.errors import UserError
+from mtl.kinds import BINARY
 
 CPU = torch.device("cpu")
 SEEDS = st.integers(0, 2**40)

@@ -7,9 +7,9 @@ import pytest
 
 from mtl.data.fingerprint import PARTS, differences, fingerprint
 from mtl.data.image_files import ImageSource
-from mtl.data.kinds import BINARY
 from mtl.data.pack import Pack, digest_pixels
 from mtl.data.table import Table
+from mtl.kinds import BINARY
 
 NUM = 10
 

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtl.data.kinds import BINARY
 from mtl.data.lists import ABSENT, EMPTY, PRESENT, ZERO
 from mtl.data.parquet.columns import Columns, find_columns, refuse_other_columns
 from mtl.data.parquet.files import READ_ERRORS, SPLIT_WORDS, open_parquet, split_of, unreadable
 from mtl.data.parquet.images import BATCH, ParquetSource, leaf
 from mtl.data.table import SPLITS, Table
 from mtl.errors import UserError
+from mtl.kinds import BINARY
 
 CODES, BAD = {1.0: PRESENT, -1.0: ABSENT, 0.0: ZERO}, 255
 SPLIT_VALUES = {**SPLIT_WORDS, **{str(index): index for index in range(len(SPLITS))}}
