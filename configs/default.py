@@ -96,6 +96,10 @@ def get_config() -> ConfigDict:
     train.log_every = 20  # steps between lines of metrics.jsonl
     train.tensorboard = False  # an event file beside metrics.jsonl; needs the extra [tensorboard]
     train.mirrored = False  # whether validation and test average the logits of an image and of its mirror image
+    train.class_weights = "none"  # none, or balanced: each class weighs as much, however rare it is in training
+    train.label_smoothing = 0.0  # of binary tasks and classes: this share of each label goes to all classes alike
+    train.regression_loss = "squared"  # squared, l1 or huber, of labels less their mean, in standard deviations
+    train.huber_delta = 1.0  # where huber's becomes linear, in standard deviations
     train.checkpoint_seconds = 60.0  # a killed run loses no more than this
 
     config.dst = dst = ConfigDict()

@@ -45,21 +45,33 @@ class Task(NamedTuple):
     positive: bool = False
 
 
-def binary() -> Task:
+def binary(class_weights: Tensor | None = None, label_smoothing: float = 0.0) -> Task:
     """A task of two classes: one logit, binary cross-entropy, labels 0 or 1.
+
+    Args:
+      class_weights, label_smoothing: as of `classes`, for absent and present: it is the cross-entropy of logits 0, z.
 
     Example:
       >>> binary().kind
       'binary'
     """
-    return Task(1, binary_cross_entropy, "binary", positive=True)
+    if class_weights is None and label_smoothing == 0.0:
+        return Task(1, binary_cross_entropy, "binary", positive=True)
+    return Task(1, _softened(class_weights, label_smoothing, True), "binary", positive=True)
 
 
-def classes(num_classes: int) -> Task:
+def classes(num_classes: int, class_weights: Tensor | None = None, label_smoothing: float = 0.0) -> Task:
     """A task of several classes: a logit for each, cross-entropy, labels int64 from 0 to num_classes - 1.
 
+    With weights w and smoothing s (Szegedy et al. 2016):  - sum_c w_c q_c log p_c,  q_c = (1 - s) [c = y] + s / C.
+
+    Args:
+      num_classes: C.
+      class_weights: [C] float, on the device that trains; None: 1.
+      label_smoothing: in [0, 1).
+
     Raises:
-      UserError: for fewer than 2 classes.
+      UserError: for fewer than 2 classes, or a smoothing that is none.
 
     Example:
       >>> classes(10).num_outputs
@@ -67,7 +79,9 @@ def classes(num_classes: int) -> Task:
     """
     if num_classes < 2:
         raise UserError(f"a task of classes has {num_classes}: give at least 2")
-    return Task(num_classes, cross_entropy, "classes", positive=True)
+    if class_weights is None and label_smoothing == 0.0:
+        return Task(num_classes, cross_entropy, "classes", positive=True)
+    return Task(num_classes, _softened(class_weights, label_smoothing, False), "classes", positive=True)
 
 
 def regression(loss: str = "squared", delta: float = 1.0) -> Task:
@@ -86,11 +100,11 @@ def regression(loss: str = "squared", delta: float = 1.0) -> Task:
     """
     if loss == "huber":
         if not delta > 0.0:
-            raise UserError(f"Huber's delta is {delta}; give a positive number, in the label's unit")
+            raise UserError(f"Huber's delta is {delta}; give a positive number, in the label's unit", "huber_delta")
         return Task(1, _huber(delta), "regression", positive=True)
     losses = {"squared": squared_error, "l1": absolute_error}
     if loss not in losses:
-        raise UserError(f"a regression's loss is {loss!r}; choose {', '.join(losses)} or huber")
+        raise UserError(f"a regression's loss is {loss!r}; choose {', '.join(losses)} or huber", "regression_loss")
     return Task(1, losses[loss], "regression", positive=True)
 
 
@@ -171,10 +185,31 @@ def task_loss(loss: ExampleLoss, outputs_BO: Tensor, labels_B: Tensor, mask_B: T
     return torch.where(known_B, losses_B, 0.0).sum() / mask_B.sum().clamp(min=1.0)
 
 
-@cache  # so that two tasks with one delta have one loss, and their heads are stacked
+@cache  # so that two tasks with one delta, or one smoothing, have one loss, and their heads are stacked
 def _huber(delta: float) -> ExampleLoss:
     return partial(_huber_error, delta=delta)
 
 
 def _huber_error(outputs_BO: Tensor, labels_B: Tensor, delta: float) -> Tensor:
     return functional.huber_loss(outputs_BO.squeeze(-1), labels_B, reduction="none", delta=delta)
+
+
+def _softened(class_weights: Tensor | None, label_smoothing: float, is_binary: bool) -> ExampleLoss:
+    if not 0.0 <= label_smoothing < 1.0:
+        raise UserError(f"label_smoothing is {label_smoothing:g}; it must lie in [0, 1)", "label_smoothing")
+    smoothed = _smoothed(label_smoothing, is_binary)
+    return smoothed if class_weights is None else partial(smoothed, weights_C=class_weights)
+
+
+@cache
+def _smoothed(label_smoothing: float, is_binary: bool) -> partial[Tensor]:
+    return partial(_softened_entropy, smoothing=label_smoothing, is_binary=is_binary)
+
+
+def _softened_entropy(
+    outputs_BO: Tensor, labels_B: Tensor, smoothing: float, is_binary: bool, weights_C: Tensor | None = None
+) -> Tensor:
+    logits_BC = torch.cat([torch.zeros_like(outputs_BO), outputs_BO], dim=1) if is_binary else outputs_BO
+    weights_C = None if weights_C is None else weights_C.to(logits_BC.dtype)
+    labels_B = labels_B.to(torch.int64)
+    return functional.cross_entropy(logits_BC, labels_B, weights_C, reduction="none", label_smoothing=smoothing)

@@ -5,7 +5,8 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from mtl.bench.settings import FORMS, PARTS, BenchSettings
-from mtl.config.read import read_data, read_run, split_names
+from mtl.config.fields import split_names
+from mtl.config.read import read_data, read_run
 from mtl.errors import UserError, check_choice
 from mtl.training.networks import find_device
 

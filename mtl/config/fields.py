@@ -1,5 +1,7 @@
 """The fields of a configuration, by name: which there are, and which one a mistake was read from."""
 
+from collections.abc import Iterable
+
 from ml_collections import ConfigDict
 
 from mtl.errors import UserError, closest
@@ -36,6 +38,16 @@ def name_field(error: UserError, config: ConfigDict) -> UserError:
         if field in fields and field not in str(error):
             return UserError(f"{error} (--config.{field})", field)
     return error
+
+
+def split_names(values: Iterable[str]) -> tuple[str, ...]:
+    """Splits at commas, since `--config.study.methods=joint,dst` arrives as one name.
+
+    Example:
+      >>> split_names(("joint,dst", "random_drop"))
+      ('joint', 'dst', 'random_drop')
+    """
+    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
 
 
 def _fields(config: ConfigDict) -> list[str]:

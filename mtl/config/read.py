@@ -4,13 +4,14 @@ What lies beneath takes plain values, and its sentences are in the words of its 
 field that one was read from.
 """
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
 from mtl import dst, gating, methods
+from mtl.config.fields import split_names
+from mtl.config.train import read_train
 from mtl.data.load import SOURCES, DataSettings
 from mtl.data.pack import CROPS, ON_BAD_IMAGE
 from mtl.errors import UserError, check_choice, closest
@@ -27,7 +28,6 @@ from mtl.training.settings import (
     RaySettings,
     RunSettings,
     StudySettings,
-    TrainSettings,
 )
 
 METHODS = ("joint", "single_task", *methods.METHODS, *gating.DROPPING)
@@ -42,7 +42,6 @@ def read_run(config: ConfigDict) -> RunSettings:
     _check(config)
     balances = config.method in methods.METHODS  # dropping schemes and single-task networks sum the losses
     added = config.dst.enabled and config.method not in gating.DROPPING
-    names = {field: split_names(config.train[field]) for field in ("freeze", "learning_rates")}
     settings = RunSettings(
         name=config.variant or (f"dst_{config.method}" if added else config.method),
         seed=config.seed,
@@ -51,7 +50,7 @@ def read_run(config: ConfigDict) -> RunSettings:
         options=config.methods.get(config.method, ConfigDict()).to_dict() if balances else {},
         data=read_data(config.data),
         model=ModelSettings(**{**config.model, "taps": split_names(config.model.taps)}),
-        train=TrainSettings(**{**config.train, **names, "sizes": _read_sizes(config)}),
+        train=read_train(config),
         dropping=_read_dropping(config),
         sourcing=sourcing.Sourcing(**config.gradients),
         raw=config.to_dict(),
@@ -95,16 +94,6 @@ def read_data(data: ConfigDict) -> DataSettings:
     names = {field: split_names(data[field]) for field in ("attributes", "label_fractions")}
     paths = {field: Path(data[field]).expanduser() for field in ("root", "cache")}
     return DataSettings(**{**data, **names, **paths})
-
-
-def split_names(values: Iterable[str]) -> tuple[str, ...]:
-    """Splits at commas, since `--config.study.methods=joint,dst` arrives as one name.
-
-    Example:
-      >>> split_names(("joint,dst", "random_drop"))
-      ('joint', 'dst', 'random_drop')
-    """
-    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
 
 
 def order_methods(names: tuple[str, ...], variants: Sequence[str] = ()) -> tuple[str, ...]:
@@ -201,21 +190,6 @@ def _read_dropping(config: ConfigDict) -> DroppingSettings:
         probe_images=config.dst.probe_images,
         only_positives=config.dst.count == "positives",
     )
-
-
-def _read_sizes(config: ConfigDict) -> tuple[int, ...]:
-    """The size of each epoch's images, pixels."""
-    image_size, entries = config.data.image_size, split_names(config.train.sizes)
-    if not entries:
-        return (image_size,) * config.train.epochs
-    parts = [re.fullmatch(r"(\d+)=(\d+)", entry) for entry in entries]
-    sizes = [int(part[1]) for part in parts if part for _ in range(int(part[2]))]
-    if not all(parts) or len(sizes) != config.train.epochs or not all(0 < size <= image_size for size in sizes):
-        raise UserError(
-            f"train.sizes is {entries}; give pixels=epochs, of at most data.image_size ({image_size}) pixels and of "
-            f"train.epochs ({config.train.epochs}) epochs together, as in ('32=3','64=1')"
-        )
-    return tuple(sizes)
 
 
 def _check(config: ConfigDict) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mtl.batch import Batch
 from mtl.data.pack import Pack
+from mtl.data.table import Table
 from mtl.errors import UserError
 from mtl.models.images import Augmentation
 from mtl.streams import Stream, generator
@@ -23,7 +24,7 @@ class _Arrays(NamedTuple):
     """A batch on its way to the device, labels still in one matrix. B images, K attributes."""
 
     images_BCHW: Tensor  # uint8
-    labels_BK: Tensor  # float32: 1 where the attribute is present, else 0
+    labels_BK: Tensor  # float32: 1 where the attribute is present, else 0; the number of a class; or a number
     mask_BK: Tensor  # float32: 1 where the label of a real row is known; 0 for a padding row
     flip_B: Tensor  # bool: mirror the image
     shift_B2: Tensor  # int64: rows and columns to move by, pixels, in [-max_shift, max_shift]
@@ -94,7 +95,6 @@ def train_batches(
     Example:
       >>> from mtl.data.image_files import ImageSource
       >>> from mtl.kinds import BINARY
-      >>> from mtl.data.table import Table
       >>> known, nobody, split = np.ones((5, 1), bool), np.full(5, -1), np.zeros(5, np.int8)
       >>> names, kinds = ("Male",), (BINARY,)
       >>> table = Table(np.arange(5).astype(str), ImageSource(None, ""), known, known, split, nobody, names, kinds)
@@ -114,7 +114,7 @@ def train_batches(
         chosen = order[number * batch_size : (number + 1) * batch_size]
         return _gather(pack, chosen[mine], flip_B[mine], shift_B2[mine], uniforms_K, number)
 
-    return _prefetch(make, range(first, num_batches), pack.table.attributes, device)
+    return _prefetch(make, range(first, num_batches), pack.table, device)
 
 
 def evaluation_batches(
@@ -130,7 +130,6 @@ def evaluation_batches(
     Example:
       >>> from mtl.data.image_files import ImageSource
       >>> from mtl.kinds import BINARY
-      >>> from mtl.data.table import Table
       >>> known, nobody, split = np.ones((3, 1), bool), np.full(3, -1), np.zeros(3, np.int8)
       >>> names, kinds = ("Male",), (BINARY,)
       >>> table = Table(np.arange(3).astype(str), ImageSource(None, ""), known, known, split, nobody, names, kinds)
@@ -148,7 +147,7 @@ def evaluation_batches(
         batch.mask_BK[np.arange(batch_size)[mine] >= len(real)] = 0
         return batch
 
-    return _prefetch(make, range(-(-len(rows) // batch_size)), pack.table.attributes, device)
+    return _prefetch(make, range(-(-len(rows) // batch_size)), pack.table, device)
 
 
 def _gather(
@@ -165,15 +164,16 @@ def _gather(
     )
 
 
-def _as_batch(arrays: _Arrays, tasks: tuple[str, ...]) -> Batch:
+def _as_batch(arrays: _Arrays, table: Table) -> Batch:
+    tasks = table.attributes
     labels, mask = (dict(zip(tasks, of.unbind(1), strict=True)) for of in (arrays.labels_BK, arrays.mask_BK))
+    of_classes = [task for task, kind in zip(tasks, table.kinds, strict=True) if kind.name == "classes"]
+    labels |= {task: labels[task].long() for task in of_classes}  # as their loss takes them
     augmentation = Augmentation(arrays.flip_B, arrays.shift_B2)
     return Batch(arrays.images_BCHW, labels, mask, augmentation, arrays.uniforms_K, arrays.number)
 
 
-def _prefetch(
-    make: Callable[[int], _Arrays], numbers: range, tasks: tuple[str, ...], device: torch.device
-) -> Iterator[Batch]:
+def _prefetch(make: Callable[[int], _Arrays], numbers: range, table: Table, device: torch.device) -> Iterator[Batch]:
     """Yields `make(number)` on the device for every number; a thread makes the next ones meanwhile."""
     pinned = device.type == "cuda"
 
@@ -189,4 +189,4 @@ def _prefetch(
             if following is not None:
                 waiting.append(pool.submit(make_pinned, following))
             # Copied by the thread that computes, so that the copy is in order on its CUDA stream.
-            yield _as_batch(_Arrays(*(tensor.to(device, non_blocking=pinned) for tensor in arrays)), tasks)
+            yield _as_batch(_Arrays(*(tensor.to(device, non_blocking=pinned) for tensor in arrays)), table)

@@ -3,8 +3,11 @@
 import hashlib
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from mtl.data.pack import Pack
 from mtl.data.table import SPLITS
+from mtl.kinds import all_binary
 
 
 class Part(NamedTuple):
@@ -33,7 +36,6 @@ def fingerprint(pack: Pack) -> Fingerprint:
     counts as unknown. The pixels' digest is the pack's, which was taken when it was made.
 
     Example:
-      >>> import numpy as np
       >>> from mtl.data.image_files import ImageSource
       >>> from mtl.kinds import BINARY
       >>> from mtl.data.table import Table
@@ -46,8 +48,11 @@ def fingerprint(pack: Pack) -> Fingerprint:
     table = pack.table
     rows = {split: table.split == index for index, split in enumerate(SPLITS)}
     names = "\n".join(table.attributes).encode()
+    if not all_binary(table.kinds):
+        names += repr(table.kinds).encode()  # what a label's number says
+    known = np.where(table.mask, table.labels, np.zeros((), table.labels.dtype))
     labels = {
-        f"labels_{split}": _digest(names, (table.labels & table.mask)[chosen].tobytes(), table.mask[chosen].tobytes())
+        f"labels_{split}": _digest(names, known[chosen].tobytes(), table.mask[chosen].tobytes())
         for split, chosen in rows.items()
     }
     return {

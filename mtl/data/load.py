@@ -9,7 +9,7 @@ from mtl.data.hide import hide_labels
 from mtl.data.pack import Pack, open_pack
 from mtl.data.parquet.files import find_files
 from mtl.data.parquet.table import read_parquet
-from mtl.data.table import Table, select_attributes
+from mtl.data.table import Table, select_attributes, settle
 from mtl.errors import UserError
 from mtl.record import locks
 
@@ -68,7 +68,7 @@ def chosen_attributes(data: DataSettings, table: Table) -> tuple[str, ...]:
 def load_pack(data: DataSettings) -> Pack:
     """Reads the table, keeps the chosen attributes, hides labels where that is asked for, and opens the pixels."""
     table = load_table(data)
-    chosen = select_attributes(table, chosen_attributes(data, table))
+    chosen = settle(select_attributes(table, chosen_attributes(data, table)))
     return open_pack(
         hide_labels(chosen, data.label_fractions),
         data.image_size,

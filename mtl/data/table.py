@@ -8,7 +8,7 @@ import numpy as np
 
 from mtl.data.image_files import Source
 from mtl.errors import UserError, closest_of_many
-from mtl.kinds import BINARY, Kind
+from mtl.kinds import Kind, all_binary
 
 SPLITS = ("train", "valid", "test")
 
@@ -53,7 +53,7 @@ def select_attributes(table: Table, names: Sequence[str] | Literal["all"]) -> Ta
     columns = [table.attributes.index(name) for name in names]
     kinds = tuple(table.kinds[column] for column in columns)
     labels = table.labels[:, columns]
-    if all(kind.name == BINARY.name for kind in kinds):
+    if all_binary(kinds):
         labels = labels.astype(bool)  # as if the others had never been there
     return table._replace(labels=labels, mask=table.mask[:, columns], attributes=names, kinds=kinds)
 
@@ -76,6 +76,30 @@ def take_rows(table: Table, rows: np.ndarray) -> Table:
         split=table.split[rows],
         identity=table.identity[rows],
     )
+
+
+def settle(table: Table) -> Table:
+    """The same table with labels that are NaN as missing ones, which is what they are.
+
+    Raises:
+      UserError: for a label that is infinite.
+
+    Example:
+      >>> from mtl.data.image_files import ImageSource
+      >>> from mtl.kinds import Kind
+      >>> labels, split, nobody = np.array([[0.5], [np.nan]], np.float32), np.zeros(2, np.int8), np.full(2, -1)
+      >>> ids, kinds, known = np.array(["1", "2"]), (Kind("regression"),), np.ones((2, 1), bool)
+      >>> settle(Table(ids, ImageSource(None, ""), labels, known, split, nobody, ("age",), kinds)).mask.tolist()
+      [[True], [False]]
+    """
+    if table.labels.dtype == bool:
+        return table
+    mask = table.mask & ~np.isnan(table.labels)
+    rows, columns = np.nonzero(mask & np.isinf(table.labels))
+    if len(rows):
+        where = f"{table.attributes[columns[0]]} of {table.ids[rows[0]]}"
+        raise UserError(f"the label {where} is infinite: give a number, or nothing where it is not known")
+    return table._replace(labels=np.where(mask, table.labels, 0).astype(np.float32), mask=mask)
 
 
 def refuse_twice(names: Sequence[str], where: str, argument: str | None = None) -> None:

@@ -15,9 +15,13 @@ WITHOUT_EFFECT = (
 BEFORE = {
     "model.reuse_heads": True,
     "model.width": 1.0,
+    "train.class_weights": "none",
     "train.freeze": [],
+    "train.huber_delta": 1.0,
+    "train.label_smoothing": 0.0,
     "train.learning_rates": [],
     "train.mirrored": False,
+    "train.regression_loss": "squared",
     "train.sizes": [],
     "train.sync_batchnorm": False,
 }

@@ -1,5 +1,7 @@
 """Temperatures: one number per task by which logits are divided, so that probabilities say how often they are right."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 LOWEST, HIGHEST = 0.2, 5.0  # bounds of a temperature: where no image is on the wrong side, the best would be 0
@@ -42,13 +44,48 @@ def probabilities(logits_NK: np.ndarray, temperatures_K: np.ndarray) -> np.ndarr
     return 0.5 + 0.5 * np.tanh(0.5 * logits_NK.astype(np.float64) / temperatures_K)
 
 
+def fit_temperature(logits_NC: np.ndarray, labels_N: np.ndarray) -> float:
+    """The same for a task of several classes, p = softmax(z / T): the slope is  mean_n sum_c z_nc (p_nc - [c = y_n]).
+
+    Args:
+      logits_NC: float, of images whose labels are known.
+      labels_N: the number of the class.
+
+    Example:
+      >>> logits_NC = np.array([[0.0, 2.0], [0.0, 2.0], [0.0, 2.0], [0.0, -2.0]])
+      >>> round(fit_temperature(logits_NC, np.array([1, 1, 0, 0])), 4)  # as of the binary task above
+      1.8205
+    """
+    if len(np.unique(labels_N)) < 2:
+        return 1.0
+    logits_NC = logits_NC.astype(np.float64)
+    of_right = np.take_along_axis(logits_NC, labels_N[:, None].astype(np.int64), axis=1).mean()
+    return _bisect(lambda inverse: (logits_NC * softmax(logits_NC, 1 / inverse)).sum(axis=1).mean() - of_right)
+
+
+def softmax(logits_NC: np.ndarray, temperature: float) -> np.ndarray:
+    """softmax(z / T) over classes, float64, without overflow.
+
+    Example:
+      >>> softmax(np.array([[0.0, 0.0], [0.0, 2000.0]]), 2.0)
+      array([[0.5, 0.5],
+             [0. , 1. ]])
+    """
+    cooled_NC = logits_NC.astype(np.float64) / temperature
+    powers_NC = np.exp(cooled_NC - cooled_NC.max(axis=1, keepdims=True))
+    return powers_NC / powers_NC.sum(axis=1, keepdims=True)
+
+
 def _fit(logits_N: np.ndarray, labels_N: np.ndarray) -> float:
     if labels_N.all() or not labels_N.any():
         return 1.0
+    return _bisect(lambda inverse: (logits_N * (probabilities(logits_N, np.array(1 / inverse)) - labels_N)).mean())
+
+
+def _bisect(slope: Callable[[float], float]) -> float:
+    """The temperature at whose inverse a rising slope crosses 0."""
     low, high = 1 / HIGHEST, 1 / LOWEST
     for _ in range(NUM_STEPS):
         middle = (low + high) / 2
-        said_N = probabilities(logits_N, np.array(1 / middle))
-        is_below = (logits_N * (said_N - labels_N)).mean() < 0
-        low, high = (middle, high) if is_below else (low, middle)
+        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
     return 1 / ((low + high) / 2)

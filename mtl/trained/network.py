@@ -2,7 +2,8 @@
 
 import torch
 
-from mtl.losses import binary
+from mtl.kinds import Kind
+from mtl.losses import Task, binary, classes, regression
 from mtl.models.backbones import make_backbone
 from mtl.models.model import Model, Params, make_model, separate
 from mtl.models.precision import lay_out, make_in
@@ -32,10 +33,17 @@ def build(settings: Settings, device: torch.device, products: bool = True) -> tu
         products=products,
     )
     with torch.device("meta"):
-        kinds = dict.fromkeys(settings.tasks, binary())
-        model, params, buffers = make_model(trunk, kinds, settings.taps, settings.head, settings.hidden)
+        tasks = {task: as_trained(kind) for task, kind in zip(settings.tasks, settings.kinds, strict=True)}
+        model, params, buffers = make_model(trunk, tasks, settings.taps, settings.head, settings.hidden)
     params = params._replace(trunk=lay_out(params.trunk, device, settings.precision))
     model = make_in(settings.precision, model)
     if settings.separate:
         model, params, buffers = separate(model, params, buffers, at_once=device.type != "cpu")
     return model, params, buffers
+
+
+def as_trained(kind: Kind) -> Task:
+    """A task of that kind; what it cost does not matter to a network that is trained."""
+    if kind.name == "classes":
+        return classes(len(kind.classes))
+    return binary() if kind.name == "binary" else regression()

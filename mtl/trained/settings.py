@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 
 from mtl.data.pack import CROPS
 from mtl.errors import UserError
+from mtl.kinds import BINARY, Kind
 from mtl.models.heads import HEADS
 from mtl.models.precision import PRECISIONS
+from mtl.trained import kinds
 from mtl.trained.untrusted import damaged, parse_object
 
-FORMAT = 1  # goes up when what a folder holds, or what it means, changes
-KIND = {"kind": "binary", "num_classes": 2}  # of every task that the command trains
+BINARY_ONLY, FORMAT = 1, 2  # goes up when what a folder holds, or what it means, changes: 2 has tasks of every kind
+ANY = ("binary", "classes", "regression")
 MAX_BYTES = 10_000_000
 MAX_IMAGE_SIZE = 4096
 
@@ -22,7 +24,8 @@ class Settings(NamedTuple):
     """What a trained network is.
 
     Attributes:
-      tasks: names, in the order of the outputs; all are binary.
+      tasks: names, in the order of the outputs.
+      kinds: what they are.
       backbone, width, head, hidden: as `config.model` has them.
       weights: the name of what the trunk began with, "" for random numbers.
       transforms_input: the trunk undoes the images' normalisation, see `mtl.models.weights.Weights`.
@@ -33,12 +36,14 @@ class Settings(NamedTuple):
       crop: how an image became square, see `mtl.data.pack.open_pack`.
       mean, std: of the channels, in units of 1, with which images are normalised.
       mirrored: its outputs are averaged over an image and its mirror image.
-      temperatures: task -> T of the calibrated probability  p = sigmoid(logit / T).
-      thresholds: task -> what p must exceed for a decision that the attribute is present.
+      temperatures: task -> T of the calibrated probability  p = sigmoid(logit / T), or softmax(logits / T) of classes;
+        a regression has none.
+      thresholds: binary task -> what p must exceed for a decision that the attribute is present.
       trained: how it came about; for people, nothing here depends on it.
     """
 
     tasks: tuple[str, ...]
+    kinds: tuple[Kind, ...]
     backbone: str
     width: float
     weights: str
@@ -60,8 +65,10 @@ class Settings(NamedTuple):
 
 def as_json(settings: Settings) -> dict[str, Any]:
     """What config.json holds."""
-    tasks = [{"name": task, **KIND} for task in settings.tasks]
-    return {"format": FORMAT, **settings._asdict(), "tasks": tasks}
+    tasks = [kinds.as_json(task, kind) for task, kind in zip(settings.tasks, settings.kinds, strict=True)]
+    written = {"format": BINARY_ONLY if {*settings.kinds} == {BINARY} else FORMAT, **settings._asdict(), "tasks": tasks}
+    del written["kinds"]  # `tasks` says them
+    return written
 
 
 def read_settings(path: Path) -> Settings:
@@ -79,21 +86,24 @@ def read_settings(path: Path) -> Settings:
         raise damaged(path, f"it is longer than {MAX_BYTES} bytes")
     values = parse_object(path, text)
     found = values.pop("format", None)
-    if found != FORMAT:
+    if type(found) is not int or found not in (BINARY_ONLY, FORMAT):
         raise UserError(
             f"{path} is of no model folder that this version of mtl reads (its format is {reprlib.repr(found)}, this "
             f"one's {FORMAT}): give the folder named model of a finished run, or use the version that wrote it"
         )
-    if unknown := sorted(values.keys() ^ {*Settings._fields}):
+    if unknown := sorted(values.keys() ^ {*Settings._fields} - {"kinds"}):
         raise damaged(path, f"{unknown[0]!r} is {'a field that there is not' if unknown[0] in values else 'missing'}")
     for name, (words, holds) in CHECKS.items():
         if not holds(values[name]):
             raise damaged(path, f"{name} is {reprlib.repr(values[name])}, not {words}")
-    tasks = tuple(task["name"] for task in values["tasks"])
-    for name in ("taps", "temperatures", "thresholds"):
-        if list(values[name]) != list(tasks):
-            raise damaged(path, f"{name} does not name the tasks, in their order")
-    return Settings(**{**values, "tasks": tasks, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
+    tasks, found_kinds = tuple(task["name"] for task in values["tasks"]), kinds.read_kinds(values["tasks"])
+    assert found_kinds is not None, "that was checked"
+    for name, of in (("taps", ANY), ("temperatures", ("binary", "classes")), ("thresholds", ("binary",))):
+        if list(values[name]) != [task for task, kind in zip(tasks, found_kinds, strict=True) if kind.name in of]:
+            which = "tasks" if of == ANY else f"{' and '.join(of)} tasks"
+            raise damaged(path, f"{name} does not name the {which}, in their order")
+    triples = {name: tuple(values[name]) for name in ("mean", "std")}
+    return Settings(**{**values, "tasks": tasks, "kinds": found_kinds, **triples})
 
 
 def _is_text(value: Any) -> bool:
@@ -110,14 +120,6 @@ def _is_positive(value: Any) -> bool:
 
 def _is_bool(value: Any) -> bool:
     return isinstance(value, bool)
-
-
-def _are_tasks(value: Any) -> bool:
-    if not isinstance(value, list) or not value:
-        return False
-    names = [task.get("name") if isinstance(task, dict) else None for task in value]
-    as_written = [{"name": name, **KIND} for name in names]
-    return value == as_written and all(name and _is_text(name) for name in names) and len({*names}) == len(names)
 
 
 def _is_one_of(*choices: str) -> tuple[str, Callable[[Any], bool]]:
@@ -137,7 +139,7 @@ def _has_values(each: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {  # field -> (what it must be, whether a value is)
-    "tasks": ("a list of binary tasks with names, each once", _are_tasks),
+    "tasks": ("a list of tasks with names, each once", lambda value: kinds.read_kinds(value) is not None),
     "backbone": ("a name", _is_text),
     "width": ("a number above 0", _is_positive),
     "weights": ("a name", _is_text),
@@ -152,7 +154,7 @@ CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {  # field -> (what it mu
     "mean": ("three numbers", _are_three(_is_number)),
     "std": ("three numbers above 0", _are_three(_is_positive)),
     "mirrored": ("true or false", _is_bool),
-    "temperatures": ("a number above 0 for each task", _has_values(_is_positive)),
-    "thresholds": ("a number from 0 to 1 for each task", _has_values(lambda p: _is_number(p) and 0 <= p <= 1)),
+    "temperatures": ("numbers above 0 for tasks", _has_values(_is_positive)),
+    "thresholds": ("numbers from 0 to 1 for tasks", _has_values(lambda p: _is_number(p) and 0 <= p <= 1)),
     "trained": ("an object", lambda value: isinstance(value, dict)),
 }

@@ -1,5 +1,6 @@
 """What a network achieves on a run's data: losses on DST's probe, scores on a split."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from mtl.batch import mask_matrix
 from mtl.data.batches import evaluation_batches
+from mtl.kinds import all_binary
 from mtl.metrics import evaluate
 from mtl.models.model import Params
 from mtl.state import TrainState
@@ -58,11 +60,11 @@ def score(
         "ids": table.ids[rows],
         "identity": table.identity[rows],
         "tasks": np.array(table.attributes),
-        "majority": run.data.majority_K,
+        "majority": run.data.guess_K,
+        **({} if all_binary(table.kinds) else {"kinds": np.array([json.dumps(kind) for kind in table.kinds])}),
     }
-    labels, mask = predictions["labels"], predictions["mask"]
-    scores = evaluate(table.attributes, predictions["logits"], labels, mask, run.data.majority_K)
-    return scores, predictions
+    outputs, labels, mask = (predictions[name] for name in ("logits", "labels", "mask"))
+    return evaluate(table.attributes, outputs, labels, mask, run.data.guess_K, table.kinds), predictions
 
 
 def stack(values: dict[str, Tensor]) -> Tensor:

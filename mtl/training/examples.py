@@ -1,9 +1,12 @@
 """A few faces of the test split with what the network looked at, for the report and the video."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from mtl.kinds import Kind, columns
 from mtl.models.model import Params
 from mtl.record.examples import SALIENCY
 from mtl.record.saliency import to_bytes
@@ -25,14 +28,15 @@ def show_examples(
       SALIENCY: [M, K, H, W] uint8, |gradient of a task's logit| per pixel, scaled so that its largest is 255.
       num_random: int64 scalar.
     """
-    positions = choose_positions(predictions["logits"], predictions["labels"], predictions["mask"])
+    kinds = run.data.pack.table.kinds
+    positions = choose_positions(kinds, predictions["logits"], predictions["labels"], predictions["mask"])
     rows = run.data.rows["test"][positions]
     images = torch.from_numpy(np.asarray(run.data.pack.images_NCHW)[rows])
     saliency = [
         to_bytes(run.steps.saliency(params, buffers, chunk.to(run.device)).cpu().numpy())
         for chunk in images.split(run.settings.train.batch_size)
     ]
-    num_random = len(positions) - predictions["logits"].shape[1]
+    num_random = len(positions) - len(kinds)
     return {
         "positions": positions,
         "images": images.numpy(),
@@ -41,9 +45,23 @@ def show_examples(
     }
 
 
-def choose_positions(logits_NK: np.ndarray, labels_NK: np.ndarray, mask_NK: np.ndarray) -> np.ndarray:
+def choose_positions(
+    kinds: Sequence[Kind], outputs_NO: np.ndarray, labels_NK: np.ndarray, mask_NK: np.ndarray
+) -> np.ndarray:
     """Random rows of the test split, then for each task the row whose wrong answer is the most confident: [M] int64."""
-    order = generator(Stream.EXAMPLES).permutation(len(logits_NK))
-    wrongness_NK = np.where(labels_NK, -logits_NK, logits_NK)
+    order = generator(Stream.EXAMPLES).permutation(len(outputs_NO))
+    of_tasks = zip(kinds, columns(kinds), labels_NK.T, strict=True)
+    wrongness_NK = np.stack([_wrongness(kind, outputs_NO[:, of], labels_N) for kind, of, labels_N in of_tasks], axis=1)
     mistakes = np.where(mask_NK, wrongness_NK, -np.inf).argmax(axis=0)
     return np.concatenate([order[:NUM_RANDOM], mistakes])
+
+
+def _wrongness(kind: Kind, outputs_NO: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
+    """The logit of what is wrong less that of what is right, or the error of a number."""
+    if kind.name == "binary":
+        return np.where(labels_N, -outputs_NO[:, 0], outputs_NO[:, 0])
+    if kind.name == "regression":
+        return np.abs(outputs_NO[:, 0] - labels_N)
+    is_right_NO = np.arange(outputs_NO.shape[1]) == labels_N[:, None]
+    of_right_N = outputs_NO.max(axis=1, where=is_right_NO, initial=-np.inf)
+    return outputs_NO.max(axis=1, where=~is_right_NO, initial=-np.inf) - of_right_N

@@ -54,6 +54,7 @@ def describe(run: Run, described: dict[str, Any], results: dict[str, Any]) -> Se
     separate = run.settings.method == "single_task"
     return Settings(
         tasks=tasks,
+        kinds=run.data.pack.table.kinds,
         backbone=model.backbone,
         width=model.width,
         weights=Path(model.weights).name,

@@ -17,6 +17,7 @@ from mtl.batch import Batch
 from mtl.data.batches import train_batches
 from mtl.errors import UserError
 from mtl.gradients import alignment
+from mtl.metrics import overall
 from mtl.progress import progress as show_progress
 from mtl.record import files, locks, tensorboard
 from mtl.record.paths import BEST, CHECKPOINTS, DST, EXAMPLES, METRICS, PREDICTIONS, RESULTS, run_folder
@@ -121,7 +122,7 @@ def close_epoch(run: Run, state: TrainState, sums: Sums, at: Progress) -> tuple[
     state = state._replace(buffers=run.world.broadcast(state.buffers))
     valid = score(run, state.params, state.buffers, "valid")[0]
     losses = mean_losses(run, sums.losses_K, sums.num_labelled_K)
-    is_best = valid["overall_accuracy"] > at.best_accuracy
+    is_best = at.best_epoch == 0 or overall(valid) > at.best_accuracy
     if is_best and run.world.rank == 0:
         checkpoint.save_file(run.folder / CHECKPOINTS / BEST, (state.params, state.buffers), {"epoch": at.epoch})
     line = {
@@ -142,7 +143,7 @@ def close_epoch(run: Run, state: TrainState, sums: Sums, at: Progress) -> tuple[
         gates=None,
         last_losses=losses,
         best_epoch=at.epoch if is_best else at.best_epoch,
-        best_accuracy=valid["overall_accuracy"] if is_best else at.best_accuracy,
+        best_accuracy=overall(valid) if is_best else at.best_accuracy,
         seconds=at.seconds + time.monotonic() - began,
     )
     sums, at = no_sums(run), run.world.tell(at)

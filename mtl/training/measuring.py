@@ -67,7 +67,7 @@ def make_saliency_step(model: Model, normalize: Normalize = as_they_are) -> Call
     """Makes saliency_step(params, buffers, images_BCHW) -> [B, K, H, W]: which pixels a task's logit hangs on.
 
     max over channels of |d logit_k / d image| at the normalised image, with running statistics (Simonyan et al. 2014);
-    for tasks of one output.
+    of a task with several outputs it is the largest one, the class that is said.
 
     Example:
       >>> import mtl
@@ -85,7 +85,7 @@ def make_saliency_step(model: Model, normalize: Normalize = as_they_are) -> Call
             # images holds each image's own.
             features, _ = model.trunk(params.trunk, buffers, images, False)
             outputs = apply_heads(model, params.heads, features)
-            return torch.cat([outputs[task] for task in model.tasks], dim=1).sum(0)
+            return torch.stack([outputs[task].amax(1) for task in model.tasks], dim=1).sum(0)
 
         _, pull_back = vjp(summed_logits_K, normalize(images_BCHW))  # type: ignore[misc]  # it forgets has_aux
         one_hots_KK = torch.eye(len(model.tasks), device=images_BCHW.device)

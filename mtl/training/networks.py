@@ -1,5 +1,6 @@
 """The network of a run, on its device."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from mtl.errors import UserError
-from mtl.losses import binary
+from mtl.losses import Task
 from mtl.models.architectures import architecture
 from mtl.models.backbones import make_backbone
 from mtl.models.heads import parse_taps
@@ -22,7 +23,7 @@ from mtl.world import ALONE, World
 
 def make_networks(
     settings: RunSettings,
-    tasks: tuple[str, ...],
+    tasks: Mapping[str, Task],
     device: torch.device,
     weights: Weights | None,
     precision: str,
@@ -32,22 +33,22 @@ def make_networks(
     """One network with a head per task, or for `single_task` a network per task.
 
     Args:
+      tasks: name -> what the task is, as `mtl.training.tasks` makes it.
       weights: what it begins with, None for random numbers.
       says: prints what of them was taken.
     """
     options, image_size = settings.model, settings.data.image_size
-    taps = find_taps(settings, tasks)
+    taps = find_taps(settings, tuple(tasks))
     read = tuple(dict.fromkeys(taps.values()))
     made = options.backbone, read, weights or "", settings.seed, options.width, image_size
     synchronized = settings.train.sync_batchnorm
     trunk = make_backbone(*made, partial(spread, world=world, synchronized=synchronized), settings.train.freeze)
-    kinds = dict.fromkeys(tasks, binary())
-    model, params, buffers = make_model(trunk, kinds, taps, options.head, options.hidden, settings.seed + 1)
+    model, params, buffers = make_model(trunk, tasks, taps, options.head, options.hidden, settings.seed + 1)
     if weights is not None:
         heads, taken = fill_heads(model, params.heads, weights) if options.reuse_heads else (params.heads, ())
         params = params._replace(heads=heads)
         if says:
-            print(in_words(weights, trunk.params | trunk.buffers, tasks, taken), flush=True)
+            print(in_words(weights, trunk.params | trunk.buffers, tuple(tasks), taken), flush=True)
     if world.size > 1:
         model = model._replace(convolutions={})  # gradients kept as products cannot be summed over the processes
     params = params._replace(trunk=lay_out(params.trunk, device, precision))

@@ -20,7 +20,7 @@ class Progress(NamedTuple):
       gates: of this epoch's steps, see `gating.Plan`; None before it is planned.
       schedule: dst.State as a list, None before the first epoch.
       last_losses: mean training losses of the epoch before; None for a task without a label in it.
-      best_epoch, best_accuracy: by overall accuracy on the validation split.
+      best_epoch, best_accuracy: by the overall score on the validation split, `mtl.metrics.overall`.
       seconds, step_seconds: spent so far, all in all and in training steps.
     """
 

@@ -1,6 +1,5 @@
 """What a run is made of: settings in, everything that is fixed while it lasts out."""
 
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from mtl.data.pack import Pack
 from mtl.data.table import SPLITS
 from mtl.gradients.levels import find_level
 from mtl.gradients.sources import Source
+from mtl.kinds import BINARY
 from mtl.methods.base import Method
 from mtl.models.backbones import architecture
 from mtl.models.images import at_size, augment_and_normalize, normalize
@@ -37,6 +37,7 @@ from mtl.training.settings import RunSettings, needed_run
 from mtl.training.sourcing import SourcedStep, Step
 from mtl.training.starting import describe, read_start
 from mtl.training.step import init_state, make_train_step
+from mtl.training.tasks import check_positives, guesses, make_tasks
 from mtl.world import ALONE, World
 
 
@@ -46,13 +47,13 @@ class Data(NamedTuple):
     Attributes:
       pack: pixels and labels.
       rows: split -> rows of the pack.
-      majority_K: bool, each task's more frequent class in the training split.
+      guess_K: what the training split suggests without an image, see `mtl.training.tasks.guesses`.
       num_batches: of training, per epoch.
     """
 
     pack: Pack
     rows: dict[str, np.ndarray]
-    majority_K: np.ndarray
+    guess_K: np.ndarray
     num_batches: int
 
 
@@ -119,7 +120,7 @@ def prepare(settings: RunSettings, workdir: Path, world: World = ALONE) -> tuple
     data = _arrange(pack, settings.train.batch_size)
     train = settings.train
     inputs_shape = (train.batch_size // world.size, 3, settings.data.image_size, settings.data.image_size)
-    make = partial(make_networks, settings, pack.table.attributes, device, weights)
+    make = partial(make_networks, settings, make_tasks(pack.table, train.losses, device), device, weights)
     precision = ""
     if world.rank == 0:  # measured alone, so without `world`
         precision = find_precision(train.precision, workdir, make, inputs_shape, device)
@@ -190,20 +191,12 @@ def finished(settings: RunSettings, workdir: Path) -> dict[str, Any] | None:
 
 def _arrange(pack: Pack, batch_size: int) -> Data:
     rows = {name: np.flatnonzero(pack.table.split == index) for index, name in enumerate(SPLITS)}
-    labels, mask = pack.table.labels[rows["train"]], pack.table.mask[rows["train"]]
-    positives_K, negatives_K = (labels & mask).sum(axis=0), (~labels & mask).sum(axis=0)
-    for task, positives, negatives in zip(pack.table.attributes, positives_K, negatives_K, strict=True):
-        if positives == 0 or negatives == 0:
-            only = "present" if positives else "absent"
-            print(
-                f"warning: {task} is {only} in every labelled training image; nothing can be learnt of it",
-                file=sys.stderr,
-            )
-    return Data(pack, rows, positives_K > negatives_K, num_train_batches(len(rows["train"]), batch_size))
+    return Data(pack, rows, guesses(pack.table), num_train_batches(len(rows["train"]), batch_size))
 
 
 def _make_dropping(settings: RunSettings, model: Model, data: Data, workdir: Path) -> gating.Dropping | None:
     given, table = settings.dropping, data.pack.table
+    check_positives(table, given.only_positives)
     mask = table.mask[data.rows["train"]]
     counted = mask & table.labels[data.rows["train"]] if given.only_positives else mask
     static = dst.Static(
@@ -223,9 +216,11 @@ def _make_dropping(settings: RunSettings, model: Model, data: Data, workdir: Pat
 
 def _describe(run: Run, method: Method[Any], found: Fingerprint) -> dict[str, Any]:
     pack = run.data.pack
+    kinds = [kind._asdict() for kind in pack.table.kinds]
     return {
         "config": run.settings.raw,
         "tasks": list(run.model.tasks),
+        **({} if set(pack.table.kinds) == {BINARY} else {"kinds": kinds}),
         "skipped_images": list(pack.skipped),
         "num_skipped_images": len(pack.skipped),
         "fingerprint": found,

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from mtl import dst
 from mtl.data.load import DataSettings
 from mtl.training.sourcing import Sourcing
+from mtl.training.tasks import LossSettings
 
 
 class ModelSettings(NamedTuple):
@@ -41,6 +42,7 @@ class TrainSettings(NamedTuple):
     checkpoint_seconds: float
     tensorboard: bool
     mirrored: bool
+    losses: LossSettings
 
 
 class DroppingSettings(NamedTuple):

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from mtl.errors import UserError
-from mtl.losses import binary
+from mtl.kinds import BINARY, Kind
+from mtl.losses import Task
 from mtl.models.architectures import architecture
 from mtl.models.filling import COUNT
 from mtl.models.heads import HeadParams, make_groups, parse_taps
@@ -17,11 +18,13 @@ from mtl.models.model import Model
 from mtl.models.weights import Weights, build_on_meta, in_todays_names, read_weights, unwrap
 from mtl.record.files import read_json
 from mtl.record.paths import BEST, CHECKPOINTS, CONFIG, TENSORS
+from mtl.record.settings import BEFORE
 from mtl.trained.naming import TRUNK, head_name
 from mtl.trained.settings import read_settings
 from mtl.trained.tensors import read_tensors
 from mtl.training import checkpoint
 from mtl.training.settings import ModelSettings
+from mtl.training.tasks import LossSettings, make_task, num_classes
 
 SAFETENSORS = ".safetensors"
 OF_A_HEAD = ("weight", "bias", "0.weight", "0.bias", "2.weight", "2.bias")  # linear, mlp
@@ -99,7 +102,7 @@ def read_run(folder: Path) -> Weights:
     return Weights(
         where=str(folder),
         trunk={key: value for key, value in trunk.items() if value.is_floating_point() or key.endswith(COUNT)},
-        heads=_heads_by_task(described["tasks"], model, tensors),
+        heads=_heads_by_task(_make_tasks(described), model, tensors),
         made_by=f"{model['backbone']} of width {model['width']:g}",
         transforms_input=was_transforming(described),
     )
@@ -121,10 +124,10 @@ def _one_per_task(folder: Path) -> UserError:
 
 
 def _heads_by_task(
-    tasks: list[str], model: dict[str, Any], tensors: dict[str, Tensor]
+    tasks: dict[str, Task], model: dict[str, Any], tensors: dict[str, Tensor]
 ) -> dict[str, tuple[str, dict[str, Tensor]]]:
-    taps = parse_taps(model["taps"], tasks, deepest=list(architecture(model["backbone"]).stages)[-1])
-    groups = make_groups(dict.fromkeys(tasks, binary()), taps)
+    taps = parse_taps(model["taps"], [*tasks], deepest=list(architecture(model["backbone"]).stages)[-1])
+    groups = make_groups(tasks, taps)
     stacked: HeadParams = {}
     for key, value in tensors.items():
         if match := OF_HEADS.fullmatch(key):
@@ -133,6 +136,19 @@ def _heads_by_task(
         task: (group.tap, {key: value[index] for key, value in stacked[name].items()})
         for name, group in groups.items()
         for index, task in enumerate(group.tasks)
+    }
+
+
+def _make_tasks(described: dict[str, Any]) -> dict[str, Task]:
+    """The tasks of a run from its config.json, grouped as they were; runs of binary tasks do not say so."""
+    names, train = described["tasks"], described["config"]["train"]
+    found = described.get("kinds", [BINARY._asdict()] * len(names))
+    kinds = [Kind(**{**of, "classes": tuple(of["classes"])}) for of in found]
+    given = LossSettings(*(train.get(field, BEFORE[f"train.{field}"]) for field in LossSettings._fields))
+    weighted = given.class_weights != "none"
+    return {
+        name: make_task(kind, given, torch.ones(num_classes(kind)) if weighted else None)
+        for name, kind in zip(names, kinds, strict=True)
     }
 
 

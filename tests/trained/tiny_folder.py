@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mtl.kinds import BINARY
 from mtl.trained.settings import Settings
 from tests.tiny import SIZE, TASKS
 
@@ -10,6 +11,7 @@ def tiny_settings(tasks: tuple[str, ...] = TASKS, **changed: Any) -> Settings:
     """Settings with plain values, but for those that are given."""
     settings = Settings(
         tasks=tasks,
+        kinds=(BINARY,) * len(tasks),
         backbone="tiny",
         width=1.0,
         weights="",

@@ -3,8 +3,7 @@
 Shape legend: N images, K tasks. A label that is missing (mask False) counts nowhere.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -50,7 +49,7 @@ def accuracy(counts: Counts) -> np.ndarray:
       >>> accuracy(Counts(*np.array([[3], [1], [4], [2]])))
       array([0.7])
     """
-    return _divide(counts.true_positives_K + counts.true_negatives_K, np.sum(counts, axis=0))
+    return divide(counts.true_positives_K + counts.true_negatives_K, np.sum(counts, axis=0))
 
 
 def balanced_accuracy(counts: Counts) -> np.ndarray:
@@ -62,12 +61,12 @@ def balanced_accuracy(counts: Counts) -> np.ndarray:
     """
     recalls = np.stack(
         [
-            _divide(counts.true_positives_K, counts.true_positives_K + counts.false_negatives_K),
-            _divide(counts.true_negatives_K, counts.true_negatives_K + counts.false_positives_K),
+            divide(counts.true_positives_K, counts.true_positives_K + counts.false_negatives_K),
+            divide(counts.true_negatives_K, counts.true_negatives_K + counts.false_positives_K),
         ]
     )
     known = ~np.isnan(recalls)
-    return _divide(np.where(known, recalls, 0.0).sum(axis=0), known.sum(axis=0))
+    return divide(np.where(known, recalls, 0.0).sum(axis=0), known.sum(axis=0))
 
 
 def f1(counts: Counts) -> np.ndarray:
@@ -78,7 +77,7 @@ def f1(counts: Counts) -> np.ndarray:
       array([0.66666667])
     """
     twice = 2 * counts.true_positives_K
-    return _divide(twice, twice + counts.false_positives_K + counts.false_negatives_K)
+    return divide(twice, twice + counts.false_positives_K + counts.false_negatives_K)
 
 
 def average_precision(logits_N: np.ndarray, labels_N: np.ndarray) -> float:
@@ -99,59 +98,37 @@ def average_precision(logits_N: np.ndarray, labels_N: np.ndarray) -> float:
     return float(np.sum(np.diff(hits, prepend=0) * hits / (last_of_ties + 1)) / num_positives)
 
 
-def evaluate(
-    tasks: Sequence[str], logits_NK: np.ndarray, labels_NK: np.ndarray, mask_NK: np.ndarray, majority_K: np.ndarray
-) -> dict[str, Any]:
-    """All scores of a split, under the names of results.json; what is undefined is None.
+def evaluate(outputs_NO: np.ndarray, labels_N: np.ndarray, guess: float) -> dict[str, float]:
+    """The scores of one task under the names of results.json, over images whose labels are known.
 
     Args:
-      tasks: names, in the order of the columns.
-      logits_NK, labels_NK, mask_NK: float, 0/1 and 0/1.
-      majority_K: bool, each task's more frequent class in the training split; guessing it always gives
-        `majority_accuracy`.
+      outputs_NO: [N, 1] float, logits.
+      labels_N: 0 or 1.
+      guess: the training split's more frequent class; always saying it gives `majority_accuracy`.
 
     Example:
-      >>> logits_NK, labels_NK = np.array([[2.0], [-1.0], [0.5], [-3.0]]), np.array([[1], [1], [1], [0]])
-      >>> evaluate(["smile"], logits_NK, labels_NK, np.ones((4, 1)), np.array([True]))["tasks"]["smile"]["accuracy"]
+      >>> evaluate(np.array([[2.0], [-1.0], [0.5], [-3.0]]), np.array([1, 1, 1, 0]), guess=1)["accuracy"]
       0.75
     """
-    labels, mask = labels_NK.astype(bool), mask_NK.astype(bool)
-    counts = count(logits_NK, labels, mask)
-    guess = count(np.where(majority_K, 1.0, -1.0) * np.ones_like(logits_NK), labels, mask)
-    columns = {
-        "accuracy": accuracy(counts),
-        "balanced_accuracy": balanced_accuracy(counts),
-        "f1": f1(counts),
-        "average_precision": np.array(
-            [average_precision(logits_NK[mask[:, k], k], labels[mask[:, k], k]) for k in range(len(tasks))]
-        ),
-        "majority_accuracy": accuracy(guess),
-    }
-    per_task: dict[str, dict[str, float | int | None]] = {
-        task: {name: _number(column[k]) for name, column in columns.items()}
-        | {"positives": int((labels & mask)[:, k].sum()), "count": int(mask[:, k].sum())}
-        for k, task in enumerate(tasks)
-    }
-    right = ((logits_NK > 0) == labels) | ~mask
-    labelled = mask.any(axis=1)
+    logits_N1, labels_N1, known_N1 = outputs_NO, labels_N[:, None].astype(bool), np.ones((len(labels_N), 1))
+    counts = count(logits_N1, labels_N1, known_N1)
+    guessed = count(np.full(logits_N1.shape, guess - 0.5), labels_N1, known_N1)
     return {
-        "overall_accuracy": _number(_mean(columns["accuracy"])),
-        "balanced_accuracy": _number(_mean(columns["balanced_accuracy"])),
-        "exact_match": _number(_mean(right[labelled].all(axis=1))),
-        "tasks": per_task,
+        "accuracy": float(accuracy(counts)[0]),
+        "balanced_accuracy": float(balanced_accuracy(counts)[0]),
+        "f1": float(f1(counts)[0]),
+        "average_precision": average_precision(outputs_NO[:, 0], labels_N.astype(bool)),
+        "majority_accuracy": float(accuracy(guessed)[0]),
+        "positives": int(labels_N1.sum()),
     }
 
 
-def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+def divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """The quotient in float64, NaN where the denominator is not above 0.
+
+    Example:
+      >>> divide(np.array([1, 1]), np.array([4, 0]))
+      array([0.25,  nan])
+    """
     shape = np.shape(denominator)
     return np.divide(numerator, denominator, out=np.full(shape, np.nan), where=np.asarray(denominator) > 0)
-
-
-def _mean(values: np.ndarray) -> float:
-    """The mean of what is defined; NaN where nothing is."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
