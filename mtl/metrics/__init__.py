@@ -9,9 +9,11 @@ A label that is missing counts nowhere.
 """
 
 from mtl.metrics.binary import Counts, accuracy, average_precision, balanced_accuracy, count, f1, merge
-from mtl.metrics.scores import evaluate, main_score, overall
+from mtl.metrics.scores import MEANING, SCORE, evaluate, main_score, overall
 
 __all__ = [
+    "MEANING",
+    "SCORE",
     "Counts",
     "accuracy",
     "average_precision",

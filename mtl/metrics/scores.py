@@ -18,6 +18,12 @@ from mtl.kinds import BINARY, Kind, columns
 from mtl.metrics import binary, classes, regression
 
 SCORE = "score"
+NAMES = {  # of each kind, in the order of the tables
+    "binary": ("accuracy", "balanced_accuracy", "f1", "average_precision"),
+    "classes": ("accuracy", "balanced_accuracy", "macro_f1"),
+    "regression": ("mae", "rmse", "r2"),
+}
+IN_UNITS = ("mae", "rmse")  # in the table's unit, so that no mean over tasks is taken; the lower, the better
 MEANING = (
     "The score of a task is its accuracy; of a regression it is 1 - MAE / MAE of always saying the training median "
     "(1: perfect, 0: no better than that). The overall score is the mean over tasks."
@@ -32,6 +38,18 @@ def main_score(kinds: Sequence[Kind]) -> str:
       ('accuracy', 'score')
     """
     return SCORE if any(kind.name == "regression" for kind in kinds) else "accuracy"
+
+
+def names_of(kinds: Sequence[Kind]) -> dict[str, list[int]]:
+    """Name of a score -> the tasks that have it, by their numbers.
+
+    Example:
+      >>> names_of([BINARY, Kind("classes", ("a", "b"))])["accuracy"], names_of([BINARY, Kind("regression")])["score"]
+      ([0, 1], [0, 1])
+    """
+    names = dict.fromkeys([name for kind in kinds for name in NAMES[kind.name]])
+    found = {name: [k for k, kind in enumerate(kinds) if name in NAMES[kind.name]] for name in names}
+    return found | ({SCORE: [*range(len(kinds))]} if main_score(kinds) == SCORE else {})
 
 
 def overall(scores: dict[str, Any]) -> float:

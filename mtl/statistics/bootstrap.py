@@ -5,24 +5,41 @@ drawn with replacement is therefore the person, with all of his or her images (D
 The same draws serve every run, so that differences between runs are paired.
 """
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from mtl import metrics
+from mtl.kinds import columns
+from mtl.metrics import classes, regression
+from mtl.metrics.scores import IN_UNITS, SCORE, names_of
 from mtl.statistics.predictions import Predictions
 
+SINGLE = ("f1", "average_precision")  # of binary tasks, of which no resamples are taken
 _CHUNK = 2_000_000  # entries of the multiplicities that are floats at a time
 
 
 class Draws(NamedTuple):
     """Scores [1 + R, K] of one run: row 0 on the test split itself, each further row on one resample of it.
 
-    NaN where a task has no label.
+    NaN where a task has no label, or is of a kind that has no such score. `others` has the scores, by name, that only
+    tasks which are not binary bring.
     """
 
     accuracy_RK: np.ndarray
     balanced_accuracy_RK: np.ndarray
+    others: Mapping[str, np.ndarray] = {}
+
+
+def scores_of(draws: Draws) -> dict[str, np.ndarray]:
+    """Name -> [1 + R, K].
+
+    Example:
+      >>> list(scores_of(Draws(np.ones((1, 1)), np.ones((1, 1)))))
+      ['accuracy', 'balanced_accuracy']
+    """
+    return {"accuracy": draws.accuracy_RK, "balanced_accuracy": draws.balanced_accuracy_RK, **draws.others}
 
 
 def clusters(identity_N: np.ndarray) -> np.ndarray:
@@ -53,7 +70,7 @@ def multiplicities(num_clusters: int, num_resamples: int, seed: int) -> np.ndarr
 
 
 def resample(run: Predictions, cluster_N: np.ndarray, multiplicity_RC: np.ndarray) -> Draws:
-    """Accuracy and balanced accuracy of a run on each resample.
+    """Accuracy and balanced accuracy of a run on each resample, and what other scores its tasks have.
 
     Counts of true and false positives and negatives add up over images, so a resample's are one matrix product: how
     often each cluster was drawn times the counts within the cluster.
@@ -68,16 +85,74 @@ def resample(run: Predictions, cluster_N: np.ndarray, multiplicity_RC: np.ndarra
              [1.        ]])
     """
     assert len(run.logits_NK) < 2**24, "float32 counts images exactly up to here"
+    if run.kinds:
+        return _resample_kinds(run, cluster_N, multiplicity_RC)
     said, labels = run.logits_NK > 0, run.labels_NK
     cells = np.concatenate([said & labels, said & ~labels, ~said & ~labels, ~said & labels], axis=1)
     cells &= np.tile(run.mask_NK, 4)
+    counts = metrics.Counts(*np.split(_sums(cells, cluster_N, multiplicity_RC), 4, axis=1))
+    return Draws(metrics.accuracy(counts), metrics.balanced_accuracy(counts))
+
+
+def _sums(terms_NT: np.ndarray, cluster_N: np.ndarray, multiplicity_RC: np.ndarray) -> np.ndarray:
+    """Sums over each resample of what images add, [1 + R, T] float64; counts are exact."""
+    dtype = np.float32 if terms_NT.dtype == bool else np.float64
     order = np.argsort(cluster_N, kind="stable")
     starts = np.searchsorted(cluster_N[order], np.arange(multiplicity_RC.shape[1]))
-    sums = np.add.reduceat(cells[order].astype(np.float32), starts, axis=0)
+    sums_CT = np.add.reduceat(terms_NT[order].astype(dtype), starts, axis=0)
     chunks = np.array_split(multiplicity_RC, -(-multiplicity_RC.size // _CHUNK))
-    resampled = np.concatenate([chunk.astype(np.float32) @ sums for chunk in chunks]).astype(np.float64)
-    counts = metrics.Counts(*np.split(resampled, 4, axis=1))
-    return Draws(metrics.accuracy(counts), metrics.balanced_accuracy(counts))
+    return np.concatenate([chunk.astype(dtype) @ sums_CT for chunk in chunks]).astype(np.float64)
+
+
+def _resample_kinds(run: Predictions, cluster_N: np.ndarray, multiplicity_RC: np.ndarray) -> Draws:
+    names = ["accuracy", "balanced_accuracy", *names_of(run.kinds)]
+    found = {name: np.full((len(multiplicity_RC), len(run.tasks)), np.nan) for name in names if name not in SINGLE}
+    for k, of in enumerate(columns(run.kinds)):
+        kind, known_N = run.kinds[k], run.mask_NK[:, k]
+        outputs_NO, labels_N = run.logits_NK[:, of], np.where(known_N, run.labels_NK[:, k], 0.0)
+        scores = _SCORES_OF[kind.name](
+            lambda terms, known_N=known_N: _sums(terms * known_N[:, None], cluster_N, multiplicity_RC),
+            *(outputs_NO, labels_N, float(run.majority_K[k])),
+        )
+        for name, values_R in scores.items():
+            found[name][:, k] = kind.std * values_R if name in IN_UNITS else values_R
+        if SCORE in found and "accuracy" in scores:
+            found[SCORE][:, k] = scores["accuracy"]
+    return Draws(found.pop("accuracy"), found.pop("balanced_accuracy"), found)
+
+
+_Sum = Callable[[np.ndarray], np.ndarray]  # terms [N, T] of images with a label -> [1 + R, T]
+
+
+def _of_binary(sums: _Sum, outputs_NO: np.ndarray, labels_N: np.ndarray, guess: float) -> dict[str, np.ndarray]:
+    said_N, there_N = outputs_NO[:, 0] > 0, labels_N > 0
+    cells_N4 = np.stack([said_N & there_N, said_N & ~there_N, ~said_N & ~there_N, ~said_N & there_N], axis=1)
+    counts = metrics.Counts(*sums(cells_N4).T)
+    return {"accuracy": metrics.accuracy(counts), "balanced_accuracy": metrics.balanced_accuracy(counts)}
+
+
+def _of_classes(sums: _Sum, outputs_NO: np.ndarray, labels_N: np.ndarray, guess: float) -> dict[str, np.ndarray]:
+    counted = sums(np.concatenate(classes.terms(outputs_NO, labels_N), axis=1))
+    counts = classes.Margins(*np.split(counted, 3, axis=1))
+    return {
+        "accuracy": classes.accuracy(counts),
+        "balanced_accuracy": classes.balanced_accuracy(counts),
+        "macro_f1": classes.macro_f1(counts),
+    }
+
+
+def _of_regression(sums: _Sum, outputs_NO: np.ndarray, labels_N: np.ndarray, guess: float) -> dict[str, np.ndarray]:
+    summed = sums(np.stack(regression.terms(outputs_NO[:, 0], labels_N, guess), axis=1))
+    of = regression.Sums(*summed.T)
+    return {
+        "mae": regression.mae(of),
+        "rmse": regression.rmse(of),
+        "r2": regression.r2(of),
+        SCORE: regression.skill(of),
+    }
+
+
+_SCORES_OF = {"binary": _of_binary, "classes": _of_classes, "regression": _of_regression}
 
 
 def mean_over_tasks(scores_RK: np.ndarray) -> np.ndarray:

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from mtl.statistics.bootstrap import Draws, clusters, mean_over_tasks, multiplicities, resample
+from mtl.kinds import BINARY, Kind
+from mtl.metrics.scores import IN_UNITS, main_score, names_of
+from mtl.statistics.bootstrap import Draws, clusters, mean_over_tasks, multiplicities, resample, scores_of
 from mtl.statistics.predictions import Predictions, Runs, check_same_test_split
 from mtl.statistics.significance import gain, holm, percentiles, seed_variances
 
@@ -38,7 +40,7 @@ def compare_all(
     draws = {m: {s: resample(run, cluster_N, multiplicity_RC) for s, run in runs[m].items()} for m in runs}
     return {
         method: {
-            reference: compare_draws(of_method, draws[reference], first.tasks, num_clusters, level)
+            reference: compare_draws(of_method, draws[reference], first.tasks, num_clusters, level, first.kinds)
             for reference in references_of(method, baselines)
             if reference in draws and reference != method and of_method.keys() & draws[reference].keys()
         }
@@ -87,7 +89,12 @@ def compare(
 
 
 def compare_draws(
-    a: Mapping[int, Draws], b: Mapping[int, Draws], tasks: Sequence[str], num_clusters: Sequence[int], level: float
+    a: Mapping[int, Draws],
+    b: Mapping[int, Draws],
+    tasks: Sequence[str],
+    num_clusters: Sequence[int],
+    level: float,
+    kinds: Sequence[Kind] = (),
 ) -> dict[str, Any]:
     """The comparison of two methods from their scores on the same resamples.
 
@@ -100,12 +107,15 @@ def compare_draws(
       tasks: names of the K tasks.
       num_clusters: with a label of each task.
       level: of the intervals.
+      kinds: of the tasks; () where all are binary.
 
     Returns:
       {"seeds", "accuracy", "balanced_accuracy", "delta_m", "negative_transfer", "lower", "higher"}: for each score
       {"overall": G, "tasks": {task: G}}, G from `gain` with "verdict" and, for tasks, "holm_p_value";
       "negative_transfer" counts and names the tasks whose accuracy is a loss; "lower" and "higher" count those whose
-      accuracy is below and above the reference's, significantly or not.
+      accuracy is below and above the reference's, significantly or not. Where tasks are not binary, they are joined by
+      the other scores, each of the tasks that have it, and where one is a regression the "score" takes the accuracy's
+      place in the counts. Scores in the table's unit have no "overall".
 
     Example:
       >>> one, other = (Draws(scores, scores) for scores in (np.array([[0.75], [0.5], [1.0]]), np.full((3, 1), 0.5)))
@@ -113,29 +123,39 @@ def compare_draws(
       >>> comparison["accuracy"]["overall"]["difference"]
       0.25
     """
-    seeds = sorted(a.keys() & b.keys())
-    a_SRK, b_SRK = (np.stack([runs[s].accuracy_RK for s in seeds]) for runs in (a, b))
-    balanced_SRK = np.stack([a[s].balanced_accuracy_RK - b[s].balanced_accuracy_RK for s in seeds])
-    accuracy = _gains(a_SRK - b_SRK, tasks, num_clusters, level)
-    losses = [task for task, of_task in accuracy["tasks"].items() if of_task["verdict"] == "loss"]
-    differences = [of_task["difference"] or 0.0 for of_task in accuracy["tasks"].values()]
+    seeds, kinds = sorted(a.keys() & b.keys()), kinds or (BINARY,) * len(tasks)
+    of_a, of_b = ({name: _over_seeds(runs, name, seeds) for name in scores_of(runs[seeds[0]])} for runs in (a, b))
+    gains = {
+        name: _gains(of_a[name] - of_b[name], name, columns, tasks, num_clusters, level)
+        for name, columns in names_of(kinds).items()
+        if name in of_a
+    }
+    main = gains[main_score(kinds)]["tasks"]
+    losses = [task for task, of_task in main.items() if of_task["verdict"] == "loss"]
+    differences = [of_task["difference"] or 0.0 for of_task in main.values()]
+    is_error_K = np.array([kind.name == "regression" for kind in kinds])
+    a_RK, b_RK = (np.where(is_error_K, of.get("mae", np.nan), of["accuracy"]).mean(axis=0) for of in (of_a, of_b))
     return {
         "seeds": seeds,
-        "accuracy": accuracy,
-        "balanced_accuracy": _gains(balanced_SRK, tasks, num_clusters, level),
-        "delta_m": delta_m(a_SRK.mean(axis=0), b_SRK.mean(axis=0), level),
+        **gains,
+        "delta_m": delta_m(a_RK, b_RK, level, is_error_K),
         "negative_transfer": {"num_tasks": len(losses), "tasks": losses},
         "lower": sum(difference < 0 for difference in differences),
         "higher": sum(difference > 0 for difference in differences),
     }
 
 
-def delta_m(a_RK: np.ndarray, b_RK: np.ndarray, level: float) -> dict[str, Any]:
+def _over_seeds(runs: Mapping[int, Draws], name: str, seeds: Sequence[int]) -> np.ndarray:
+    return np.stack([scores_of(runs[seed])[name] for seed in seeds])
+
+
+def delta_m(a_RK: np.ndarray, b_RK: np.ndarray, level: float, is_error_K: np.ndarray | None = None) -> dict[str, Any]:
     """Delta_m: mean (and median) over tasks of the relative change 100 (a - b) / b, in per cent (Maninis et al. 2019).
 
     Args:
       a_RK, b_RK: accuracies, mean over seeds, as in `Draws`. Tasks without a label, or with b = 0, are left out.
       level: of the bootstrap's percentile interval of the mean, which holds for these very networks.
+      is_error_K: tasks of which a and b are errors (MAE): their change has the other sign (Vandenhende et al. 2021).
 
     Example:
       >>> scores, reference = np.array([[0.9, 0.5], [0.9, 0.5]]), np.array([[0.75, 0.5], [0.75, 0.5]])  # one resample
@@ -144,6 +164,8 @@ def delta_m(a_RK: np.ndarray, b_RK: np.ndarray, level: float) -> dict[str, Any]:
     """
     defined = b_RK > 0
     change_RK = 100 * np.divide(a_RK - b_RK, b_RK, out=np.full(b_RK.shape, np.nan), where=defined)
+    if is_error_K is not None:
+        change_RK = np.where(is_error_K, -change_RK, change_RK)
     if not defined[0].any():
         return {"mean": None, "median": None, "interval": None}
     means = mean_over_tasks(change_RK)
@@ -155,9 +177,16 @@ def delta_m(a_RK: np.ndarray, b_RK: np.ndarray, level: float) -> dict[str, Any]:
 
 
 def _gains(
-    difference_SRK: np.ndarray, tasks: Sequence[str], num_clusters: Sequence[int], level: float
+    difference_SRK: np.ndarray,
+    score: str,
+    columns: Sequence[int],
+    tasks: Sequence[str],
+    num_clusters: Sequence[int],
+    level: float,
 ) -> dict[str, Any]:
-    """The gain in one score: {"overall": gain, "tasks": {task: gain}} with verdicts."""
+    """The gain in one score, of the tasks in `columns`: {"overall": gain, "tasks": {task: gain}} with verdicts."""
+    difference_SRK = difference_SRK[:, :, columns]
+    tasks, num_clusters = ([of_tasks[k] for k in columns] for of_tasks in (tasks, num_clusters))
     difference_RK = difference_SRK.mean(axis=0).round(12)  # an error in rounding is no difference
     columns_KR = [*difference_RK.T, mean_over_tasks(difference_RK)]
     per_task, of_mean = seed_variances(difference_SRK[:, 0])
@@ -168,18 +197,20 @@ def _gains(
         )
     )
     corrected, num_seeds = holm([of_task["p_value"] for of_task in gains]), len(difference_SRK)
-    return {
-        "overall": overall | {"verdict": _verdict(overall["difference"], overall["p_value"], num_seeds, level)},
-        "tasks": {
-            task: of_task | {"holm_p_value": p, "verdict": _verdict(of_task["difference"], p, num_seeds, level)}
-            for task, of_task, p in zip(tasks, gains, corrected, strict=True)
-        },
+    is_error = score in IN_UNITS
+    of_tasks = {
+        task: of_task | {"holm_p_value": p, "verdict": _verdict(of_task["difference"], p, num_seeds, level, is_error)}
+        for task, of_task, p in zip(tasks, gains, corrected, strict=True)
     }
+    if is_error:  # of tasks with units of their own there is no mean
+        return {"tasks": of_tasks}
+    verdict = _verdict(overall["difference"], overall["p_value"], num_seeds, level)
+    return {"overall": overall | {"verdict": verdict}, "tasks": of_tasks}
 
 
-def _verdict(difference: float, p_value: float | None, num_seeds: int, level: float) -> str:
+def _verdict(difference: float, p_value: float | None, num_seeds: int, level: float, is_error: bool = False) -> str:
     if num_seeds == 1:
         return ONE_SEED
     if p_value is None or p_value >= 1 - level:
         return "cannot be told apart"
-    return "gain" if difference > 0 else "loss"
+    return "gain" if (difference < 0) == is_error else "loss"

@@ -5,13 +5,16 @@ https://huggingface.co/docs/hub/model-cards (format); Mitchell et al. 2019, Mode
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from mtl.statistics.bootstrap import clusters, mean_over_tasks, multiplicities, resample
+from mtl import metrics
+from mtl.kinds import Kind, all_binary, num_outputs
+from mtl.statistics.bootstrap import clusters, mean_over_tasks, multiplicities, resample, scores_of
 from mtl.statistics.decisions import Decisions, decide
-from mtl.statistics.predictions import Predictions
+from mtl.statistics.predictions import Predictions, kinds_of, only
 from mtl.statistics.significance import percentiles
 from mtl.statistics.tables import markdown
 from mtl.trained.facts import NOT_FOR, Facts, facts_on
@@ -36,19 +39,20 @@ def write_card(
     data, tasks = described["config"]["data"], settings.tasks
     num_images = results["split_sizes"]
     facts = facts_on(data["name"], tasks, num_images)
-    name = f"Face attributes: {settings.trained['method']} on {facts.title}, seed {settings.trained['seed']}"
+    what = "Face attributes" if facts.faces else "Tasks"
+    name = f"{what}: {settings.trained['method']} on {facts.title}, seed {settings.trained['seed']}"
     return f"""---
 {_front_matter(name, facts, results["test"])}
 ---
 # {name}
 
-{_network(settings)} Attributes: {", ".join(tasks)}.
+{_network(settings)} {"Attributes" if all_binary(settings.kinds) else "Tasks"}: {", ".join(map(_task, tasks, settings.kinds))}.
 
 ```python
 import mtl
 
 loaded = mtl.load_model("model")  # this folder: (model, params, buffers, settings)
-probabilities = mtl.to_module(loaded)(images)  # uint8 [B, 3, {settings.image_size}, {settings.image_size}] -> [B, {len(tasks)}]
+probabilities = mtl.to_module(loaded)(images)  # uint8 [B, 3, {settings.image_size}, {settings.image_size}] -> [B, {sum(map(num_outputs, settings.kinds))}]
 ```
 
 ## Data
@@ -64,18 +68,7 @@ probabilities = mtl.to_module(loaded)(images)  # uint8 [B, 3, {settings.image_si
 
 On the test split, which was read once. In brackets the {LEVEL:.0%} interval over other test images of a bootstrap that resamples {_drawn(run)}; another seed would add to it.
 
-{_scores(run, decisions)}
-
-The first two columns say "present" where the probability sigmoid(logit) is above 0.5, the third where the calibrated
-one is above the threshold below.
-
-## Calibration and thresholds
-
-Temperature T and threshold of each attribute were chosen on the validation split: T by the likelihood of the calibrated
-probability sigmoid(logit / T), the threshold on that probability by balanced accuracy. The expected calibration error
-(10 bins) is of the test split, in points, before and after.
-
-{_calibration(settings, results["decisions"]["test"]["expected_calibration_error"])}
+{_all_scores(run, decisions)}{_decided(settings, results["decisions"]["test"]["expected_calibration_error"])}
 
 ## Limits and bias
 
@@ -83,12 +76,13 @@ probability sigmoid(logit / T), the threshold on that probability by balanced ac
 
 ## Intended use
 
-Research on learning several tasks at once. {NOT_FOR}
+Research on learning several tasks at once.{f" {NOT_FOR}" if facts.faces else ""}
 """
 
 
 def _front_matter(name: str, facts: Facts, test: dict[str, Any]) -> str:
     scores = {"accuracy": test["overall_accuracy"], "balanced_accuracy": test["balanced_accuracy"]}
+    scores |= {"score": test["overall_score"]} if "overall_score" in test else {}
     metrics = [
         line
         for metric, value in scores.items()
@@ -100,7 +94,7 @@ def _front_matter(name: str, facts: Facts, test: dict[str, Any]) -> str:
         *("    dataset:", f"      name: {json.dumps(facts.title)}", f"      type: {json.dumps(facts.title)}"),
         *("    metrics:", *metrics),
     )
-    tags = ("multi-task-learning", "face-attributes", "pytorch", "safetensors")
+    tags = ("multi-task-learning", *(("face-attributes",) if facts.faces else ()), "pytorch", "safetensors")
     lines = [
         *facts.front,
         "library_name: mtl",
@@ -113,8 +107,9 @@ def _front_matter(name: str, facts: Facts, test: dict[str, Any]) -> str:
 
 def _network(settings: Settings) -> str:
     width = "" if settings.width == 1 else f" with {settings.width:g} times the channels"
-    many = f"a network for each of {len(settings.tasks)} binary attributes, that share nothing"
-    one = f"one network with a head for each of {len(settings.tasks)} binary attributes"
+    of_what = "binary attributes" if all_binary(settings.kinds) else "tasks"
+    many = f"a network for each of {len(settings.tasks)} {of_what}, that share nothing"
+    one = f"one network with a head for each of {len(settings.tasks)} {of_what}"
     stages = ", ".join(dict.fromkeys(settings.taps.values()))
     head = "linear" if settings.head == "linear" else f"with {settings.hidden} hidden units"
     what = many if settings.separate else one
@@ -134,7 +129,7 @@ def _training(settings: Settings, described: dict[str, Any]) -> str:
         f"Method `{trained['method']}`, seed {trained['seed']}, from {began}: {_epochs(trained['epochs'])} in batches of "
         f"{train['batch_size']} with {train['optimizer']} (learning rate {train['learning_rate']:g}, {train['schedule']}, "
         f"weight decay {train['weight_decay']:g}). Kept are the parameters of epoch {trained['best_epoch']}, the best by "
-        f"accuracy on the validation split. Revision {trained['revision']}, PyTorch {trained['versions']['torch']}; "
+        f"{metrics.main_score(settings.kinds)} on the validation split. Revision {trained['revision']}, PyTorch {trained['versions']['torch']}; "
         "config.json has the rest."
     )
 
@@ -148,11 +143,71 @@ def _drawn(run: Predictions) -> str:
     return f"{num_people:,} people with all their images" if num_people else "images, for who they show is not known"
 
 
+def _task(task: str, kind: Kind) -> str:
+    if kind.name == "classes":
+        return f"{task} ({', '.join(kind.classes)})"
+    return f"{task} (a number)" if kind.name == "regression" else task
+
+
+def _decided(settings: Settings, errors: dict[str, Any]) -> str:
+    """The section on temperatures and thresholds; none where no task has a probability."""
+    if not settings.temperatures:
+        return ""
+    chosen = "attribute" if all_binary(settings.kinds) else "task that has them"
+    of_classes = ", of classes softmax(logits / T)" if len(settings.temperatures) > len(settings.thresholds) else ""
+    return f"""
+
+## Calibration and thresholds
+
+Temperature T and threshold of each {chosen} were chosen on the validation split: T by the likelihood of the calibrated
+probability sigmoid(logit / T){of_classes}, the threshold on that probability by balanced accuracy. The expected calibration error
+(10 bins) is of the test split, in points, before and after.
+
+{_calibration(settings, errors)}"""
+
+
+def _all_scores(run: Predictions, decisions: Decisions) -> str:
+    """The binary tasks as ever, and a table for the tasks of each other kind."""
+    binary, parts = only(run, "binary"), []
+    if binary.tasks:
+        is_binary_K = [kind.name == "binary" for kind in kinds_of(run)]
+        of_binary = Decisions(*(values_K[is_binary_K] for values_K in decisions))
+        parts += [
+            _scores(binary, of_binary),
+            'The first two columns say "present" where the probability sigmoid(logit) is above 0.5, the third where the '
+            "calibrated\none is above the threshold below.",
+        ]
+    if only(run, "classes").tasks:
+        names = ("accuracy", "balanced_accuracy", "macro_f1")
+        parts.append(_other_scores(only(run, "classes"), names, ("accuracy, %", "balanced accuracy, %", "macro F1, %")))
+    if only(run, "regression").tasks:
+        names = ("mae", "rmse", "r2", metrics.SCORE)
+        heads = ("mean absolute error", "root mean squared error", "R²", "score")
+        parts += [
+            _other_scores(only(run, "regression"), names, heads),
+            f"Errors are in the table's unit. {metrics.MEANING}",
+        ]
+    return "\n\n".join(parts)
+
+
+def _other_scores(run: Predictions, names: Sequence[str], heads: Sequence[str]) -> str:
+    cluster_N = clusters(run.identity_N)
+    draws = scores_of(resample(run, cluster_N, multiplicities(cluster_N.max() + 1, NUM_RESAMPLES, seed=0)))
+    rows = [
+        (
+            *(task, str(int(run.mask_NK[:, k].sum()))),
+            *(_with_interval(draws[name][:, k], as_share="%" in head) for name, head in zip(names, heads, strict=True)),
+        )
+        for k, task in enumerate(run.tasks)
+    ]
+    return markdown([("task", "labels", *heads), *rows])
+
+
 def _scores(run: Predictions, decisions: Decisions) -> str:
     cluster_N = clusters(run.identity_N)
     multiplicity_RC = multiplicities(cluster_N.max() + 1, NUM_RESAMPLES, seed=0)
     before, after = (resample(of, cluster_N, multiplicity_RC) for of in (run, decide(run, decisions)))
-    draws = (*before, after.balanced_accuracy_RK)
+    draws = (before.accuracy_RK, before.balanced_accuracy_RK, after.balanced_accuracy_RK)
     names = [*run.tasks, MEAN]
     columns = [[*scores_RK.T, mean_over_tasks(scores_RK)] for scores_RK in draws]
     counts = [*run.mask_NK.sum(axis=0).tolist(), ""]
@@ -168,10 +223,11 @@ def _calibration(settings: Settings, errors: dict[str, Any]) -> str:
     before, after = errors["before"], errors["after"]
     rows = [
         (
-            *(task, f"{settings.temperatures[task]:.2f}", f"{settings.thresholds[task]:.3f}"),
+            *(task, f"{settings.temperatures[task]:.2f}"),
+            f"{settings.thresholds[task]:.3f}" if task in settings.thresholds else "",
             *(_points(of["tasks"][task]) for of in (before, after)),
         )
-        for task in settings.tasks
+        for task in settings.temperatures
     ]
     mean = (MEAN, "", "", _points(before["overall"]), _points(after["overall"]))
     return markdown([("attribute", "T", "threshold", "error before", "error after"), *rows, mean])
@@ -181,9 +237,11 @@ def _points(value: float | None) -> str:
     return "--" if value is None else f"{100 * value:.1f}"
 
 
-def _with_interval(scores_R: np.ndarray) -> str:
-    """A score in per cent and its interval, where it is defined."""
+def _with_interval(scores_R: np.ndarray, as_share: bool = True) -> str:
+    """A score, in per cent if it is a share, and its interval, where it is defined."""
     if np.isnan(scores_R[0]):
         return "--"
     low, high = percentiles(scores_R[1:][~np.isnan(scores_R[1:])], LEVEL)
+    if not as_share:
+        return f"{scores_R[0]:.4g} ({low:.4g} to {high:.4g})"
     return f"{scores_R[0]:.1%} ({low:.1%} to {high:.1%})".replace("%", "")

@@ -15,6 +15,7 @@ class Facts(NamedTuple):
       title: what the network was trained on, in two or three words.
       front: lines of the card's front matter that say the licence.
       data, limits, use: paragraphs.
+      faces: whether the images show faces.
     """
 
     title: str
@@ -22,6 +23,7 @@ class Facts(NamedTuple):
     data: str
     limits: str
     use: str
+    faces: bool = True
 
 
 def facts_on(source: str, tasks: Sequence[str], num_images: dict[str, int]) -> Facts:
@@ -38,6 +40,8 @@ def facts_on(source: str, tasks: Sequence[str], num_images: dict[str, int]) -> F
     """
     if source == "faces":
         return DRAWN
+    if source != "celeba":
+        return TABLE
     if not {*tasks} <= PUBLISHED.keys():
         return OWN
     split = (
@@ -59,6 +63,8 @@ def in_plain_words(trained_on: object) -> tuple[str, str]:
       >>> in_plain_words("faces")[0]
       'What is learnt of drawings says nothing about photographs: do not use this network on photographs.'
     """
+    if trained_on not in ("faces", "celeba", None):
+        return "", ""
     return DRAWN.limits.replace("**", "") if trained_on == "faces" else "", NOT_FOR.replace("`", "")
 
 
@@ -100,4 +106,9 @@ OWN = Facts(
     "known here: it also governs this network.",
     limits="How reliable the labels are is not known here; scores measure agreement with them.",
     use="What bias the data have, and how scores differ between groups of people, was not measured.",
+)
+TABLE = OWN._replace(
+    data="Images and labels of a table of its own. Their licence is not known here: it also governs this network.",
+    use="What bias the data have, and how scores differ between groups, was not measured.",
+    faces=False,
 )
