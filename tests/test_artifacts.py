@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mtl.statistics.tables import gain_table, score_table, tables
+from mtl.statistics.score_table import score_table
+from mtl.statistics.tables import gain_table, tables
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted((ROOT / "artifacts").glob("*/results.json"))

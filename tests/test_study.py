@@ -14,7 +14,7 @@ from mtl.launchers import queue
 from mtl.record import locks
 from mtl.record.paths import run_folder
 from mtl.statistics import write_results
-from mtl.statistics.tables import markdown
+from mtl.statistics.markdown import markdown
 from tests.tiny import study
 
 

@@ -14,7 +14,7 @@ from mtl.errors import UserError
 from mtl.photos.crops import align_face, fit_photo
 from mtl.photos.faces import Face
 from mtl.photos.reading import decode_photo
-from mtl.predict.answers import Ask, make_ask
+from mtl.predict.answers import Ask, binary_tasks, in_words, make_ask, other_tasks
 from mtl.record.saliency import overlay
 from mtl.trained.facts import in_plain_words
 from mtl.trained.folder import load_model
@@ -57,8 +57,8 @@ def describe(networks: Sequence[Network]) -> list[dict[str, Any]]:
         {
             "name": network.name,
             "place": network.place,
-            "tasks": list(network.settings.tasks),
-            "thresholds": [network.settings.thresholds[task] for task in network.settings.tasks],
+            "tasks": [*binary_tasks(network.settings), *other_tasks(network.settings)],
+            "thresholds": [network.settings.thresholds[task] for task in binary_tasks(network.settings)],
             "limits": in_plain_words(network.settings.trained.get("data"))[0],
         }
         for network in networks
@@ -78,7 +78,7 @@ def answer_photo(networks: Sequence[Network], find_faces: FindFaces, data: bytes
       width, height: of the upright photo, in pixels.
       faces: for each, the largest first: box (left, top, right, bottom in these pixels) and views, one for each
         network: crop, what it sees as a PNG in base64; probabilities, and present, its decisions, in the order of its
-        tasks.
+        tasks with yes or no; words, what it says of the others, which come after these.
 
     Raises:
       UserError: it is no photo, or shows no face.
@@ -102,7 +102,7 @@ def answer_photo(networks: Sequence[Network], find_faces: FindFaces, data: bytes
 
 
 def answer_saliency(network: Network, data: bytes) -> list[str]:
-    """Which pixels each answer hangs on: for each task, the crop with heat over it, a PNG in base64.
+    """Which pixels each answer hangs on: for each task, as the page has them, the crop with heat over it, as a PNG.
 
     Args:
       network: the one that said something of the crop.
@@ -117,7 +117,9 @@ def answer_saliency(network: Network, data: bytes) -> list[str]:
         raise UserError(f"this network looks at {side} x {side} pixels, and was sent {crop_HWC.shape[:2][::-1]}")
     (answer,) = network.ask_why(np.ascontiguousarray(crop_HWC.transpose(2, 0, 1))[None])
     assert answer.saliency_KHW is not None
-    return [_to_png(overlay(crop_HWC, saliency_HW)) for saliency_HW in answer.saliency_KHW]
+    settings = network.settings
+    order = [settings.tasks.index(task) for task in (*binary_tasks(settings), *other_tasks(settings))]
+    return [_to_png(overlay(crop_HWC, answer.saliency_KHW[k])) for k in order]
 
 
 def _decode(data: bytes) -> np.ndarray:
@@ -139,6 +141,7 @@ def _views(network: Network, images: Sequence[np.ndarray]) -> list[dict[str, Any
             "crop": _to_png(crop_CHW.transpose(1, 2, 0)),
             "probabilities": answer.probability_K.tolist(),
             "present": answer.at_threshold_K.tolist(),
+            "words": [in_words(kind, answer.others[task]) for task, kind in other_tasks(network.settings).items()],
         }
         for crop_CHW, answer in zip(crops_BCHW, network.ask(crops_BCHW), strict=True)
     ]

@@ -139,6 +139,8 @@ const picture = (base64) => `data:image/png;base64,${base64}`;
 function showAnswer(view, n, task) {
   const k = networks[n].tasks.indexOf(task);
   if (k < 0) return make("td", { text: "–" });
+  const words = view.words[k - networks[n].thresholds.length]; // of a task that is no question of yes or no
+  if (words !== undefined) return make("td", { text: words });
   const [probability, present, threshold] = [view.probabilities[k], view.present[k], networks[n].thresholds[k]];
   const fill = make("div", { className: "fill" });
   const mark = make("div", { className: "mark" });

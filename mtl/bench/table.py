@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mtl.statistics import tables
+from mtl.statistics.markdown import markdown as as_markdown
 
 Row = dict[str, Any]  # column -> text, number, quartiles, or None where there is nothing
 
@@ -19,7 +19,7 @@ def markdown(rows: Sequence[Row]) -> str:
       | ours | 0.250   | twice as fast |
     """
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    return tables.markdown([columns, *([cell(row.get(column)) for column in columns] for row in rows)])
+    return as_markdown([columns, *([cell(row.get(column)) for column in columns] for row in rows)])
 
 
 def cell(value: Any) -> str:

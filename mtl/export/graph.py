@@ -1,5 +1,7 @@
 """The network as torch.export has it: a graph from images to calibrated probabilities, for any number of images.
 
+What a regression says is among them, in the table's unit.
+
 It is in float32, which is what parameters are kept in, and its convolutions are torch's own: whatever runs the graph
 knows them, and fuses them with what follows.
 """
@@ -18,6 +20,7 @@ from mtl.models.probes import Tensors
 from mtl.models.weights import first_line
 from mtl.trained.folder import Loaded
 from mtl.trained.network import build
+from mtl.trained.saying import per_output, say
 
 PROVENANCE = ("stack_trace", "nn_module_stack", "source_fn_stack", "from_node")  # paths of this machine are in it
 
@@ -35,7 +38,7 @@ def in_float32(loaded: Loaded, products: bool = True) -> Loaded:
 
 
 def trace(loaded: Loaded) -> ExportedProgram:
-    """The graph: images, uint8 [B, 3, S, S], to probabilities, float32 [B, K].
+    """The graph: images, uint8 [B, 3, S, S], to probabilities, float32 [B, K], or [B, O] where tasks have classes.
 
     Args:
       loaded: on the CPU.
@@ -66,8 +69,10 @@ class Network(nn.Module):
         self.trunk, self.statistics = Held(loaded.params.trunk), Held(loaded.buffers)
         self._groups = tuple(loaded.params.heads)
         self.heads = nn.ModuleList(Held(of) for of in loaded.params.heads.values())
-        self.temperatures_K: Tensor
-        self.register_buffer("temperatures_K", torch.tensor([*loaded.settings.temperatures.values()]))
+        settings = loaded.settings
+        temperatures = per_output(settings.tasks, settings.kinds, settings.temperatures)
+        self.temperatures_O: Tensor
+        self.register_buffer("temperatures_O", torch.tensor(temperatures))
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         held_heads = cast(Iterable[Held], self.heads)  # the type of a ModuleList's modules is lost
@@ -75,7 +80,7 @@ class Network(nn.Module):
         params, settings = Params(self.trunk.tensors(), heads), self._settings
         inputs_BCHW = normalize(images_BCHW, settings.mean, settings.std)
         outputs = predict(self._model, params, self.statistics.tensors(), inputs_BCHW, settings.mirrored)
-        return torch.sigmoid(torch.cat([*outputs.values()], dim=1) / self.temperatures_K)
+        return say(settings.kinds, torch.cat([*outputs.values()], dim=1), self.temperatures_O)
 
 
 class Held(nn.Module):

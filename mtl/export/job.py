@@ -12,6 +12,7 @@ from mtl.errors import UserError
 from mtl.export import FILES, as_onnx, as_pt2, as_safetensors
 from mtl.export.agreement import NUM_IMAGES, draw_images, greatest_difference
 from mtl.export.graph import in_float32
+from mtl.kinds import all_binary, num_outputs
 from mtl.record.paths import TENSORS
 from mtl.trained.folder import Loaded, load_model
 from mtl.trained.module import to_module
@@ -69,9 +70,14 @@ def export(folder: Path, kind: str, path: Path | None = None) -> str:
     precision = loaded.settings.precision
     how = "" if precision == "float32" else f" in float32, though it was trained in {precision}"
     return (
-        f"Wrote {path} ({size / 1e6:.1f} MB): on {NUM_IMAGES} images its {len(loaded.settings.tasks)} probabilities "
+        f"Wrote {path} ({size / 1e6:.1f} MB): on {NUM_IMAGES} images its {_of_what(loaded)} "
         f"are those of the network{how}, to within {difference:.0e}."
     )
+
+
+def _of_what(loaded: Loaded) -> str:
+    kinds = loaded.settings.kinds
+    return f"{len(kinds)} probabilities" if all_binary(kinds) else f"{sum(map(num_outputs, kinds))} outputs"
 
 
 def compare(loaded: Loaded, run: Callable[[Tensor], Tensor], tolerance: float) -> float:
@@ -80,8 +86,11 @@ def compare(loaded: Loaded, run: Callable[[Tensor], Tensor], tolerance: float) -
     Raises:
       UserError: if that is further than the tolerance.
     """
-    with torch.no_grad():
-        difference = greatest_difference(to_module(loaded), run, draw_images(loaded.settings.image_size))
+    units_O = torch.tensor([kind.std for kind in loaded.settings.kinds for _ in range(num_outputs(kind))])
+    network = to_module(loaded)
+    with torch.no_grad():  # numbers are compared in standard deviations
+        one, other = (lambda images_BCHW, say=say: say(images_BCHW) / units_O for say in (network, run))
+        difference = greatest_difference(one, other, draw_images(loaded.settings.image_size))
     if not difference <= tolerance:
         raise UserError(
             f"the file gives probabilities that differ from the network's by up to {difference:.0e}, more than "

@@ -9,13 +9,14 @@ import torch
 from mtl.errors import UserError
 from mtl.photos.crops import Photo, crop_faces
 from mtl.photos.reading import find_photos
-from mtl.predict.answers import make_ask
+from mtl.predict.answers import binary_tasks, make_ask, other_tasks
 from mtl.predict.page import printable, show_page, show_photo, show_skipped
 from mtl.predict.seeing import SeenPhoto, see
 from mtl.predict.tables import Line, as_csv, as_json_lines, face_lines
 from mtl.progress import progress
 from mtl.record.files import write_bytes
 from mtl.record.locks import hold
+from mtl.trained.facts import shows_faces
 from mtl.trained.folder import load_model
 from mtl.trained.settings import Settings
 
@@ -57,13 +58,19 @@ def predict(model: Path, places: Sequence[str], align: str, saliency: bool, work
         raise UserError("no photo is named: give files, folders or patterns")
     loaded = load_model(model, device)
     settings, ask = loaded.settings, make_ask(loaded, saliency)
+    of_faces = shows_faces(settings.trained.get("data"))
+    if align == "on" and not of_faces:
+        raise UserError(
+            f"{model} was not trained on aligned faces, so there are none to find: give --align=off", "align"
+        )
     photos = crop_faces(files, settings.image_size, settings.crop, align)
     with hold(workdir):
         with progress("photos", len(files)) as update:
             found = _collect(see(_counted(photos, update), ask), settings)
-        title = f"{_count(len(found.lines), 'face')} in {_count(len(files), 'photo')}"
+        what = "face" if of_faces else "answer"
+        title = f"{_count(len(found.lines), what)} {'in' if of_faces else 'on'} {_count(len(files), 'photo')}"
         page = show_page(title, str(model), settings, found.shown, found.skipped, saliency)
-        write_bytes(workdir / TABLE, as_csv(found.lines, settings.tasks))
+        write_bytes(workdir / TABLE, as_csv(found.lines, binary_tasks(settings), other_tasks(settings)))
         write_bytes(workdir / LINES, as_json_lines(found.lines))
         write_bytes(workdir / PAGE, page.encode())
     without = f" {_count(len(found.problems), 'photo')} without an answer:" if found.problems else ""
@@ -84,7 +91,7 @@ def _collect(photos: Iterable[SeenPhoto], settings: Settings) -> _Found:
     found = _Found([], [], [], [])
     for photo in photos:
         if photo.problem is None:
-            found.lines.extend(face_lines(photo, settings.tasks))
+            found.lines.extend(face_lines(photo, binary_tasks(settings), other_tasks(settings)))
             found.shown.append(show_photo(photo, settings))
         else:
             found.skipped.append(show_skipped(photo))

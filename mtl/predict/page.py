@@ -10,10 +10,12 @@ from html import escape
 
 import numpy as np
 
+from mtl.kinds import Kind
+from mtl.predict.answers import binary_tasks, in_words, other_tasks
 from mtl.predict.pictures import as_uri, shrink
 from mtl.predict.seeing import SeenFace, SeenPhoto
 from mtl.record.saliency import overlay
-from mtl.trained.facts import in_plain_words
+from mtl.trained.facts import in_plain_words, shows_faces
 from mtl.trained.settings import Settings
 
 CROP, MAP = 160, 64  # longest sides of a face and of its saliency, pixels
@@ -146,8 +148,9 @@ def show_page(
 def _lead(model: str, settings: Settings, with_saliency: bool) -> str:
     """What the bars are, and what they are not for."""
     size = f"{settings.image_size} x {settings.image_size}"
+    what = "face" if shows_faces(settings.trained.get("data")) else "image"
     sentences = [
-        f"The network in <bdi>{_text(model)}</bdi> ({_text(settings.backbone)}) saw each face in {size} pixels.",
+        f"The network in <bdi>{_text(model)}</bdi> ({_text(settings.backbone)}) saw each {what} in {size} pixels.",
         "A bar is the calibrated probability that an attribute is present. The mark is the threshold that was best on",
         "the validation split; what lies above it is bold and ticked.",
     ]
@@ -167,31 +170,45 @@ def _box(number: int, face: SeenFace, sides: tuple[int, int]) -> str:
 
 def _face(number: int, face: SeenFace, settings: Settings) -> str:
     rank_K = (-face.answer.probability_K).argsort(kind="stable").argsort()
-    rows = [
-        _attribute(k, int(rank_K[k]), face, task, settings.thresholds[task]) for k, task in enumerate(settings.tasks)
-    ]
+    attributes = enumerate(binary_tasks(settings))
+    rows = [_attribute(k, int(rank_K[k]), face, task, settings) for k, task in attributes]
+    rows += [_other(face, task, kind, settings) for task, kind in other_tasks(settings).items()]
     kind = "attributes" if face.answer.saliency_KHW is None else "attributes maps"
-    crop = _image(shrink(_channels_last(face), CROP), 'class="crop"', f"face {number}")
+    what = "Face" if shows_faces(settings.trained.get("data")) else "Image"
+    crop = _image(shrink(_channels_last(face), CROP), 'class="crop"', f"{what.lower()} {number}")
     return f"""<section class="face">
-<div>{crop}Face {number}</div>
+<div>{crop}{what} {number}</div>
 <ul class="{kind}">
 {_lines(rows)}
 </ul>
 </section>"""
 
 
-def _attribute(k: int, rank: int, face: SeenFace, task: str, threshold: float) -> str:
+def _attribute(k: int, rank: int, face: SeenFace, task: str, settings: Settings) -> str:
     answer = face.answer
     percent, is_present = 100 * answer.probability_K[k], answer.at_threshold_K[k]
-    places = f"--p:{percent:.1f}%;--t:{100 * threshold:.1f}%"
-    picture = ""
-    if answer.saliency_KHW is not None:
-        picture = _image(shrink(overlay(_channels_last(face), answer.saliency_KHW[k]), MAP))
+    places = f"--p:{percent:.1f}%;--t:{100 * settings.thresholds[task]:.1f}%"
     return (
-        f'<li{" class=yes" if is_present else ""} style="--rank:{rank}">{picture}'
+        f'<li{" class=yes" if is_present else ""} style="--rank:{rank}">{_map(face, task, settings)}'
         f'<span>{_text(task.replace("_", " "))}</span><span class="bar" style="{places}"></span>'
         f'<span class="number">{percent:.0f}%{" ✓" if is_present else ""}</span></li>'
     )
+
+
+def _other(face: SeenFace, task: str, kind: Kind, settings: Settings) -> str:
+    words = _text(in_words(kind, face.answer.others[task]))
+    return (
+        f'<li class=yes style="--rank:-1">{_map(face, task, settings)}<span>{_text(task.replace("_", " "))}</span>'
+        f"<span></span><span class=number>{words}</span></li>"
+    )
+
+
+def _map(face: SeenFace, task: str, settings: Settings) -> str:
+    """The picture beside a task: what its answer hangs on."""
+    if face.answer.saliency_KHW is None:
+        return ""
+    saliency_HW = face.answer.saliency_KHW[settings.tasks.index(task)]
+    return _image(shrink(overlay(_channels_last(face), saliency_HW), MAP))
 
 
 def _image(image_HWC: np.ndarray, attributes: str = "", alternative: str = "") -> str:

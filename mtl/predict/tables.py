@@ -3,11 +3,12 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from mtl.kinds import Kind
 from mtl.predict.seeing import SeenPhoto
 
 Line = dict[str, Any]
@@ -16,7 +17,7 @@ LANDMARKS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")  # le
 VALUES = ("logit", "probability", "at_half", "at_threshold")  # of an attribute
 
 
-def face_lines(photo: SeenPhoto, tasks: Sequence[str]) -> list[Line]:
+def face_lines(photo: SeenPhoto, tasks: Sequence[str], others: Mapping[str, Kind] = {}) -> list[Line]:
     """What there is to say of the faces of a photo; none, no line.
 
     Logits have the digits that give the same float32 when they are read back, probabilities those of float64; boxes and
@@ -24,7 +25,8 @@ def face_lines(photo: SeenPhoto, tasks: Sequence[str]) -> list[Line]:
 
     Args:
       photo: of `see`.
-      tasks: names, in the order of the network's attributes.
+      tasks: names, in the order of the network's attributes, of those with yes or no.
+      others: name -> kind of the tasks that are not: they have a class with the probability of each, or a value.
 
     Example:
       >>> from pathlib import Path
@@ -46,10 +48,18 @@ def face_lines(photo: SeenPhoto, tasks: Sequence[str]) -> list[Line]:
                 "face": number,
                 "box": crop.box_4.round(2).tolist(),
                 "landmarks": None if crop.landmarks_52 is None else crop.landmarks_52.round(2).tolist(),
-                "attributes": dict(zip(tasks, said, strict=True)),
+                "attributes": dict(zip(tasks, said, strict=True))
+                | {task: _other(kind, answer.others[task]) for task, kind in others.items()},
             }
         )
     return lines
+
+
+def _other(kind: Kind, values: np.ndarray) -> dict[str, Any]:
+    if kind.name == "regression":
+        return {"value": float(values[0])}
+    chances = dict(zip(kind.classes, values.tolist(), strict=True))
+    return {"class": max(chances, key=lambda name: chances[name]), "probabilities": chances}
 
 
 def as_json_lines(lines: Iterable[Line]) -> bytes:
@@ -62,7 +72,7 @@ def as_json_lines(lines: Iterable[Line]) -> bytes:
     return "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines).encode()
 
 
-def as_csv(lines: Iterable[Line], tasks: Sequence[str]) -> bytes:
+def as_csv(lines: Iterable[Line], tasks: Sequence[str], others: Mapping[str, Kind] = {}) -> bytes:
     """A header and a row per face, UTF-8; decisions are 1 and 0, landmarks that were not sought are empty.
 
     No cell begins as a formula does, whatever files and attributes are called: a spreadsheet would execute it. A byte
@@ -80,14 +90,29 @@ def as_csv(lines: Iterable[Line], tasks: Sequence[str]) -> bytes:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     places = [f"{name}_{axis}" for name in LANDMARKS for axis in "xy"]
-    writer.writerow(["file", "face", *SIDES, *places, *(f"{value}:{task}" for task in tasks for value in VALUES)])
+    heads = [head for task, kind in others.items() for head in _heads(task, kind)]
+    of_binary = [f"{value}:{task}" for task in tasks for value in VALUES]
+    writer.writerow(["file", "face", *SIDES, *places, *of_binary, *heads])
     for line in lines:
         landmarks = np.ravel(line["landmarks"]).tolist() if line["landmarks"] else [None] * len(places)
         said = [line["attributes"][task][value] for task in tasks for value in VALUES]
         numbers = [int(value) if isinstance(value, bool) else value for value in said]
-        writer.writerow([_no_formula(line["file"]), line["face"], *line["box"], *landmarks, *numbers])
+        rest = [cell for task, kind in others.items() for cell in _cells(kind, line["attributes"][task])]
+        writer.writerow([_no_formula(line["file"]), line["face"], *line["box"], *landmarks, *numbers, *rest])
     return stream.getvalue().encode(errors="backslashreplace")
 
 
+def _heads(task: str, kind: Kind) -> list[str]:
+    if kind.name == "regression":
+        return [f"value:{task}"]
+    return [f"class:{task}", *(f"probability:{task}={name}" for name in kind.classes)]
+
+
+def _cells(kind: Kind, said: dict[str, Any]) -> list[Any]:
+    return (
+        [said["value"]] if kind.name == "regression" else [_no_formula(said["class"]), *said["probabilities"].values()]
+    )
+
+
 def _no_formula(file: str) -> str:
-    return f"./{file}" if file[0] in "=+-@\t\r" else file
+    return f"./{file}" if file[:1] in ("=", "+", "-", "@", "\t", "\r") else file

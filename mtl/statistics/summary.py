@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 
 from mtl import metrics
+from mtl.kinds import columns
+from mtl.metrics import classes
+from mtl.metrics.scores import IN_UNITS, names_of
 from mtl.statistics.calibration import calibrate
 from mtl.statistics.comparison import compare_all
-from mtl.statistics.predictions import Predictions, Runs, check_same_test_split
+from mtl.statistics.predictions import Predictions, Runs, check_same_test_split, kinds_of, only
 
-SCORES = ("accuracy", "balanced_accuracy", "f1", "average_precision")
+NUM_SCATTERED = 300  # test images that the figure of a regression shows
 
 
 def summarize(
@@ -46,7 +49,10 @@ def describe(runs: Runs) -> dict[str, Any]:
 
     Returns:
       What results.json holds under tasks, seeds, num_test_identities (None where no identity is known),
-      majority_accuracy, methods, confusion, calibration and equal_predictions; what is undefined is None.
+      majority_accuracy, methods, confusion, calibration and equal_predictions; what is undefined is None. Where tasks
+      are not binary, also kinds, score (the name of the one that all tasks have, see `mtl.metrics`) and scatter; then
+      "majority_accuracy" is that score of what the training split suggests, 0 for a regression, whose guess is the
+      median.
 
     Raises:
       UserError: if two runs were tested on different images, labels or tasks.
@@ -60,7 +66,8 @@ def describe(runs: Runs) -> dict[str, Any]:
     """
     first = check_same_test_split(runs)
     majority = {
-        task: scores["majority_accuracy"] for task, scores in metrics.evaluate(*_scored(first))["tasks"].items()
+        task: scores.get("majority_accuracy", 0.0 if scores["count"] else None)
+        for task, scores in metrics.evaluate(*_scored(first))["tasks"].items()
     }
     known = first.identity_N[first.identity_N >= 0]
     return {
@@ -72,7 +79,28 @@ def describe(runs: Runs) -> dict[str, Any]:
         "confusion": {method: _confusion(list(of_method.values())) for method, of_method in runs.items()},
         "calibration": {method: calibrate(list(of_method.values())) for method, of_method in runs.items()},
         "equal_predictions": equal_predictions(runs),
+        **(_of_kinds(first, runs) if first.kinds else {}),
     }
+
+
+def _of_kinds(first: Predictions, runs: Runs) -> dict[str, Any]:
+    return {
+        "kinds": [kind._asdict() for kind in first.kinds],
+        "score": metrics.main_score(first.kinds),
+        "scatter": {method: _scatter(of_method[min(of_method)]) for method, of_method in runs.items()},
+    }
+
+
+def _scatter(run: Predictions) -> dict[str, dict[str, list[float]]]:
+    """Regression -> label and what was said of a few test images, the same for all runs, in the table's unit."""
+    found = {}
+    for k, (kind, of) in enumerate(zip(run.kinds, columns(run.kinds), strict=True)):
+        if kind.name == "regression":
+            known = np.flatnonzero(run.mask_NK[:, k])
+            rows = known[:: max(len(known) // NUM_SCATTERED, 1)][:NUM_SCATTERED]
+            pair = {"label": run.labels_NK[rows, k], "said": run.logits_NK[rows, of][:, 0]}
+            found[run.tasks[k]] = {name: (kind.mean + kind.std * values).tolist() for name, values in pair.items()}
+    return found
 
 
 def equal_predictions(runs: Runs) -> list[list[tuple[str, int]]]:
@@ -95,20 +123,37 @@ def equal_predictions(runs: Runs) -> list[list[tuple[str, int]]]:
 def _scores(runs: Sequence[Predictions]) -> dict[str, Any]:
     """Mean and sample standard deviation over seeds of every score, per task and as the mean over tasks."""
     per_run = [metrics.evaluate(*_scored(run))["tasks"] for run in runs]
+    names = {name: [runs[0].tasks[k] for k in tasks] for name, tasks in names_of(kinds_of(runs[0])).items()}
     return {
         "overall": {
-            score: _spread([_mean([scores[score] for scores in tasks.values()]) for tasks in per_run])
-            for score in SCORES
+            score: _spread([_mean([of_run[task][score] for task in tasks]) for of_run in per_run])
+            for score, tasks in names.items()
+            if score not in IN_UNITS
         },
         "tasks": {
-            task: {score: _spread([tasks[task][score] for tasks in per_run]) for score in SCORES}
+            task: {
+                score: _spread([of_run[task][score] for of_run in per_run])
+                for score, tasks in names.items()
+                if task in tasks
+            }
             for task in runs[0].tasks
         },
     }
 
 
-def _confusion(runs: Sequence[Predictions]) -> dict[str, dict[str, int]]:
-    """Task -> images by predicted and true class, summed over seeds."""
+def _confusion(runs: Sequence[Predictions]) -> dict[str, dict[str, Any]]:
+    """Task -> images by predicted and true class, summed over seeds; of several classes a row for each true one."""
+    of_binary = _confusion_of_binary([only(run, "binary") for run in runs])
+    of_classes = {}
+    for k, (kind, of) in enumerate(zip(runs[0].kinds, columns(runs[0].kinds), strict=True)):
+        if kind.name == "classes":
+            known_N = runs[0].mask_NK[:, k]
+            counts = [classes.confusion(run.logits_NK[known_N, of], run.labels_NK[known_N, k]) for run in runs]
+            of_classes[runs[0].tasks[k]] = {"counts": np.sum(counts, axis=0).tolist()}
+    return of_binary | of_classes
+
+
+def _confusion_of_binary(runs: Sequence[Predictions]) -> dict[str, dict[str, int]]:
     counts = reduce(metrics.merge, (metrics.count(run.logits_NK, run.labels_NK, run.mask_NK) for run in runs))
     names = [field.removesuffix("_K") for field in counts._fields]
     return {
@@ -117,9 +162,9 @@ def _confusion(runs: Sequence[Predictions]) -> dict[str, dict[str, int]]:
     }
 
 
-def _scored(run: Predictions) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _scored(run: Predictions) -> tuple[Any, ...]:
     """What `metrics.evaluate` takes."""
-    return run.tasks, run.logits_NK, run.labels_NK, run.mask_NK, run.majority_K
+    return run.tasks, run.logits_NK, run.labels_NK, run.mask_NK, run.majority_K, run.kinds
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

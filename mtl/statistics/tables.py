@@ -1,20 +1,23 @@
 """What results.json holds, as Markdown tables that are aligned for the terminal too."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from mtl import metrics
 from mtl.statistics import ONE_SEED, REFERENCES
+from mtl.statistics.markdown import markdown, percent
+from mtl.statistics.score_table import main, score_table, tabulated
 
-MAX_COLUMNS = 12  # of methods side by side
+DELTA_M = "accuracy, and of a regression that of its mean absolute error with the other sign"
 MAX_NAMED = 8  # methods that a remark names
 NEARLY_EQUAL = 0.1  # weights that never were further from equal ones than this
 
 
 def tables(results: dict[str, Any]) -> str:
     """All tables of a study: scores, gains where they were computed, drop rates; and how its runs were made."""
-    parts = [score_table(results, score) for score in ("accuracy", "balanced_accuracy")]
+    parts = [score_table(results, score) for score in tabulated(results)]
+    parts += [metrics.MEANING] if main(results) == metrics.SCORE else []
     parts += ["\n".join(f"- {remark}" for remark in remarks(results))] if remarks(results) else []
     if "comparisons" in results:
         compared = {reference: None for of_method in results["comparisons"].values() for reference in of_method}
@@ -54,7 +57,7 @@ def remarks(results: dict[str, Any]) -> list[str]:
 def _below_majority(results: dict[str, Any]) -> list[str]:
     below = []
     for task, guess in results["majority_accuracy"]["tasks"].items():
-        accuracies = {m: scores["tasks"][task]["accuracy"]["mean"] for m, scores in results["methods"].items()}
+        accuracies = {m: scores["tasks"][task][main(results)]["mean"] for m, scores in results["methods"].items()}
         methods = [m for m, accuracy in accuracies.items() if None not in (accuracy, guess) and accuracy < guess]
         named = ", ".join(methods) if len(methods) <= MAX_NAMED else f"{len(methods)} of {len(accuracies)} methods"
         below += [f"{task} under {named}"] if methods else []
@@ -74,46 +77,6 @@ def provenance(made_by: dict[str, list[str]]) -> str:
     return f"Runs of {commands}; source revision {revisions}; {devices}; {versions}."
 
 
-def score_table(results: dict[str, Any], score: str) -> str:
-    """One score of all methods in Markdown, in per cent.
-
-    A row per task and one for their mean; with many methods, and more than tasks, a row per method.
-
-    Example:
-      >>> scores = {"accuracy": {"mean": 0.8463, "standard_deviation": 0.0048}}
-      >>> results = {"tasks": ["Male"], "seeds": {"joint": [0, 1, 2]}}
-      >>> results |= {"majority_accuracy": {"overall": 0.5, "tasks": {"Male": 0.5}}}
-      >>> results |= {"methods": {"joint": {"overall": scores, "tasks": {"Male": scores}}}}
-      >>> print(score_table(results, "accuracy"))
-      | task    | majority | joint        |
-      |---------|----------|--------------|
-      | Male    | 50.00    | 84.63 ± 0.48 |
-      | overall | 50.00    | 84.63 ± 0.48 |
-      <BLANKLINE>
-      Accuracy, test split, per cent; 3 seeds; mean ± standard deviation over seeds.
-    """
-    methods = results["methods"]
-    method_rows = len(methods) > max(MAX_COLUMNS, len(results["tasks"]))
-    places = ["overall", *results["tasks"]] if method_rows else [*results["tasks"], "overall"]
-    lines = [["method" if method_rows else "task", *places]]
-    if score == "accuracy":
-        lines.append(["majority", *(_percent(_at(results["majority_accuracy"], place)) for place in places)])
-    lines += [[name, *(_cell(_at(of_method, place)[score]) for place in places)] for name, of_method in methods.items()]
-    rows = lines if method_rows else list(zip(*lines, strict=True))
-    num_seeds = sorted({len(seeds) for seeds in results["seeds"].values()})
-    seeds = f"{num_seeds[0]} seed{'s' if num_seeds[0] > 1 else ''}" if len(num_seeds) == 1 else _name_seeds(results)
-    spread = "; mean ± standard deviation over seeds" if num_seeds[-1] > 1 else ""
-    return markdown(rows) + f"\n\n{score.replace('_', ' ').capitalize()}, test split, per cent; {seeds}{spread}."
-
-
-def _at(scores: dict[str, Any], place: str) -> Any:
-    return scores["overall"] if place == "overall" else scores["tasks"][place]
-
-
-def _name_seeds(results: dict[str, Any]) -> str:
-    return "seeds: " + ", ".join(f"{method} {len(seeds)}" for method, seeds in results["seeds"].items())
-
-
 def gain_table(results: dict[str, Any], reference: str) -> str:
     """How far each method is above or below another one in mean accuracy, and on how many tasks.
 
@@ -126,12 +89,13 @@ def gain_table(results: dict[str, Any], reference: str) -> str:
       ['dst', '3', '-0.12', '-0.48 to +0.24', '0.461']
     """
     rows = [["method", "seeds", "gain, points", "95% interval", "p", "verdict", "tasks gained, lost", "Delta_m, %"]]
+    score = main(results)
     for method, of_method in results["comparisons"].items():
         if reference not in of_method:
             continue
         comparison = of_method[reference]
-        gain = comparison["accuracy"]["overall"]
-        verdicts = [of_task["verdict"] for of_task in comparison["accuracy"]["tasks"].values()]
+        gain = comparison[score]["overall"]
+        verdicts = [of_task["verdict"] for of_task in comparison[score]["tasks"].values()]
         inference = [
             "-" if gain["interval"] is None else " to ".join(_points(end) for end in gain["interval"]),
             _p_value(gain["p_value"]),
@@ -148,9 +112,9 @@ def gain_table(results: dict[str, Any], reference: str) -> str:
             ]
         )
     note = (
-        f"Mean test accuracy less that of {reference}. The interval covers other test images (people are resampled) "
+        f"Mean test {score} less that of {reference}. The interval covers other test images (people are resampled) "
         "and, with more than one seed, other seeds; tasks are counted after Holm's correction; Delta_m is the mean "
-        "relative change of accuracy."
+        f"relative change of {DELTA_M if score == metrics.SCORE else score}."
     )
     if any(row[5] == ONE_SEED for row in rows):
         note += f' "{ONE_SEED}": a difference of two networks; another seed may say otherwise, so there is no verdict.'
@@ -173,7 +137,7 @@ def dropping_table(dropping: dict[str, Any]) -> str:
     for method, of_method in dropping.items():
         overall = of_method["overall"]
         num_shut, num_gates = f"{overall['num_shut']:.4g}", str(overall["num_gates"])
-        rows.append([method, _percent(overall["drop_rate"]), num_shut, num_gates, _percent(overall["gates_shut"])])
+        rows.append([method, percent(overall["drop_rate"]), num_shut, num_gates, percent(overall["gates_shut"])])
     note = "Over tasks, epochs and seeds. The drop rate 1 - P is what was intended, the gates are what was drawn."
     return markdown(rows) + f"\n\n{note}"
 
@@ -195,34 +159,12 @@ def drop_table(runs: dict[str, list[dict[str, Any]]], method: str) -> str:
         for task in tasks:
             rate = float(np.mean([line["drop_rate"][task] for line in lines]))
             num_dropped = sum(line["G"][task] == 0 for line in lines)
-            cells.append(_percent(rate) + (f" x{num_dropped}" if num_dropped else ""))
+            cells.append(percent(rate) + (f" x{num_dropped}" if num_dropped else ""))
         rows.append([str(lines[0]["epoch"]), *cells])
     note = (
         f"{method}: drop rate 1 - P in per cent, mean over seeds; xN: dropped in that epoch in N of {len(runs)} runs."
     )
     return markdown(rows) + f"\n\n{note}"
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table that is aligned for the terminal too; the first row is the header.
-
-    Example:
-      >>> print(markdown([["task", "joint"], ["Smiling", "87.04"]]))
-      | task    | joint |
-      |---------|-------|
-      | Smiling | 87.04 |
-    """
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
-    ]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]])
-
-
-def _cell(spread: dict[str, float | None]) -> str:
-    deviation = spread["standard_deviation"]
-    return _percent(spread["mean"]) + ("" if deviation is None else f" ± {100 * deviation:.2f}")
 
 
 def _points(fraction: float | None) -> str:
@@ -233,7 +175,3 @@ def _p_value(p_value: float | None) -> str:
     if p_value is None:
         return "-"
     return f"{p_value:.3f}" if p_value >= 0.001 else "< 0.001"
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.2f}"

@@ -14,9 +14,9 @@ from mtl import metrics
 from mtl.kinds import Kind, all_binary, num_outputs
 from mtl.statistics.bootstrap import clusters, mean_over_tasks, multiplicities, resample, scores_of
 from mtl.statistics.decisions import Decisions, decide
+from mtl.statistics.markdown import markdown
 from mtl.statistics.predictions import Predictions, kinds_of, only
 from mtl.statistics.significance import percentiles
-from mtl.statistics.tables import markdown
 from mtl.trained.facts import NOT_FOR, Facts, facts_on
 from mtl.trained.settings import Settings
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from mtl.data.published import FAULTS, OFFICIAL_SPLIT, PUBLISHED
 
+ALIGNED = ("faces", "celeba")
 CELEBA = "http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 
 
@@ -40,7 +41,7 @@ def facts_on(source: str, tasks: Sequence[str], num_images: dict[str, int]) -> F
     """
     if source == "faces":
         return DRAWN
-    if source != "celeba":
+    if source not in ALIGNED:
         return TABLE
     if not {*tasks} <= PUBLISHED.keys():
         return OWN
@@ -63,9 +64,19 @@ def in_plain_words(trained_on: object) -> tuple[str, str]:
       >>> in_plain_words("faces")[0]
       'What is learnt of drawings says nothing about photographs: do not use this network on photographs.'
     """
-    if trained_on not in ("faces", "celeba", None):
+    if not shows_faces(trained_on):
         return "", ""
     return DRAWN.limits.replace("**", "") if trained_on == "faces" else "", NOT_FOR.replace("`", "")
+
+
+def shows_faces(trained_on: object) -> bool:
+    """Whether a network was trained on aligned faces, for all that its config.json says; an older one says nothing.
+
+    Example:
+      >>> shows_faces("celeba"), shows_faces("table")
+      (True, False)
+    """
+    return trained_on in (*ALIGNED, None)
 
 
 def _faults(tasks: Sequence[str]) -> str:

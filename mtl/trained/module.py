@@ -10,6 +10,7 @@ from mtl.models.images import normalize
 from mtl.models.model import apply_heads, predict
 from mtl.trained.folder import Loaded
 from mtl.trained.naming import named_buffers, named_parameters, unnamed
+from mtl.trained.saying import per_output, say
 
 OUTPUTS = ("probabilities", "logits")
 
@@ -17,12 +18,15 @@ OUTPUTS = ("probabilities", "logits")
 def to_module(loaded: Loaded, outputs: str = "probabilities") -> nn.Module:
     """Makes an nn.Module of images, uint8 [B, 3, H, W], to [B, K], in the order of `loaded.settings.tasks`.
 
+    A task of several classes has a column for each, so that it is [B, O] (`mtl.trained.saying.output_names`).
+
     It is in evaluation mode; in training mode BatchNorm uses and moves its statistics, and dropout drops. Its
     `state_dict` has the names and the shapes of model.safetensors. What was loaded stays as it is.
 
     Args:
       loaded: from `load_model`.
-      outputs: "probabilities", calibrated: sigmoid(logit / T); or "logits".
+      outputs: "probabilities", calibrated: sigmoid(logit / T), of classes softmax(logits / T), and a regression's number
+        in the table's unit; or "logits", as the heads give them.
 
     Raises:
       UserError: for other outputs.
@@ -46,10 +50,11 @@ class TrainedModule(nn.Module):
         for name, value in named_buffers(loaded.buffers).items():
             owner, last = _owner(self, name)
             owner.register_buffer(last, value.clone())
-        temperatures = [loaded.settings.temperatures[task] for task in loaded.settings.tasks]
+        self._kinds = loaded.settings.kinds
+        temperatures = per_output(loaded.settings.tasks, self._kinds, loaded.settings.temperatures)
         device = next(self.parameters()).device
-        self.temperatures_K: Tensor
-        self.register_buffer("temperatures_K", torch.tensor(temperatures, device=device), persistent=False)
+        self.temperatures_O: Tensor
+        self.register_buffer("temperatures_O", torch.tensor(temperatures, device=device), persistent=False)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         named = dict(self.named_parameters()), dict(self.named_buffers())
@@ -62,8 +67,8 @@ class TrainedModule(nn.Module):
             outputs = apply_heads(self._model, params.heads, features)
         else:
             outputs = predict(self._model, params, buffers, inputs, self.settings.mirrored)
-        logits_BK = torch.cat(list(outputs.values()), dim=1)
-        return logits_BK if self.outputs == "logits" else torch.sigmoid(logits_BK / self.temperatures_K)
+        logits_BO = torch.cat(list(outputs.values()), dim=1)
+        return logits_BO if self.outputs == "logits" else say(self._kinds, logits_BO, self.temperatures_O)
 
 
 class _Part(nn.Module):

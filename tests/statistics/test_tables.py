@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from mtl.statistics.tables import MAX_COLUMNS, dropping_table, gain_table, remarks, score_table
+from mtl.statistics.score_table import MAX_COLUMNS, score_table
+from mtl.statistics.tables import dropping_table, gain_table, remarks
 
 
 def results_of(methods: dict[str, tuple[float, float]]) -> dict[str, Any]:
