@@ -1,6 +1,6 @@
 """What a network says of a face: logits, calibrated probabilities, decisions, and which pixels they hang on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ class Answer(NamedTuple):
     at_half_K: np.ndarray
     at_threshold_K: np.ndarray
     saliency_KHW: np.ndarray | None
-    others: dict[str, np.ndarray] = {}
+    others: Mapping[str, np.ndarray] = {}
 
 
 Ask = Callable[[np.ndarray], list[Answer]]
