@@ -109,9 +109,9 @@ def _heads(task: str, kind: Kind) -> list[str]:
 
 
 def _cells(kind: Kind, said: dict[str, Any]) -> list[Any]:
-    return (
-        [said["value"]] if kind.name == "regression" else [_no_formula(said["class"]), *said["probabilities"].values()]
-    )
+    if kind.name == "regression":
+        return [said["value"]]
+    return [_no_formula(said["class"]), *said["probabilities"].values()]
 
 
 def _no_formula(file: str) -> str:

@@ -25,8 +25,8 @@ def to_module(loaded: Loaded, outputs: str = "probabilities") -> nn.Module:
 
     Args:
       loaded: from `load_model`.
-      outputs: "probabilities", calibrated: sigmoid(logit / T), of classes softmax(logits / T), and a regression's number
-        in the table's unit; or "logits", as the heads give them.
+      outputs: "probabilities", calibrated: sigmoid(logit / T), of classes softmax(logits / T), and the number of a
+        regression in the table's unit; or "logits", as the heads give them.
 
     Raises:
       UserError: for other outputs.
