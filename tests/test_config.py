@@ -15,7 +15,14 @@ from mtl.errors import UserError
 
 ROOT = Path(errors.__file__).parent
 NAME_FLAGS = (
-    *("config/fields.py", "config/read.py", "command/configurations.py", "command/flags.py", "command/jobs.py"),
+    *(
+        "config/fields.py",
+        "config/read.py",
+        "config/train.py",
+        "command/configurations.py",
+        "command/flags.py",
+        "command/jobs.py",
+    ),
     "app/job.py",
 )
 FLAG = re.compile(r"--\w|\b(?:data|model|train|dst|gradients|methods|study)\.[a-z_]+")

@@ -33,6 +33,7 @@ def test_by_hand() -> None:
 TASKS: dict[str, tuple[Task, nn.Module]] = {
     "binary": (binary(), nn.BCEWithLogitsLoss()),
     "classes": (classes(4), nn.CrossEntropyLoss()),
+    "smoothed": (classes(4, label_smoothing=0.2), nn.CrossEntropyLoss(label_smoothing=0.2)),
     "squared": (regression(), nn.MSELoss()),
     "l1": (regression("l1"), nn.L1Loss()),
     "huber": (regression("huber", delta=0.5), nn.HuberLoss(delta=0.5)),
@@ -93,3 +94,26 @@ def test_equal_tasks_have_one_loss() -> None:
 def test_mistakes(make: Any, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         make()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("num_classes", [2, 4])
+def test_weighted_classes_are_torchs(num_classes: int, smoothing: float) -> None:
+    """Of each example; torch's mean divides by the sum of the weights, ours by the number of labels."""
+    weights_C = torch.arange(1, num_classes + 1, dtype=torch.float64) / 2
+    task = binary(weights_C, smoothing) if num_classes == 2 else classes(num_classes, weights_C, smoothing)
+    outputs_BO, labels_B = draw(task)
+    reference = nn.CrossEntropyLoss(weights_C, reduction="none", label_smoothing=smoothing)
+    ours, theirs = (outputs_BO.clone().requires_grad_() for _ in range(2))
+    loss = task_loss(task.loss, ours, labels_B, MASK)
+    logits_BC = torch.cat([torch.zeros_like(theirs), theirs], dim=1) if num_classes == 2 else theirs
+    expected = (reference(logits_BC, labels_B.long()) * MASK).sum() / MASK.sum()
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(torch.autograd.grad(loss, ours), torch.autograd.grad(expected, theirs))
+
+
+def test_tasks_of_one_smoothing_share_their_loss() -> None:
+    assert classes(4, label_smoothing=0.1).loss is classes(4, label_smoothing=0.1).loss
+    assert binary(label_smoothing=0.1).loss is not classes(4, label_smoothing=0.1).loss
+    with pytest.raises(UserError, match="label_smoothing is 1"):
+        classes(4, label_smoothing=1.0)

@@ -34,6 +34,7 @@ def select_attributes(table: Table, names: Sequence[str] | Literal["all"]) -> Ta
 
     Example:
       >>> from mtl.data.image_files import ImageSource
+      >>> from mtl.kinds import BINARY
       >>> labels, nobody = np.array([[True, False], [False, True]]), np.full(2, -1)
       >>> ids, names, split = np.array(["1", "2"]), ("Male", "Smiling"), np.zeros(2, np.int8)
       >>> table = Table(ids, ImageSource(None, ""), labels, np.ones((2, 2), bool), split, nobody, names, (BINARY,) * 2)
@@ -63,6 +64,7 @@ def take_rows(table: Table, rows: np.ndarray) -> Table:
 
     Example:
       >>> from mtl.data.image_files import ImageSource
+      >>> from mtl.kinds import BINARY
       >>> labels, nobody = np.array([[True, False], [False, True]]), np.full(2, -1)
       >>> ids, names, split = np.array(["1", "2"]), ("Male", "Smiling"), np.zeros(2, np.int8)
       >>> table = Table(ids, ImageSource(None, ""), labels, np.ones((2, 2), bool), split, nobody, names, (BINARY,) * 2)
@@ -103,6 +105,16 @@ def settle(table: Table) -> Table:
 
 
 def refuse_twice(names: Sequence[str], where: str, argument: str | None = None) -> None:
+    """Refuses a name that occurs twice.
+
+    Raises:
+      UserError: with the first one that does.
+
+    Example:
+      >>> refuse_twice(["Male", "Young", "Male"], "the list")
+      Traceback (most recent call last):
+      mtl.errors.UserError: the list has Male 2 times: name it once
+    """
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         raise UserError(f"{where} has {name} {count} times: name it once", argument)

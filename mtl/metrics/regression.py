@@ -14,13 +14,13 @@ class Sums(NamedTuple):
     """Sums over images, all of one shape; those of two parts of a split add up.
 
     Attributes:
-      count: images.
+      number: images.
       absolute, squared: |z - y| and (z - y)^2 of what was said, z, and the label, y.
       label, label_squared: y and y^2.
       guess: |g - y| of the guess g, the training split's median.
     """
 
-    count: np.ndarray
+    number: np.ndarray
     absolute: np.ndarray
     squared: np.ndarray
     label: np.ndarray
@@ -49,7 +49,7 @@ def mae(sums: Sums) -> np.ndarray:
       >>> float(mae(Sums(*np.array([2.0, 3.0, 5.0, 4.0, 8.0, 4.0]))))
       1.5
     """
-    return divide(sums.absolute, sums.count)
+    return divide(sums.absolute, sums.number)
 
 
 def rmse(sums: Sums) -> np.ndarray:
@@ -59,7 +59,7 @@ def rmse(sums: Sums) -> np.ndarray:
       >>> float(rmse(Sums(*np.array([2.0, 4.0, 8.0, 4.0, 8.0, 4.0]))))
       2.0
     """
-    return np.sqrt(divide(sums.squared, sums.count))
+    return np.sqrt(divide(sums.squared, sums.number))
 
 
 def r2(sums: Sums) -> np.ndarray:
@@ -69,7 +69,7 @@ def r2(sums: Sums) -> np.ndarray:
       >>> float(r2(Sums(*np.array([2.0, 2.0, 1.0, 2.0, 4.0, 2.0]))))  # labels 0 and 2
       0.5
     """
-    spread = sums.label_squared - divide(sums.label, sums.count) * sums.label
+    spread = sums.label_squared - divide(sums.label, sums.number) * sums.label
     tiny = 1e-12 * sums.label_squared  # what rounding leaves of equal labels
     return 1.0 - divide(sums.squared, np.where(spread > tiny, spread, 0.0))
 
@@ -103,5 +103,5 @@ def evaluate(outputs_NO: np.ndarray, labels_N: np.ndarray, guess: float, std: fl
         "mae": std * float(mae(sums)),
         "rmse": std * float(rmse(sums)),
         "r2": float(r2(sums)),
-        "median_mae": std * float(divide(sums.guess, sums.count)),
+        "median_mae": std * float(divide(sums.guess, sums.number)),
     }

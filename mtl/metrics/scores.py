@@ -98,7 +98,7 @@ def evaluate(
         if kind.name != "regression":
             right[known_N, k] = said(kind, outputs[known_N]) == labels_N
     if main_score(kinds) == SCORE:
-        per_task = {task: {SCORE: of.get("accuracy", of.get(SCORE)), **of} for task, of in per_task.items()}
+        per_task = {task: {SCORE: of.get("accuracy", np.nan), **of} for task, of in per_task.items()}
     has_classes = np.array([kind.name != "regression" for kind in kinds])
     labelled = mask[:, has_classes].any(axis=1)
     return {

@@ -60,7 +60,7 @@ def predict(model: Path, places: Sequence[str], align: str, saliency: bool, work
     settings, ask = loaded.settings, make_ask(loaded, saliency)
     of_faces = shows_faces(settings.trained.get("data"))
     if align == "on" and not of_faces:
-        raise UserError(f"{model} was not trained on aligned faces: take photos as they are, --align=off", "align")
+        raise UserError(f"{model} was not trained on aligned faces: give align=off, which takes photos as they are")
     photos = crop_faces(files, settings.image_size, settings.crop, align)
     with hold(workdir):
         with progress("photos", len(files)) as update:

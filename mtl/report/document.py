@@ -8,6 +8,7 @@ from mtl.report.names import method_name
 from mtl.report.quote import quote, words
 from mtl.report.sections import data, diagnostics, reproduction, schedule, scores, setting, summary
 from mtl.report.shown import has_many
+from mtl.report.terms import terms
 from mtl.report.typeset import with_template
 
 Section = Callable[[StudyRecord, dict[str, str]], str]
@@ -29,6 +30,8 @@ def document(study: StudyRecord, figures: dict[str, str]) -> str:
 
 def _title(study: StudyRecord) -> str:
     alone = [*study.results["methods"]] == ["single_task"]
+    if terms(study).image != "face":
+        return "Several tasks, each from a network of its own" if alone else "Several tasks from one network"
     return "Face attributes, each from a network of its own" if alone else "Face attributes from one network"
 
 

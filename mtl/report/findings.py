@@ -8,6 +8,7 @@ from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name, name_in_sentence, task_name
 from mtl.report.quote import others, quote, words
 from mtl.report.shown import main_form
+from mtl.report.terms import terms
 from mtl.statistics import ONE_SEED
 
 APART = "cannot be told apart"
@@ -32,7 +33,7 @@ def findings(study: StudyRecord) -> list[str]:
     the others are counted.
     """
     overall = {
-        method: references[baseline(study, method)]["accuracy"]["overall"]
+        method: references[baseline(study, method)][terms(study).score]["overall"]
         for method, references in study.results["comparisons"].items()
         if baseline(study, method) in references
     }
@@ -62,11 +63,11 @@ def _range(study: StudyRecord, methods: list[str]) -> str:
     """From which to which difference the methods with one seed go."""
 
     def difference(method: str) -> float:
-        value = study.results["comparisons"][method]["joint"]["accuracy"]["overall"]["difference"]
+        value = study.results["comparisons"][method]["joint"][terms(study).score]["overall"]["difference"]
         return 0.0 if value is None else value
 
     ends = [
-        f"{quote(study, RESULTS, f'comparisons/{method}/joint/accuracy/overall/difference', 'points')} "
+        f"{quote(study, RESULTS, f'comparisons/{method}/joint/{terms(study).score}/overall/difference', 'points')} "
         f"({words(method_name(method))})"
         for method in (min(methods, key=difference), max(methods, key=difference))
     ]
@@ -79,8 +80,8 @@ def _range(study: StudyRecord, methods: list[str]) -> str:
 
 def _short_sentence(study: StudyRecord, method: str) -> str:
     """A comparison with joint training in a line."""
-    path = f"comparisons/{method}/joint/accuracy/overall"
-    verdict = VERDICTS[study.results["comparisons"][method]["joint"]["accuracy"]["overall"]["verdict"]]
+    path = f"comparisons/{method}/joint/{terms(study).score}/overall"
+    verdict = VERDICTS[study.results["comparisons"][method]["joint"][terms(study).score]["overall"]["verdict"]]
     difference = quote(study, RESULTS, f"{path}/difference", "points")
     return f"*{words(_capital(method_name(method)))}*: {difference} points {_interval(study, path)}, *{verdict}*."
 
@@ -91,14 +92,15 @@ def gain_sentence(study: StudyRecord, method: str, reference: str) -> str:
     With one seed the interval is that over test images, and nothing is said of significance.
     """
     comparison = study.results["comparisons"][method][reference]
-    path = f"comparisons/{method}/{reference}/accuracy/overall"
-    verdict = comparison["accuracy"]["overall"]["verdict"]
+    score = terms(study).score
+    path = f"comparisons/{method}/{reference}/{score}/overall"
+    verdict = comparison[score]["overall"]["verdict"]
     interval = _image_interval(study, path) if verdict == ONE_SEED else _interval(study, path)
     return (
         f"*{words(_capital(method_name(method)))} against {words(name_in_sentence(reference))}* "
-        f"({_seeds(study, method, reference)}): mean accuracy differs by "
+        f"({_seeds(study, method, reference)}): mean {score} differs by "
         f"{quote(study, RESULTS, f'{path}/difference', 'points')} points "
-        f"{interval}: *{VERDICTS[verdict]}*.{'' if verdict == ONE_SEED else ' ' + _tasks(comparison)}"
+        f"{interval}: *{VERDICTS[verdict]}*.{'' if verdict == ONE_SEED else ' ' + _tasks(comparison[score])}"
     )
 
 
@@ -116,7 +118,8 @@ def lesson(study: StudyRecord) -> str:
     elif baseline(study, form) in comparisons:
         sentences.append(_of_baseline(study, form))
         if form == "dst":
-            sentences.append(_of_control(comparisons, [m for m in study.results["dropping"] if m != "random_drop"]))
+            forms = [m for m in study.results["dropping"] if m != "random_drop"]
+            sentences.append(_of_control(comparisons, forms, terms(study).score))
         sentences.append(f"All that is said of {name} rests on these gates.")
     return " ".join(sentences)
 
@@ -140,19 +143,19 @@ def _gates(study: StudyRecord, form: str) -> str:
 def _of_baseline(study: StudyRecord, form: str) -> str:
     reference, name = baseline(study, form), words(method_name(form))
     other = words(name_in_sentence(reference))
-    path = f"comparisons/{form}/{reference}/accuracy/overall"
-    verdict = study.results["comparisons"][form][reference]["accuracy"]["overall"]["verdict"]
+    path = f"comparisons/{form}/{reference}/{terms(study).score}/overall"
+    verdict = study.results["comparisons"][form][reference][terms(study).score]["overall"]["verdict"]
     low, high = (quote(study, RESULTS, f"{path}/interval/{end}", "points") for end in (0, 1))
     return {
-        "gain": f"In this study *{name} gains over {other}* in mean accuracy.",
-        "loss": f"In this study *{name} loses against {other}* in mean accuracy.",
-        APART: f"This study *shows no gain of {name} over {other}* in mean accuracy: the 95 % interval of their "
-        f"difference, {low} to {high} points, holds losses as well as gains.",
+        "gain": f"In this study *{name} gains over {other}* in mean {terms(study).score}.",
+        "loss": f"In this study *{name} loses against {other}* in mean {terms(study).score}.",
+        APART: f"This study *shows no gain of {name} over {other}* in mean {terms(study).score}: the 95 % interval of "
+        f"their difference, {low} to {high} points, holds losses as well as gains.",
         ONE_SEED: f"With one seed, *nothing follows for {name} against {other}*: another seed may say otherwise.",
     }[verdict]
 
 
-def _of_control(comparisons: dict[str, Any], forms: Collection[str]) -> str:
+def _of_control(comparisons: dict[str, Any], forms: Collection[str], score: str) -> str:
     """The control copies the mean P of DST's own run, so it says nothing of other forms."""
     if "random_drop" not in comparisons:
         return "Without its control, random dropping, nothing can be said of what its schedule contributes."
@@ -163,7 +166,7 @@ def _of_control(comparisons: dict[str, Any], forms: Collection[str]) -> str:
         "choice of tasks.",
         ONE_SEED: "With random dropping at the same mean $P$ it shares one seed, so nothing is said of its choice of "
         "tasks.",
-    }[comparisons["random_drop"]["accuracy"]["overall"]["verdict"]]
+    }[comparisons["random_drop"][score]["overall"]["verdict"]]
     if len(forms) > 1:
         sentence += " Random dropping copies the mean $P$ of DST alone: it is no control of the other forms of DST."
     return sentence
@@ -188,7 +191,7 @@ def equal_sentences(study: StudyRecord) -> list[str]:
 def negative_transfer_sentence(study: StudyRecord, method: str) -> str:
     """Against single-task networks: how many tasks lose by being learned together."""
     path = f"comparisons/{method}/single_task"
-    verdict = study.results["comparisons"][method]["single_task"]["accuracy"]["overall"]["verdict"]
+    verdict = study.results["comparisons"][method]["single_task"][terms(study).score]["overall"]["verdict"]
     significant = (
         "one seed, so nothing is said of significance"
         if verdict == ONE_SEED
@@ -220,9 +223,9 @@ def _seeds(study: StudyRecord, method: str, reference: str) -> str:
     return f"{quote(study, RESULTS, path, 'count')} seed{'s' if num > 1 else ''}"
 
 
-def _tasks(comparison: dict[str, Any]) -> str:
+def _tasks(gains: dict[str, Any]) -> str:
     by_verdict = {
-        verdict: [task for task, gain in comparison["accuracy"]["tasks"].items() if gain["verdict"] == verdict]
+        verdict: [task for task, gain in gains["tasks"].items() if gain["verdict"] == verdict]
         for verdict in ("gain", "loss")
     }
     parts = [

@@ -4,6 +4,7 @@ from mtl.data.published import NUM_IMAGES, PUBLISHED
 from mtl.record.paths import RESULTS
 from mtl.record.reading import StudyRecord
 from mtl.report.quote import quote
+from mtl.report.terms import has_faces
 
 DRAWN, CELEBA, OTHER = "drawn", "celeba", "other"
 
@@ -22,6 +23,8 @@ def kind(study: StudyRecord) -> str:
 def described(study: StudyRecord) -> str:
     """A sentence of markup on what the images are."""
     number = quote(study, RESULTS, "split_sizes/train", "integer")
+    if not has_faces(study):
+        return ""
     return {
         DRAWN: "The faces are *drawn by a program*, not photographs: the figures show that the system works, no more.",
         CELEBA: "The images are those of CelebA, all of them.",

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mtl.record.reading import StudyRecord
+from mtl.report.terms import terms
 from mtl.statistics import ONE_SEED
 
 
@@ -17,19 +18,19 @@ def is_told_apart(gain: dict[str, Any]) -> bool:
     return gain["verdict"] in ("gain", "loss")
 
 
-def verdicts(comparisons: Iterable[dict[str, Any]]) -> set[str]:
-    """The verdicts of each method's comparisons with its references, in mean accuracy.
+def verdicts(comparisons: Iterable[dict[str, Any]], score: str = "accuracy") -> set[str]:
+    """The verdicts of each method's comparisons with its references, in the mean of a score.
 
     Example:
       >>> verdicts([{"joint": {"accuracy": {"overall": {"verdict": "gain"}}}}])
       {'gain'}
     """
-    return {of["accuracy"]["overall"]["verdict"] for references in comparisons for of in references.values()}
+    return {of[score]["overall"]["verdict"] for references in comparisons for of in references.values()}
 
 
 def marks_note(study: StudyRecord) -> str:
     """For a caption."""
-    found = verdicts(study.results["comparisons"].values())
+    found = verdicts(study.results["comparisons"].values(), terms(study).score)
     if found == {ONE_SEED}:
         return "All marks are hollow: one seed allows no verdict on a method."
     one_seed = ", or one seed, which allows no verdict on a method" if ONE_SEED in found else ""

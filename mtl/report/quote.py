@@ -11,6 +11,7 @@ from typing import Any
 from mtl.record.paths import CONFIG, DST, METRICS, RESULTS, parse_run_file
 from mtl.record.reading import StudyRecord
 from mtl.statistics import ONE_SEED
+from mtl.statistics.score_table import main
 
 WIDE = ("gains", "all_gains", "accuracy", "faces", "mistakes", "saliency")  # figures as wide as the text
 Format = Callable[[Any, int], str]
@@ -20,6 +21,7 @@ FORMATS: dict[str, Format] = {
     "number": lambda value, digits: f"{value:.{digits}f}",
     "signed": lambda value, digits: f"{value:+.{digits}f}",
     "integer": lambda value, digits: f"{value:,.0f}",
+    "digits": lambda value, digits: f"{value:.{digits}g}",
     "plain": lambda value, digits: f"{value:g}",
     "p": lambda value, digits: f"{value:.{digits}f}" if value >= 10.0**-digits else f"< {10.0**-digits:g}",
     "count": lambda value, digits: str(len(value)),
@@ -36,14 +38,14 @@ FORMATS: dict[str, Format] = {
 
 
 def others(results: dict[str, Any], verdict: str) -> list[str]:
-    """The methods with this verdict against joint training in mean accuracy, besides DST, its control, and those with
+    """The methods with this verdict against joint training in the mean score, besides DST, its control, and those with
     a baseline of their own."""
     return [
         method
         for method, references in results["comparisons"].items()
         if method not in ("dst", "random_drop", *results["references"])
         and "joint" in references
-        and references["joint"]["accuracy"]["overall"]["verdict"] == verdict
+        and references["joint"][main(results)]["overall"]["verdict"] == verdict
     ]
 
 

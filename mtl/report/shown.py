@@ -4,6 +4,7 @@ from mtl.record.paths import EXAMPLES, RESULTS
 from mtl.record.reading import RunRecord, StudyRecord
 from mtl.report.names import name_in_sentence
 from mtl.report.quote import quote, words
+from mtl.report.terms import terms
 
 MAX_METHODS = 9  # as many as there are styles of lines
 ALWAYS = ("joint", "dst", "random_drop", "single_task")
@@ -18,17 +19,18 @@ def shown_methods(study: StudyRecord) -> list[str]:
     """The methods that the figures show, in the study's order.
 
     All of them, or if there are many, `ALWAYS` as far as they are there, and as many of the best as of the worst others
-    in mean accuracy on the test split; one more of the best where the number is odd.
+    in the mean score on the test split; one more of the best where the number is odd.
     """
-    accuracies = {method: scores["overall"]["accuracy"]["mean"] for method, scores in study.results["methods"].items()}
+    score, methods = terms(study).score, study.results["methods"]
+    scores_of = {method: scores["overall"][score]["mean"] for method, scores in methods.items()}
     if not has_many(study):
-        return list(accuracies)
-    always = [method for method in ALWAYS if method in accuracies]
-    others = sorted(accuracies.keys() - set(always), key=lambda method: (-accuracies[method], method))
+        return list(scores_of)
+    always = [method for method in ALWAYS if method in scores_of]
+    others = sorted(scores_of.keys() - set(always), key=lambda method: (-scores_of[method], method))
     num_worst = (MAX_METHODS - len(always)) // 2
     num_best = MAX_METHODS - len(always) - num_worst
     chosen = {*always, *others[:num_best], *others[-num_worst:]}
-    return [method for method in accuracies if method in chosen]
+    return [method for method in scores_of if method in chosen]
 
 
 def dropping_methods(study: StudyRecord) -> list[str]:
@@ -59,4 +61,4 @@ def shown_note(study: StudyRecord) -> str:
         return ""
     always = "".join(f"{words(name_in_sentence(method))}, " for method in ALWAYS if method in study.results["methods"])
     num_methods = quote(study, RESULTS, "methods", "count")
-    return f" Of {num_methods} methods are shown: {always}the best and the worst others in mean accuracy."
+    return f" Of {num_methods} methods are shown: {always}the best and the worst others in mean {terms(study).score}."

@@ -12,7 +12,7 @@ def as_json(task: str, kind: Kind) -> dict[str, Any]:
     """What config.json says of a task.
 
     Example:
-      >>> as_json("Smiling", BINARY)
+      >>> as_json("Smiling", Kind("binary"))
       {'name': 'Smiling', 'kind': 'binary', 'num_classes': 2}
       >>> as_json("age", Kind("regression", mean=30.0, std=12.5))
       {'name': 'age', 'kind': 'regression', 'mean': 30.0, 'std': 12.5}
@@ -31,14 +31,14 @@ def read_kinds(tasks: Any) -> tuple[Kind, ...] | None:
       tasks: whatever stands in the file.
 
     Example:
-      >>> read_kinds([as_json("Smiling", BINARY)]), read_kinds([{"name": "Smiling"}])
+      >>> read_kinds([as_json("Smiling", Kind("binary"))]), read_kinds([{"name": "Smiling"}])
       ((Kind(name='binary', classes=(), mean=0.0, std=1.0),), None)
     """
     if not isinstance(tasks, list) or not tasks:
         return None
     kinds = [_read(task) for task in tasks]
-    names = [task.get("name") if isinstance(task, dict) else None for task in tasks]
-    if not all(isinstance(name, str) and name for name in names) or len({*names}) < len(names):
+    names = [task["name"] for task in tasks if isinstance(task, dict) and isinstance(task.get("name"), str)]
+    if len({*names} - {""}) < len(tasks):
         return None
     found = tuple(kind for kind in kinds if kind is not None)
     return found if [as_json(name, kind) for name, kind in zip(names, found, strict=False)] == tasks else None

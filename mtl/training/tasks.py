@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from mtl.data.table import Table
+from mtl.data.table import SPLITS, Table
 from mtl.errors import UserError, check_choice
 from mtl.kinds import Kind
 from mtl.losses import Task, binary, classes, regression
@@ -66,8 +66,18 @@ def make_task(kind: Kind, given: LossSettings, weights_C: torch.Tensor | None = 
 
 
 def make_tasks(table: Table, given: LossSettings, device: torch.device) -> dict[str, Task]:
-    """Task -> what the network learns of it, with the training split's weights of classes where they are asked for."""
-    rows = table.split == 0
+    """Task -> what the network learns of it, with the training split's weights of classes where they are asked for.
+
+    Example:
+      >>> from mtl.data.image_files import ImageSource
+      >>> labels, split, nobody = np.array([[1, 0], [1, 5], [0, 2]], np.float32), np.zeros(3, np.int8), np.full(3, -1)
+      >>> ids, names, kinds = np.array(["1", "2", "3"]), ("smile", "age"), (Kind("binary"), Kind("regression"))
+      >>> table = Table(ids, ImageSource(None, ""), labels, labels < 9, split, nobody, names, kinds)
+      >>> made = make_tasks(table, LossSettings("balanced", 0.0, "l1", 1.0), torch.device("cpu"))
+      >>> {name: task.kind for name, task in made.items()}
+      {'smile': 'binary', 'age': 'regression'}
+    """
+    rows = table.split == SPLITS.index("train")
     made = {}
     for k, (task, kind) in enumerate(zip(table.attributes, table.kinds, strict=True)):
         weights_C = None
@@ -117,7 +127,7 @@ def guesses(table: Table) -> np.ndarray:
       >>> guesses(Table(ids, ImageSource(None, ""), labels, labels < 9, split, nobody, names, kinds))
       array([1., 2.])
     """
-    rows = table.split == 0
+    rows = table.split == SPLITS.index("train")
     found = []
     for k, (task, kind) in enumerate(zip(table.attributes, table.kinds, strict=True)):
         labels_N = table.labels[rows & table.mask[:, k], k]

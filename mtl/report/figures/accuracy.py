@@ -8,15 +8,18 @@ from mtl.report import style
 from mtl.report.figures import rows
 from mtl.report.names import method_name, task_name
 from mtl.report.shown import has_spread, shown_methods
+from mtl.report.terms import has_binary_alone, tasks_of, terms
 
-SCORES = {"accuracy": "accuracy, %", "balanced_accuracy": "balanced accuracy, %"}
+LABELS = {"accuracy": "accuracy, %", "balanced_accuracy": "balanced accuracy, %", "score": "score, %"}
+NOTHING = {"mean": None, "standard_deviation": None}
 BOTTOM = 13.0  # mm
 
 
 def accuracy(study: StudyRecord) -> Figure:
     """Test accuracy and balanced accuracy: mean over seeds, with the standard deviation as a line.
 
-    A grey tick is what guessing each task's more frequent class gets: its accuracy, and 50% balanced.
+    A grey tick is what guessing each task's more frequent class gets: its accuracy, and 50% balanced. With a regression
+    among the tasks the accuracy gives place to the score that all have, which is 0 for the guess of the median.
     """
     tasks, methods = study.results["tasks"], shown_methods(study)
     names = [*map(task_name, tasks), "overall"]
@@ -32,18 +35,22 @@ def accuracy(study: StudyRecord) -> Figure:
     left, gap = style.text_width(names) + 3, 5.0
     width = (style.WIDTH - left - gap - 2) / 2
     majority = study.results["majority_accuracy"]
-    guesses = {"accuracy": [majority["tasks"][task] for task in tasks] + [majority["overall"]]}
-    for index, (score, label) in enumerate(SCORES.items()):
+    main = terms(study).score
+    guesses = {main: [majority["tasks"][task] for task in tasks] + [majority["overall"]]}
+    chance = [_chance(study, task) for task in tasks]
+    chance.append(np.nan if np.isnan(chance).any() else float(np.mean(chance)))
+    for index, score in enumerate((main, "balanced_accuracy")):
         axes = style.panel(figure, left + index * (width + gap), legend_height + 4, width, height)
         rows.set_rows(axes, names, index == 0)
         axes.axhline(len(tasks) - 0.5, color=style.GREY, linewidth=0.5)
-        axes.set_xlabel(f"test {label}")
-        guess = 100 * np.array(guesses.get(score, [0.5] * len(names)), dtype=float)
+        axes.set_xlabel(f"test {LABELS[score]}")
+        guess = 100 * np.array(guesses.get(score, chance), dtype=float)
         rows_of_tasks = np.arange(len(names))
         axes.vlines(guess, rows_of_tasks - 0.4, rows_of_tasks + 0.4, color=style.GREY, linewidth=1.4, label="guess")
         for offset, method in zip(rows.offsets(len(shown), row_height), shown, strict=True):
             of_method = study.results["methods"][method]
-            spreads = [*(of_method["tasks"][task][score] for task in tasks), of_method["overall"][score]]
+            spreads = [of_method["tasks"][task].get(score, NOTHING) for task in tasks]
+            spreads.append(of_method["overall"].get(score, NOTHING))
             means = 100 * np.array([spread["mean"] for spread in spreads], dtype=float)
             deviations = 100 * np.array([spread["standard_deviation"] or 0 for spread in spreads], dtype=float)
             heights, look = rows_of_tasks + offset, styles[method]
@@ -52,16 +59,27 @@ def accuracy(study: StudyRecord) -> Figure:
     style.note(
         figure,
         ("Line: standard deviation over seeds. " if has_spread(study) else "")
-        + "Grey tick: guessing the more frequent class."
+        + ("Grey tick: guessing the more frequent class" + (" or the median." if main == "score" else "."))
         + style.room_for(shown, study.results["methods"]),
     )
     return figure
 
 
-def balance(study: StudyRecord) -> Figure:
-    """Share of the test images that have each attribute, the most frequent first."""
+def _chance(study: StudyRecord, task: str) -> float:
+    """The balanced accuracy of a guess; NaN of a regression."""
+    kinds = dict(zip(study.results["tasks"], study.results.get("kinds", []), strict=False))
+    if task in tasks_of(study, "regression"):
+        return float("nan")
+    return 1 / len(kinds[task]["classes"]) if task in tasks_of(study, "classes") else 0.5
+
+
+def balance(study: StudyRecord) -> Figure | None:
+    """Share of the test images that have each binary attribute, the most frequent first; None where none is binary."""
+    if not tasks_of(study, "binary"):
+        return None
     test = next(iter(next(iter(study.runs.values())).values())).results["test"]["tasks"]
-    shares = {task: 100 * scores["positives"] / scores["count"] for task, scores in test.items() if scores["count"]}
+    counts = {task: test[task] for task in tasks_of(study, "binary") if test[task]["count"]}
+    shares = {task: 100 * of_task["positives"] / of_task["count"] for task, of_task in counts.items()}
     tasks = sorted(shares, key=lambda task: -shares[task])
     names = [task_name(task) for task in tasks]
     left, height = style.text_width(names) + 3, 4.0 * len(tasks)
@@ -75,5 +93,5 @@ def balance(study: StudyRecord) -> Figure:
     axes.set_yticks(range(len(tasks)), names, size=style.FONT_SIZE)
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(0, 100)
-    axes.set_xlabel("test images with the attribute, %")
+    axes.set_xlabel(f"test images with the {terms(study).task}, %" if has_binary_alone(study) else "test images, %")
     return figure

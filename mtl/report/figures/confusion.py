@@ -9,16 +9,19 @@ from mtl.record.reading import StudyRecord
 from mtl.report import style
 from mtl.report.figures.cells import SEQUENTIAL, draw_cells, write_cells
 from mtl.report.names import method_name, task_name
+from mtl.report.terms import tasks_of
 
 
-def confusion(study: StudyRecord) -> Figure:
+def confusion(study: StudyRecord) -> Figure | None:
     """For DST, or the first method: of the test images with and without each attribute, how many were called so.
 
-    Each row sums to 100 per cent; counts are summed over seeds.
+    Each row sums to 100 per cent; counts are summed over seeds. None where no task is binary.
     """
     of_methods = study.results["confusion"]
     method = "dst" if "dst" in of_methods else next(iter(of_methods))
-    tasks = study.results["tasks"]
+    tasks = tasks_of(study, "binary")
+    if not tasks:
+        return None
     num_columns = 4 if len(tasks) <= 8 else 8
     left, top = 13.0, 12.0
     pitch = (style.WIDTH - left) / num_columns

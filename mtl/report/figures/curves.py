@@ -8,19 +8,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from mtl.metrics import overall
 from mtl.record.reading import StudyRecord
 from mtl.report import style
 from mtl.report.names import method_name, task_name
 from mtl.report.shown import shown_methods
+from mtl.report.terms import terms
 
 Line = dict[str, Any]  # an epoch's line of metrics.jsonl
 
 
 def learning_curves(study: StudyRecord) -> Figure:
-    """Training loss (mean over tasks), validation accuracy and balanced accuracy per epoch."""
+    """Training loss (mean over tasks), the validation score that all tasks have and balanced accuracy per epoch."""
     panels: dict[str, Callable[[Line], float | None]] = {
         "training loss, nats": lambda line: float(np.mean(list(line["losses"].values()))),
-        "validation accuracy, %": lambda line: _percent(line["valid"]["overall_accuracy"]),
+        f"validation {terms(study).score}, %": lambda line: _percent(overall(line["valid"])),
         "validation balanced accuracy, %": lambda line: _percent(line["valid"]["balanced_accuracy"]),
     }
     figure, top = _figure_with_legend(study, 40 + 10)
@@ -34,7 +36,7 @@ def learning_curves(study: StudyRecord) -> Figure:
 
 
 def task_curves(study: StudyRecord) -> Figure:
-    """Validation accuracy per epoch, a panel per task."""
+    """The validation score that all tasks have per epoch, a panel per task."""
     tasks = study.results["tasks"]
     num_columns = 4 if len(tasks) <= 16 else 6
     width, height, gap_x = (33.0, 22.0, 6.3) if num_columns == 4 else (19.0, 19.0, 7.4)
@@ -43,11 +45,11 @@ def task_curves(study: StudyRecord) -> Figure:
     for index, task in enumerate(tasks):
         row, column = divmod(index, num_columns)
         axes = style.panel(figure, 6 + column * (width + gap_x), top + row * pitch, width, height)
-        draw_curves(axes, study, shown_methods(study), _accuracy_of(task))
+        draw_curves(axes, study, shown_methods(study), _score_of(task, terms(study).score))
         axes.set_title(task_name(task), fontweight="normal", size=style.FONT_SIZE if num_columns == 4 else 5.5)
         if index + num_columns >= len(tasks):
             axes.set_xlabel("epoch")
-    style.note(figure, "Validation accuracy, per cent." + style.room_for(shown_methods(study), study.runs))
+    style.note(figure, f"Validation {terms(study).score}, per cent." + style.room_for(shown_methods(study), study.runs))
     return figure
 
 
@@ -82,8 +84,8 @@ def draw_curves(axes: Axes, study: StudyRecord, methods: Iterable[str], read: Ca
     axes.grid(axis="y")
 
 
-def _accuracy_of(task: str) -> Callable[[Line], float | None]:
-    return lambda line: _percent(line["valid"]["tasks"][task]["accuracy"])
+def _score_of(task: str, score: str) -> Callable[[Line], float | None]:
+    return lambda line: _percent(line["valid"]["tasks"][task][score])
 
 
 def _percent(value: float | None) -> float | None:

@@ -13,6 +13,7 @@ from mtl.report.figures import rows
 from mtl.report.marks import is_told_apart, verdicts
 from mtl.report.names import method_name, task_name
 from mtl.report.shown import has_many, shown_methods
+from mtl.report.terms import terms
 from mtl.statistics import ONE_SEED, REFERENCES
 
 UNKNOWN = (np.nan, np.nan)
@@ -22,7 +23,7 @@ UNSHOWN = style.Style(style.GREY, "o", "-")  # of a method that other figures do
 
 
 def gains(study: StudyRecord) -> Figure | None:
-    """A forest plot of the accuracy: a panel per reference, overall above and a row per task below.
+    """A forest plot of the score that all tasks have: a panel per reference, overall above and a row per task below.
 
     Filled marks are differences that the statistics call a gain or a loss; hollow ones cannot be told apart from 0, or
     rest on one seed.
@@ -46,20 +47,20 @@ def gains(study: StudyRecord) -> Figure | None:
         overall = style.panel(figure, place, TOP, width, overall_height)
         below = style.panel(figure, place, TOP + overall_height + GAP, width, tasks_height)
         overall.set_title(f"vs. {method_name(reference)}")
-        _draw_overall(overall, comparisons, reference, style.method_styles(methods), index == 0)
+        _draw_overall(overall, comparisons, terms(study).score, reference, style.method_styles(methods), index == 0)
         overall.tick_params(axis="x", length=0, labelbottom=False)
         overall.spines["bottom"].set_visible(False)
         rows.set_rows(below, [task_name(task) for task in tasks], index == 0)
         for offset, method in zip(rows.offsets(len(detailed), row_height), detailed, strict=True):
             if reference in comparisons[method]:
-                of_tasks = comparisons[method][reference]["accuracy"]["tasks"]
+                of_tasks = comparisons[method][reference][terms(study).score]["tasks"]
                 of_rows, heights = [of_tasks[task] for task in tasks], np.arange(len(tasks)) + offset
                 _draw_gains(below, method, style.method_styles(methods)[method], of_rows, heights)
         _share_x(overall, below)
-    _label(figure, left)
+    _label(figure, left, terms(study).score)
     style.note(
         figure,
-        _marks(comparisons, " (tasks: after Holm's correction)")
+        _marks(comparisons, terms(study).score, " (tasks: after Holm's correction)")
         + style.room_for(detailed, methods if not has_many(study) else study.results["methods"]),
     )
     return figure
@@ -82,12 +83,12 @@ def all_gains(study: StudyRecord) -> Figure | None:
     for index, reference in enumerate(references):
         axes = style.panel(figure, left + index * pitch, TOP, width, height)
         axes.set_title(f"vs. {method_name(reference)}")
-        _draw_overall(axes, comparisons, reference, styles, index == 0)
+        _draw_overall(axes, comparisons, terms(study).score, reference, styles, index == 0)
         _share_x(axes)
-    _label(figure, left)
+    _label(figure, left, terms(study).score)
     style.note(
         figure,
-        f"{_marks(comparisons, '')} Bold: also in the other figures.",
+        f"{_marks(comparisons, terms(study).score, '')} Bold: also in the other figures.",
     )
     return figure
 
@@ -104,9 +105,9 @@ def _references(comparisons: dict[str, Any]) -> list[str]:
     return [*(name for name in REFERENCES if name in found), *sorted(found - {*REFERENCES})]
 
 
-def _marks(comparisons: dict[str, Any], corrected: str) -> str:
+def _marks(comparisons: dict[str, Any], score: str, corrected: str) -> str:
     """What lines and marks mean."""
-    found = verdicts(comparisons.values())
+    found = verdicts(comparisons.values(), score)
     if found == {ONE_SEED}:
         return "Line: 95% interval over test images. Hollow: one seed allows no verdict."
     one_seed = ", or one seed" if ONE_SEED in found else ""
@@ -121,13 +122,18 @@ def _columns(comparisons: dict[str, Any], tasks: Sequence[str]) -> tuple[float, 
     return left, pitch - style.text_width(["+00.00"]) - 2, pitch
 
 
-def _label(figure: Figure, left: float) -> None:
-    label = "difference in test accuracy, percentage points; right of 0 is better"
+def _label(figure: Figure, left: float, score: str) -> None:
+    label = f"difference in test {score}, percentage points; right of 0 is better"
     style.write(figure, left, figure.get_figheight() * 25.4 - 4.6, label)
 
 
 def _draw_overall(
-    axes: Axes, comparisons: dict[str, Any], reference: str, styles: dict[str, style.Style], labelled: bool
+    axes: Axes,
+    comparisons: dict[str, Any],
+    score: str,
+    reference: str,
+    styles: dict[str, style.Style],
+    labelled: bool,
 ) -> None:
     """A row per method, whose label shows its colour: the legend of other panels."""
     methods = list(comparisons)
@@ -138,7 +144,7 @@ def _draw_overall(
                 color=styles[method].colour, fontweight="normal" if styles[method] == UNSHOWN else "bold"
             )
         if reference in comparisons[method]:
-            gain = comparisons[method][reference]["accuracy"]["overall"]
+            gain = comparisons[method][reference][score]["overall"]
             _draw_gains(axes, method, styles[method], [gain], np.array([row]))
             text = f"{100 * gain['difference']:+.2f}".replace("-", style.MINUS)
             place = axes.get_yaxis_transform()  # x in axes, y in rows

@@ -7,6 +7,7 @@ from mtl.report.marks import verdicts
 from mtl.report.names import method_name
 from mtl.report.quote import quote, raw, table, words
 from mtl.report.shown import dropping_methods, has_many
+from mtl.report.terms import has_faces, terms
 from mtl.statistics import ONE_SEED
 
 FEW_SEEDS = 3
@@ -64,7 +65,7 @@ def _of_methods(study: StudyRecord) -> list[str]:
         limits.append(
             "The paper's values of $lambda$ and $beta$ were not available; those used here are the configuration's."
         )
-    found = verdicts(study.results["comparisons"].values())
+    found = verdicts(study.results["comparisons"].values(), terms(study).score)
     num_seeds = {len(seeds) for seeds in study.results["seeds"].values()}
     if 1 in num_seeds:
         limits.append(
@@ -82,6 +83,9 @@ def _of_methods(study: StudyRecord) -> list[str]:
 
 def _of_data(study: StudyRecord) -> list[str]:
     """What limits the data of this study."""
+    if not has_faces(study):
+        number = quote(study, RESULTS, "split_sizes/train", "integer")
+        return [f"There are {number} training images: with more of them the order of the methods may be another."]
     images, noise = kind(study), study.config["config"]["data"]["label_noise"]
     if images == DRAWN:
         flipped = quote(study, CONFIG, "config/data/label_noise", "percent", 0)
