@@ -23,6 +23,7 @@ from mtl.bench.settings import Effort
 from mtl.bench.timing import Contestant, ratio, take_turns
 from mtl.export import as_onnx, as_pt2
 from mtl.export.agreement import draw_images
+from mtl.kinds import BINARY
 from mtl.losses import binary
 from mtl.models.backbones import make_backbone
 from mtl.models.images import IMAGENET_MEAN, IMAGENET_STD
@@ -44,6 +45,7 @@ def make_resnet18(num_tasks: int = 40, image_size: int = 64) -> Loaded:
     trunk = make_backbone("resnet18", ("layer4",), "", seed=0, image_size=image_size)
     settings = Settings(
         tasks=tasks,
+        kinds=(BINARY,) * num_tasks,
         backbone="resnet18",
         width=1.0,
         weights="",

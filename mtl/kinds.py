@@ -1,5 +1,6 @@
 """What a task's labels are: yes or no, one of several classes, or a number."""
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,40 @@ class Kind(NamedTuple):
 
 
 BINARY = Kind("binary")
+
+
+def as_text(kind: Kind) -> str:
+    """A kind as predictions.npz has it.
+
+    Example:
+      >>> as_text(Kind("classes", ("cat", "dog")))
+      '["classes", ["cat", "dog"], 0.0, 1.0]'
+    """
+    return json.dumps(kind)
+
+
+def from_text(text: str) -> Kind:
+    """The kind that was written so.
+
+    Example:
+      >>> from_text(as_text(BINARY)) == BINARY
+      True
+    """
+    name, classes, mean, std = json.loads(text)
+    return Kind(name, tuple(classes), mean, std)
+
+
+def in_words(kind: Kind, value: float) -> str:
+    """A label, or an answer in the unit of the labels, in a word.
+
+    Example:
+      >>> in_words(BINARY, 1.0), in_words(Kind("regression", mean=40.0, std=10.0), 0.25)
+      ('yes', '42.5')
+    """
+    if kind.name == "regression":
+        return f"{kind.mean + kind.std * value:.4g}"
+    names = kind.classes if kind.name == "classes" else ("no", "yes")
+    return names[int(value)]
 
 
 def all_binary(kinds: Sequence[Kind]) -> bool:

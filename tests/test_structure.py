@@ -17,7 +17,7 @@ ROOMS = (
     *("predict", "app", "export", "bench", "config", "launchers", "study", "report", "command", "cli"),
 )
 SEEN_BY_REPORT = (
-    *("report", "errors", "progress", "record", "statistics"),
+    *("report", "errors", "progress", "kinds", "metrics", "record", "statistics"),
     *("mtl.data.attributes", "mtl.data.celeba_statistics", "mtl.data.published"),
 )
 WITHOUT_TORCH = ("record", "statistics", "report")

@@ -18,7 +18,7 @@ from mtl.record.files import Line
 from mtl.record.paths import EVENTS, METRICS
 from mtl.record.reading import read_dst
 
-MEASURES = ("accuracy", "balanced_accuracy")  # of a task, on the validation split
+MEASURES = ("accuracy", "balanced_accuracy", "score", "mae")  # of a task, on the validation split
 NORMS = ("gradient", "parameter", "update")  # of the trunk
 
 Groups = dict[str, dict[str, float | None]]  # first part of a tag -> second part -> value
@@ -53,7 +53,9 @@ def _of_step(line: Line) -> Groups:
 
 def _of_epoch(line: Line) -> Groups:
     valid = line["valid"]
-    of_tasks = {f"valid_{name}": {task: of[name] for task, of in valid["tasks"].items()} for name in MEASURES}
+    of_tasks = {
+        f"valid_{name}": {task: of[name] for task, of in valid["tasks"].items() if name in of} for name in MEASURES
+    }
     return {
         "epoch_loss": line["losses"],
         "valid": {name: score for name, score in valid.items() if name != "tasks"},

@@ -6,6 +6,7 @@ The same draws serve every run, so that differences between runs are paired.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -110,10 +111,8 @@ def _resample_kinds(run: Predictions, cluster_N: np.ndarray, multiplicity_RC: np
     for k, of in enumerate(columns(run.kinds)):
         kind, known_N = run.kinds[k], run.mask_NK[:, k]
         outputs_NO, labels_N = run.logits_NK[:, of], np.where(known_N, run.labels_NK[:, k], 0.0)
-        scores = _SCORES_OF[kind.name](
-            lambda terms, known_N=known_N: _sums(terms * known_N[:, None], cluster_N, multiplicity_RC),
-            *(outputs_NO, labels_N, float(run.majority_K[k])),
-        )
+        sums = partial(_known_sums, known_N=known_N, cluster_N=cluster_N, multiplicity_RC=multiplicity_RC)
+        scores = _SCORES_OF[kind.name](sums, outputs_NO, labels_N, float(run.majority_K[k]))
         for name, values_R in scores.items():
             found[name][:, k] = kind.std * values_R if name in IN_UNITS else values_R
         if SCORE in found and "accuracy" in scores:
@@ -122,6 +121,12 @@ def _resample_kinds(run: Predictions, cluster_N: np.ndarray, multiplicity_RC: np
 
 
 _Sum = Callable[[np.ndarray], np.ndarray]  # terms [N, T] of images with a label -> [1 + R, T]
+
+
+def _known_sums(
+    terms_NT: np.ndarray, known_N: np.ndarray, cluster_N: np.ndarray, multiplicity_RC: np.ndarray
+) -> np.ndarray:
+    return _sums(terms_NT * known_N[:, None], cluster_N, multiplicity_RC)
 
 
 def _of_binary(sums: _Sum, outputs_NO: np.ndarray, labels_N: np.ndarray, guess: float) -> dict[str, np.ndarray]:

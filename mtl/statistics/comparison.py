@@ -186,7 +186,7 @@ def _gains(
 ) -> dict[str, Any]:
     """The gain in one score, of the tasks in `columns`: {"overall": gain, "tasks": {task: gain}} with verdicts."""
     difference_SRK = difference_SRK[:, :, columns]
-    tasks, num_clusters = ([of_tasks[k] for k in columns] for of_tasks in (tasks, num_clusters))
+    tasks, num_clusters = [tasks[k] for k in columns], [num_clusters[k] for k in columns]
     difference_RK = difference_SRK.mean(axis=0).round(12)  # an error in rounding is no difference
     columns_KR = [*difference_RK.T, mean_over_tasks(difference_RK)]
     per_task, of_mean = seed_variances(difference_SRK[:, 0])

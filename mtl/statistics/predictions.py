@@ -1,6 +1,5 @@
 """What a run said of the test split, read back from its predictions.npz."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mtl.errors import UserError
-from mtl.kinds import BINARY, Kind, all_binary, columns, num_outputs
+from mtl.kinds import BINARY, Kind, all_binary, columns, from_text, num_outputs
 from mtl.record.files import read_arrays
 
 
@@ -82,8 +81,7 @@ def of_arrays(arrays: Mapping[str, np.ndarray]) -> Predictions:
 
 
 def _read_kinds(arrays: Mapping[str, np.ndarray]) -> tuple[Kind, ...]:
-    found = [json.loads(text) for text in arrays.get("kinds", np.array([])).tolist()]
-    return tuple(Kind(name, tuple(classes), mean, std) for name, classes, mean, std in found)
+    return tuple(from_text(text) for text in arrays.get("kinds", np.array([])).tolist())
 
 
 def kinds_of(run: Predictions) -> tuple[Kind, ...]:

@@ -5,7 +5,7 @@ https://huggingface.co/docs/hub/model-cards (format); Mitchell et al. 2019, Mode
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -178,29 +178,29 @@ def _all_scores(run: Predictions, decisions: Decisions) -> str:
             "calibrated\none is above the threshold below.",
         ]
     if only(run, "classes").tasks:
-        names = ("accuracy", "balanced_accuracy", "macro_f1")
-        parts.append(_other_scores(only(run, "classes"), names, ("accuracy, %", "balanced accuracy, %", "macro F1, %")))
+        heads = {"accuracy": "accuracy, %", "balanced_accuracy": "balanced accuracy, %", "macro_f1": "macro F1, %"}
+        parts.append(_other_scores(only(run, "classes"), heads))
     if only(run, "regression").tasks:
-        names = ("mae", "rmse", "r2", metrics.SCORE)
-        heads = ("mean absolute error", "root mean squared error", "R²", "score")
+        heads = {"mae": "mean absolute error", "rmse": "root mean squared error", "r2": "R²", metrics.SCORE: "score"}
         parts += [
-            _other_scores(only(run, "regression"), names, heads),
+            _other_scores(only(run, "regression"), heads),
             f"Errors are in the table's unit. {metrics.MEANING}",
         ]
     return "\n\n".join(parts)
 
 
-def _other_scores(run: Predictions, names: Sequence[str], heads: Sequence[str]) -> str:
+def _other_scores(run: Predictions, heads: Mapping[str, str]) -> str:
+    """A table with a column for each score, by its heading."""
     cluster_N = clusters(run.identity_N)
     draws = scores_of(resample(run, cluster_N, multiplicities(cluster_N.max() + 1, NUM_RESAMPLES, seed=0)))
     rows = [
         (
             *(task, str(int(run.mask_NK[:, k].sum()))),
-            *(_with_interval(draws[name][:, k], as_share="%" in head) for name, head in zip(names, heads, strict=True)),
+            *(_with_interval(draws[name][:, k], as_share="%" in head) for name, head in heads.items()),
         )
         for k, task in enumerate(run.tasks)
     ]
-    return markdown([("task", "labels", *heads), *rows])
+    return markdown([("task", "labels", *heads.values()), *rows])
 
 
 def _scores(run: Predictions, decisions: Decisions) -> str:

@@ -102,8 +102,8 @@ def read_settings(path: Path) -> Settings:
         if list(values[name]) != [task for task, kind in zip(tasks, found_kinds, strict=True) if kind.name in of]:
             which = "tasks" if of == ANY else f"{' and '.join(of)} tasks"
             raise damaged(path, f"{name} does not name the {which}, in their order")
-    triples = {name: tuple(values[name]) for name in ("mean", "std")}
-    return Settings(**{**values, "tasks": tasks, "kinds": found_kinds, **triples})
+    values |= {"tasks": tasks, "kinds": found_kinds, "mean": tuple(values["mean"]), "std": tuple(values["std"])}
+    return Settings(**values)
 
 
 def _is_text(value: Any) -> bool:

@@ -1,6 +1,5 @@
 """What a network achieves on a run's data: losses on DST's probe, scores on a split."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from torch import Tensor
 
 from mtl.batch import mask_matrix
 from mtl.data.batches import evaluation_batches
-from mtl.kinds import all_binary
+from mtl.kinds import all_binary, as_text
 from mtl.metrics import evaluate
 from mtl.models.model import Params
 from mtl.state import TrainState
@@ -61,7 +60,7 @@ def score(
         "identity": table.identity[rows],
         "tasks": np.array(table.attributes),
         "majority": run.data.guess_K,
-        **({} if all_binary(table.kinds) else {"kinds": np.array([json.dumps(kind) for kind in table.kinds])}),
+        **({} if all_binary(table.kinds) else {"kinds": np.array([as_text(kind) for kind in table.kinds])}),
     }
     outputs, labels, mask = (predictions[name] for name in ("logits", "labels", "mask"))
     return evaluate(table.attributes, outputs, labels, mask, run.data.guess_K, table.kinds), predictions

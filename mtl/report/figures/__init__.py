@@ -15,6 +15,7 @@ from mtl.report.figures.curves import learning_curves, task_curves
 from mtl.report.figures.faces import faces, mistakes, saliency
 from mtl.report.figures.gains import all_gains, gains
 from mtl.report.figures.gradients import gradients
+from mtl.report.figures.kinds import class_confusion, scatter
 from mtl.report.figures.schedule import activation, gates, metrics
 from mtl.report.shown import dropping_methods
 
@@ -27,6 +28,8 @@ OF_STUDY: dict[str, Callable[[StudyRecord], Figure | None]] = {
     "learning_curves": learning_curves,
     "task_curves": task_curves,
     "confusion": confusion,
+    "class_confusion": class_confusion,
+    "scatter": scatter,
     "calibration": calibration,
     "gradients": gradients,
     "faces": faces,

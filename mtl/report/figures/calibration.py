@@ -8,6 +8,7 @@ from mtl.report import style
 from mtl.report.figures import rows
 from mtl.report.names import method_name, task_name
 from mtl.report.shown import shown_methods
+from mtl.report.terms import has_binary_alone
 
 
 def calibration(study: StudyRecord) -> Figure:
@@ -33,7 +34,10 @@ def calibration(study: StudyRecord) -> Figure:
         x, y = bins["confidence"], bins["accuracy"]
         diagram.plot(x, y, look.marker, color=look.colour, linestyle=look.line, label=method)
     diagram.set(xlim=(0, 1), ylim=(0, 1))
-    diagram.set(xlabel="predicted probability, mean of bin", ylabel="share with the attribute")
+    diagram.set(
+        xlabel="predicted probability, mean of bin",
+        ylabel="share with the attribute" if has_binary_alone(study) else "share that is so",
+    )
     diagram.grid()
 
     left = 74 + style.text_width(names) + 3

@@ -14,6 +14,7 @@ from mtl.record.saliency import overlay
 from mtl.report import style
 from mtl.report.names import task_name
 from mtl.report.shown import example_run
+from mtl.report.terms import tasks_of, terms
 
 LINE = 2.6  # height of a line of text below a face, mm
 MAX_LINES = 9
@@ -22,13 +23,19 @@ ENLARGEMENT = 4  # small faces are smoothed rather than shown as squares
 
 
 class Face(NamedTuple):
-    """One test image: pixels [H, W, 3] uint8, saliency [K, H, W] uint8, and per task what is said, true and known."""
+    """One test image: pixels [H, W, 3] uint8, saliency [K, H, W] uint8, and per task what is said, true and known.
+
+    See `mtl.record.examples.Examples`.
+    """
 
     image: np.ndarray
     saliency: np.ndarray
     probability_K: np.ndarray
     label_K: np.ndarray
     known_K: np.ndarray
+    said_K: np.ndarray
+    truth_K: np.ndarray
+    right_K: np.ndarray
 
 
 class Examples(NamedTuple):
@@ -54,10 +61,10 @@ def faces(study: StudyRecord) -> Figure | None:
     examples = read_examples(study)
     if examples is None or not examples.random:
         return None
-    names = [task_name(task) for task in study.results["tasks"]]
+    tasks, binary = study.results["tasks"], tasks_of(study, "binary")
     num_columns, gap = 6, 3.0
     side = (style.WIDTH + gap) / num_columns - gap
-    described = [describe(face, names) for face in examples.random]
+    described = [describe(face, tasks, binary) for face in examples.random]
     rows = [slice(start, start + num_columns) for start in range(0, len(described), num_columns)]
     heights = [side + 2.5 + LINE * max(map(len, described[row])) + 2 for row in rows]
     while sum(heights) > style.MAX_HEIGHT - 5 and len(rows) > 1:
@@ -72,7 +79,9 @@ def faces(study: StudyRecord) -> Figure | None:
                 axes.text(left, top + side + 1 + LINE * (number + 0.5), text, color=colour, size=5.5, va="center")
         top += height
     style.note(
-        figure, "Below each face: what the network sees in it.  ✗ seen, but not labelled.  ○ labelled, but missed."
+        figure,
+        f"Below each {terms(study).image}: what the network sees in it.  "
+        + "✗ seen, but not labelled.  ○ labelled, but missed.",
     )
     return figure
 
@@ -90,13 +99,12 @@ def mistakes(study: StudyRecord) -> Figure | None:
     figure, axes = _page(height * -(-len(tasks) // num_columns))
     for index, (task, face) in enumerate(zip(tasks, examples.mistakes, strict=True)):
         left, top = (index % num_columns) * pitch, (index // num_columns) * height
-        said, truth = face.probability_K[index] > 0.5, face.label_K[index]
-        sureness = max(face.probability_K[index], 1 - face.probability_K[index])
+        wrong = face.known_K[index] and not face.right_K[index]
         _draw_image(axes, face.image, left, top, side)
         lines = [
             (textwrap.shorten(task_name(task), 19, placeholder="…"), style.INK),
-            (f"said {'yes' if said else 'no'}, {100 * sureness:.1f}%", style.WRONG if said != truth else style.INK),
-            (f"label: {('yes' if truth else 'no') if face.known_K[index] else 'unknown'}", style.INK),
+            (f"said {_sure(face, index, task in tasks_of(study, 'binary'), 1)}", style.WRONG if wrong else style.INK),
+            (f"label: {face.truth_K[index] if face.known_K[index] else 'unknown'}", style.INK),
         ]
         for number, (text, colour) in enumerate(lines):
             weight = "bold" if number == 0 else "normal"
@@ -127,8 +135,10 @@ def saliency(study: StudyRecord) -> Figure | None:
         for k in range(len(tasks)):
             left = (k + 1) * (side + gap)
             _draw_image(axes, overlay(face.image, face.saliency[k]), left, place, side)
-            wrong = face.known_K[k] and (face.probability_K[k] > 0.5) != face.label_K[k]
-            text = f"{100 * face.probability_K[k]:.0f}%{' ✗' if wrong else ''}"
+            wrong = face.known_K[k] and not face.right_K[k]
+            is_binary = tasks[k] in tasks_of(study, "binary")
+            said = f"{100 * face.probability_K[k]:.0f}%" if is_binary else _sure(face, k, False, 0)
+            text = f"{said}{' ✗' if wrong else ''}"
             colour = style.WRONG if wrong else style.INK
             axes.text(left + side / 2, place + side + 1.8, text, size=5.5, color=colour, ha="center", va="center")
     style.note(
@@ -138,20 +148,36 @@ def saliency(study: StudyRecord) -> Figure | None:
     return figure
 
 
-def describe(face: Face, names: list[str]) -> list[tuple[str, str]]:
+def _sure(face: Face, k: int, is_binary: bool, digits: int) -> str:
+    """What is said, and how sure it is, where that is known."""
+    probability = face.probability_K[k]
+    if np.isnan(probability):
+        return str(face.said_K[k])
+    sureness = max(probability, 1 - probability) if is_binary else probability
+    return f"{face.said_K[k]}, {100 * sureness:.{digits}f}%"
+
+
+def describe(face: Face, tasks: list[str], binary: list[str]) -> list[tuple[str, str]]:
     """Lines of text and their colours: the attributes seen, with a cross where the label says no, then those missed.
 
-    Mistakes come first where there are too many lines.
+    Mistakes come first where there are too many lines; before all what is said of tasks that are not binary.
     """
-    said = face.probability_K > 0.5
-    wrong = face.known_K & (said != face.label_K)
+    is_binary, names = np.array([task in binary for task in tasks]), [task_name(task) for task in tasks]
+    others = [
+        (f"{names[k]}: {face.said_K[k]}", style.INK)
+        if face.right_K[k] or not face.known_K[k]
+        else (f"✗ {names[k]}: {face.said_K[k]} ({face.truth_K[k]})", style.WRONG)
+        for k in np.flatnonzero(~is_binary)
+    ]
+    said = (face.probability_K > 0.5) & is_binary
+    wrong = face.known_K & ~face.right_K & is_binary
     seen = [(name, style.INK) for name, yes in zip(names, said & ~wrong, strict=True) if yes]
     mistaken = [(f"✗ {name}", style.WRONG) for name, yes in zip(names, said & wrong, strict=True) if yes]
     missed = [(f"○ {name}", style.MISSED) for name, yes in zip(names, ~said & wrong, strict=True) if yes]
-    room = max(0, MAX_LINES - 1 - len(mistaken) - len(missed))
-    if len(seen) + len(mistaken) + len(missed) > MAX_LINES:
+    room = max(0, MAX_LINES - 1 - len(mistaken) - len(missed) - len(others))
+    if len(seen) + len(mistaken) + len(missed) + len(others) > MAX_LINES:
         seen = [*seen[:room], (f"and {len(seen) - room} more", style.GREY)]
-    return [*seen, *mistaken, *missed] or [("none of the attributes", style.GREY)]
+    return [*others, *seen, *mistaken, *missed] or [("none of the attributes", style.GREY)]
 
 
 def _page(height: float) -> tuple[Figure, Axes]:

@@ -1,8 +1,11 @@
 """The data, the attributes and what is to be said of each, and how balanced they are."""
 
+from typing import Any
+
 from mtl.data.attributes import choose_by
 from mtl.data.celeba_statistics import read_statistics
 from mtl.data.published import FAULTS, PUBLISHED, gain, region
+from mtl.kinds import BINARY
 from mtl.record.paths import CONFIG, RESULTS, run_file
 from mtl.record.reading import StudyRecord
 from mtl.report.guess import every_method, not_above
@@ -10,11 +13,15 @@ from mtl.report.images import DRAWN, kind
 from mtl.report.names import name_in_sentence, task_name
 from mtl.report.quote import figure, quote, table, words
 from mtl.report.shown import shown_methods
+from mtl.report.terms import has_binary_alone, has_faces, tasks_of, terms
 
+MOST_VALUES = 6  # classes that are named
 RARE = 0.1  # share of positives, or of negatives, below which an attribute is called rare, or nearly always there
 
 
 def section(study: StudyRecord, figures: dict[str, str]) -> str:
+    if not has_binary_alone(study) or not has_faces(study):
+        return _of_table(study, figures)
     return f"""= Data and attributes
 
 {_pixels(study)}
@@ -29,6 +36,48 @@ Balanced accuracy, the mean of the two classes' recalls, stands beside it.
 
 {figure(figures, "balance", "Share of the test images in which an attribute is present.", True)}
 """
+
+
+def _of_table(study: StudyRecord, figures: dict[str, str]) -> str:
+    """The section of a study whose tasks are columns of a table."""
+    of_median = " or, of a number, the training split's median," if tasks_of(study, "regression") else ""
+    return f"""= Data and tasks
+
+{_pixels(study)}
+
+Always guessing the training split's more frequent answer{of_median} has a mean {terms(study).score} of
+{quote(study, RESULTS, "majority_accuracy/overall", "percent", 1)} % on the test split: scores are to be read against that.
+
+{_tasks(study)}
+
+{figure(figures, "balance", "Share of the test images in which a binary task is present.", True)}
+"""
+
+
+def _tasks(study: StudyRecord) -> str:
+    """A row per task: what it is, how many test images have a label, and what the guess gets."""
+    rows = [["task", "kind", "values", "test images", "guess, %", "remarks"]]
+    kinds = study.results.get("kinds", [BINARY._asdict()] * len(study.results["tasks"]))
+    for task, kind_of in zip(study.results["tasks"], kinds, strict=True):
+        rows.append(
+            [
+                *(words(task_name(task)), words(kind_of["name"]), words(_values(kind_of))),
+                quote(study, _file(study), f"test/tasks/{task}/count", "integer"),
+                quote(study, RESULTS, f"majority_accuracy/tasks/{task}", "percent", 1),
+                "; ".join(_against_guess(study, task)) or f"{every_method(study)} is above the guess",
+            ]
+        )
+    caption = f"The tasks on the test split; guess: the {terms(study).score} of what the training split suggests."
+    return table(rows, caption, (*["auto"] * 5, "1fr"), may_break=True)
+
+
+def _values(kind_of: dict[str, Any]) -> str:
+    if kind_of["name"] == "regression":
+        return f"{kind_of['mean']:.4g} ± {kind_of['std']:.3g} in training"
+    classes = kind_of["classes"] or ["no", "yes"]
+    return ", ".join(classes[:MOST_VALUES]) + (
+        f" and {len(classes) - MOST_VALUES} more" if classes[MOST_VALUES:] else ""
+    )
 
 
 def _pixels(study: StudyRecord) -> str:
@@ -107,12 +156,16 @@ def remarks(study: StudyRecord, task: str) -> list[str]:
         found.append("nearly always present")
     if task in FAULTS and kind(study) != DRAWN:
         found.append(f"in CelebA its labels were found: {words(FAULTS[task])}")
+    return found + _against_guess(study, task) or [f"{every_method(study)} is above the guess"]
+
+
+def _against_guess(study: StudyRecord, task: str) -> list[str]:
     below = not_above(study, task)
+    if not below:
+        return []
     if len(below) == len(shown_methods(study)):
-        found.append(f"not above the guess: {every_method(study)}")
-    elif below:
-        found.append(f"not above the guess: {words(', '.join(map(name_in_sentence, below)))}")
-    return found or [f"{every_method(study)} is above the guess"]
+        return [f"not above the guess: {every_method(study)}"]
+    return [f"not above the guess: {words(', '.join(map(name_in_sentence, below)))}"]
 
 
 def _file(study: StudyRecord) -> str:

@@ -37,7 +37,7 @@ def make_video(
 def story(study: StudyRecord) -> list[Shot]:
     """The shots of the video."""
     run = choose_run(study)
-    examples = read_faces(run)
+    examples = read_faces(study, run)
     opening = title(study, run, [face.image for face in examples.random[:8]])
     rest = [*outcome(study, run), *faces(examples, choose_tasks(run))]
     shortest, longest = TRAINING_SECONDS

@@ -7,8 +7,9 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from mtl.record.examples import read_examples
-from mtl.record.reading import RunRecord
+from mtl.record.reading import RunRecord, StudyRecord
 from mtl.report.names import task_name
+from mtl.report.terms import Terms, tasks_of, terms
 from mtl.report.video import words
 from mtl.report.video.canvas import (
     HEIGHT,
@@ -48,6 +49,11 @@ class Face(NamedTuple):
     labels_K: np.ndarray  # bool
     known_K: np.ndarray  # bool, whether there is a label
     saliency_KHW: np.ndarray  # uint8
+    said_K: np.ndarray  # str, the answer in a word
+    truth_K: np.ndarray  # str, the label in a word
+    right_K: np.ndarray  # bool, whether they agree
+    terms: Terms
+    binary_K: np.ndarray  # bool, whether it is a question of yes or no
 
 
 class Faces(NamedTuple):
@@ -57,23 +63,32 @@ class Faces(NamedTuple):
     mistakes: list[tuple[int, Face]]  # the task's index, the face
 
 
-def read_faces(run: RunRecord) -> Faces:
+def read_faces(study: StudyRecord, run: RunRecord) -> Faces:
     """Reads a run's examples.npz with their predictions; none if the run has no such file."""
     found = read_examples(run.folder)
     if found is None:
         return Faces([], [])
     *of_images, tasks, num_random = found
+    called, binary_K = terms(study), np.array([task in tasks_of(study, "binary") for task in tasks])
     faces = [
-        Face(Image.fromarray(image_HWC), tasks, probabilities_K, labels_K, known_K, saliency_KHW)
-        for image_HWC, saliency_KHW, probabilities_K, labels_K, known_K in zip(*of_images, strict=True)
+        Face(Image.fromarray(image_HWC), tasks, *answers_K[:3], saliency_KHW, *answers_K[3:], called, binary_K)
+        for image_HWC, saliency_KHW, *answers_K in zip(*of_images, strict=True)
     ]
     mistakes = [(k, face) for k, face in enumerate(faces[num_random:]) if face.known_K[k] and not is_right(face, k)]
     return Faces(faces[:num_random], mistakes)
 
 
 def is_right(face: Face, k: int | np.integer) -> bool:
-    """Whether the more probable answer is the label."""
-    return bool((face.probabilities_K[k] > 0.5) == face.labels_K[k])
+    """Whether the more probable answer is the label; of a number, whether it is no further off than the guess."""
+    return bool(face.right_K[k])
+
+
+def answer(face: Face, k: int | np.integer, digits: int = 0) -> str:
+    """What is said, and how sure it is, where that is known."""
+    probability = float(face.probabilities_K[k])
+    if face.binary_K[k]:
+        return words.answer(probability, digits)
+    return str(face.said_K[k]) + ("" if np.isnan(probability) else f", {words.percent(probability, digits)}")
 
 
 def faces(examples: Faces, tasks: list[str]) -> list[Shot]:
@@ -82,7 +97,7 @@ def faces(examples: Faces, tasks: list[str]) -> list[Shot]:
     random = examples.random[:NUM_FACES]
     for n, face in enumerate(random):
         columns = [face.tasks.index(task) for task in tasks]
-        place = f"test face {n + 1} of {len(random)}, drawn at random"
+        place = f"test {face.terms.image} {n + 1} of {len(random)}, drawn at random"
         shots.append(Shot(partial(_draw_answers, face=face, columns=columns, place=place), 1.7, 0.2))
         if n < NUM_LOOKED_INTO:
             shots.append(Shot(partial(_draw_saliency, face=face, columns=columns, place=place), 2.4, 0.3))
@@ -96,7 +111,7 @@ def _draw_face(canvas: Canvas, face: Face, title: str, place: str) -> None:
     write(canvas, WIDTH - 40, 44, place, 20, MUTED, "rm")
     picture(canvas, face.image, FACE)
     right = sum(is_right(face, k) for k in np.flatnonzero(face.known_K))
-    write(canvas, 270, 590, f"{right} of {int(face.known_K.sum())} attributes right", 24, TEXT, "mm")
+    write(canvas, 270, 590, f"{right} of {int(face.known_K.sum())} {face.terms.task}s right", 24, TEXT, "mm")
 
 
 def _explain(canvas: Canvas, sentence: str) -> None:
@@ -121,21 +136,22 @@ def _draw_answers(canvas: Canvas, face: Face, columns: list[int], place: str) ->
         if known:
             (check if is_right(face, k) else cross)(canvas, box[0] + 32, y, 8, colour)
         write(canvas, name_x, y, task_name(face.tasks[k]), size, width=195)
-        rectangle(canvas, (no_x, y - 7, yes_x, y + 7), RULE, 3)
-        end = no_x + probability * (yes_x - no_x)
-        rectangle(canvas, (min(middle, end), y - 7, max(middle, end), y + 7), colour, 3)
-        line(canvas, [(middle, y - 11), (middle, y + 11)], TEXT, 1.5)
-        truth = "" if not known or is_right(face, k) else f"label: {words.yes_or_no(face.labels_K[k])}"
-        write(canvas, yes_x + 16, y, words.answer(probability), size)
+        if face.binary_K[k]:
+            rectangle(canvas, (no_x, y - 7, yes_x, y + 7), RULE, 3)
+            end = no_x + probability * (yes_x - no_x)
+            rectangle(canvas, (min(middle, end), y - 7, max(middle, end), y + 7), colour, 3)
+            line(canvas, [(middle, y - 11), (middle, y + 11)], TEXT, 1.5)
+        truth = "" if not known or is_right(face, k) else f"label: {face.truth_K[k]}"
+        write(canvas, yes_x + 16 if face.binary_K[k] else no_x, y, answer(face, k), size)
         write(canvas, box[2] - 20, y, truth, 0.85 * size, colour, "rm")
     if len(face.tasks) > len(columns):
-        write(
-            canvas, box[2] - 20, box[3] - 22, f"and {len(face.tasks) - len(columns)} more attributes", 16, MUTED, "rm"
-        )
+        more = f"and {len(face.tasks) - len(columns)} more {face.terms.task}s"
+        write(canvas, box[2] - 20, box[3] - 22, more, 16, MUTED, "rm")
 
     _explain(
         canvas,
-        "Bar: how probable the attribute is; blue with a check: the label agrees, orange with a cross: it does not",
+        f"Bar: how probable the {face.terms.task} is; blue with a check: the label agrees, "
+        "orange with a cross: it does not",
     )
 
 
@@ -149,7 +165,7 @@ def _draw_saliency(canvas: Canvas, face: Face, columns: list[int], place: str) -
         picture(canvas, lit(face.image, face.saliency_KHW[k]), (x, y, x + side, y + side))
         colour = MUTED if not face.known_K[k] else RIGHT if is_right(face, k) else WRONG
         write(canvas, x + side / 2, y + side + 18, task_name(face.tasks[k]), 18, TEXT, "mm", width=side)
-        write(canvas, x + side / 2, y + side + 41, words.answer(float(face.probabilities_K[k])), 17, colour, "mm")
+        write(canvas, x + side / 2, y + side + 41, answer(face, k), 17, colour, "mm")
     explained = "Bright: changing these pixels changes the answer most (gradient of the answer at the pixels, smoothed)"
     _explain(canvas, explained)
 
@@ -175,8 +191,10 @@ def lit(image: Image.Image, saliency_HW: np.ndarray) -> Image.Image:
 def _draw_mistakes(canvas: Canvas, mistakes: list[tuple[int, Face]]) -> None:
     """A tile for each task: the face, what was said of it, and what the label says."""
     write(canvas, 40, 44, "The most confident mistakes", 30, bold=True)
-    shown = words.share_of(len(mistakes), len(mistakes[0][1].tasks), "attributes")
-    write(canvas, WIDTH - 40, 44, f"{shown}: of all test faces, the surest wrong answer", 20, MUTED, "rm")
+    called = mistakes[0][1].terms
+    shown = words.share_of(len(mistakes), len(mistakes[0][1].tasks), f"{called.task}s")
+    explained = f"{shown}: of all test {called.image}s, the surest wrong answer"
+    write(canvas, WIDTH - 40, 44, explained, 20, MUTED, "rm")
     width, height, gap = (WIDTH - 80 - 3 * 14) / 4, 300.0, 14
     for n, (k, face) in enumerate(mistakes):
         x, y = 40 + n % 4 * (width + gap), 84 + n // 4 * (height + gap)
@@ -188,9 +206,9 @@ def _draw_mistakes(canvas: Canvas, mistakes: list[tuple[int, Face]]) -> None:
             canvas,
             middle,
             y + height - 43,
-            f"network: {words.answer(float(face.probabilities_K[k]), 1)}",
+            f"network: {answer(face, k, 1)}",
             17,
             WRONG,
             "mm",
         )
-        write(canvas, middle, y + height - 20, f"label: {words.yes_or_no(face.labels_K[k])}", 17, MUTED, "mm")
+        write(canvas, middle, y + height - 20, f"label: {face.truth_K[k]}", 17, MUTED, "mm")

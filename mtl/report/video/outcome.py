@@ -6,6 +6,7 @@ from mtl.record.reading import RunRecord, StudyRecord
 from mtl.report.findings import baseline
 from mtl.report.names import name_in_sentence, task_name
 from mtl.report.shown import shown_methods
+from mtl.report.terms import terms
 from mtl.report.video import words
 from mtl.report.video.canvas import (
     GREEN,
@@ -49,9 +50,10 @@ def outcome(study: StudyRecord, run: RunRecord) -> list[Shot]:
         if baseline(study, method) in of_method and method in shown_methods(study)
     }
     main = shown if shown in comparisons else next(iter(comparisons), None)
-    rows = forest_rows(comparisons, main, choose_tasks(run)) if main else []
+    called = terms(study)
+    rows = forest_rows(comparisons, main, choose_tasks(run), called.score) if main else []
     sentence = (
-        words.outcome(main, baseline(study, main), study.results["comparisons"][main])
+        words.outcome(main, baseline(study, main), study.results["comparisons"][main], terms(study).score)
         if main
         else _sentence_of_one(study, shown)
     )
@@ -61,26 +63,32 @@ def outcome(study: StudyRecord, run: RunRecord) -> list[Shot]:
     def draw(canvas: Canvas) -> None:
         num_test = study.results["split_sizes"]["test"]
         write(canvas, 40, 44, "The outcome", 30, bold=True)
-        write(canvas, WIDTH - 40, 44, f"{words.count(num_test, 'test face')}, none of them trained on", 20, MUTED, "rm")
+        tested = f"{words.count(num_test, f'test {called.image}')}, none of them trained on"
+        write(canvas, WIDTH - 40, 44, tested, 20, MUTED, "rm")
         _draw_accuracies(canvas, (40, 84, 520 if rows else WIDTH - 40, 620), study)
         if rows:
-            _draw_forest(canvas, (536, 84, WIDTH - 40, 620), rows, against)
+            _draw_forest(canvas, (536, 84, WIDTH - 40, 620), rows, against, called.score)
         write_caption(canvas, sentence, ORANGE)
 
     return [Shot(draw, 7.0, fade=0.4)]
 
 
-def forest_rows(comparisons: dict[str, dict[str, Any]], main: str, tasks: list[str]) -> list[Row]:
+def forest_rows(
+    comparisons: dict[str, dict[str, Any]], main: str, tasks: list[str], score: str = "accuracy"
+) -> list[Row]:
     """All methods that are shown over the mean of the tasks, then one method task by task."""
-    overall = [Row(name_in_sentence(method), of["accuracy"]["overall"]) for method, of in comparisons.items()]
-    shown = words.share_of(len(tasks), len(comparisons[main]["accuracy"]["tasks"]), "tasks")
-    each = [Row(task_name(task), comparisons[main]["accuracy"]["tasks"][task]) for task in tasks]
+    overall = [Row(name_in_sentence(method), of[score]["overall"]) for method, of in comparisons.items()]
+    shown = words.share_of(len(tasks), len(comparisons[main][score]["tasks"]), "tasks")
+    each = [Row(task_name(task), comparisons[main][score]["tasks"][task]) for task in tasks]
     return [Row("All tasks together", None), *overall, Row(f"{shown}: {name_in_sentence(main)}", None), *each]
 
 
 def _sentence_of_one(study: StudyRecord, method: str) -> str:
-    reached = study.results["methods"][method]["overall"]["accuracy"]["mean"]
+    score = terms(study).score
+    reached = study.results["methods"][method]["overall"][score]["mean"]
     guess = study.results["majority_accuracy"]["overall"]
+    if score == "score":
+        return f"The score is {words.percent(reached, 1)}; a guess without looking would get {words.percent(guess, 1)}."
     return (
         f"{words.percent(reached, 1)} of the answers are right; always giving the more frequent answer would get "
         f"{words.percent(guess, 1)}."
@@ -89,24 +97,28 @@ def _sentence_of_one(study: StudyRecord, method: str) -> str:
 
 def _draw_accuracies(canvas: Canvas, box: Box, study: StudyRecord) -> None:
     """A bar per method from 0 to 100 per cent, and one for the answer that needs no network."""
-    panel(canvas, box, "Right answers on test faces, mean over tasks")
+    called = terms(study)
+    is_accuracy = called.score == "accuracy"
+    what = "Right answers" if is_accuracy else "Score"
+    panel(canvas, box, f"{what} on test {called.image}s, mean over tasks")
+    guess = "always the more frequent answer" if is_accuracy else "the guess without looking"
     bars = {
-        name_in_sentence(method): (study.results["methods"][method]["overall"]["accuracy"]["mean"], SKY)
+        name_in_sentence(method): (study.results["methods"][method]["overall"][called.score]["mean"], SKY)
         for method in shown_methods(study)
-    } | {"always the more frequent answer": (study.results["majority_accuracy"]["overall"], MUTED)}
+    } | {guess: (study.results["majority_accuracy"]["overall"], MUTED)}
     left, right, top = box[0] + 20, box[2] - 90, box[1] + 56
     row = min(72.0, (box[3] - 12 - top) / len(bars))
     for n, (name, (accuracy, colour)) in enumerate(bars.items()):
         y = top + row * n
         write(canvas, left, y + 0.26 * row, name, min(18, 0.36 * row))
         rectangle(canvas, (left, y + 0.5 * row, right, y + 0.78 * row), RULE, 4)
-        rectangle(canvas, (left, y + 0.5 * row, left + accuracy * (right - left), y + 0.78 * row), colour, 4)
+        rectangle(canvas, (left, y + 0.5 * row, left + max(accuracy, 0.0) * (right - left), y + 0.78 * row), colour, 4)
         write(canvas, box[2] - 20, y + 0.64 * row, words.percent(accuracy, 1), 18, TEXT, "rm")
 
 
-def _draw_forest(canvas: Canvas, box: Box, rows: list[Row], against: str) -> None:
+def _draw_forest(canvas: Canvas, box: Box, rows: list[Row], against: str, score: str) -> None:
     """A dot for each gain and a line for its interval; coloured by its verdict, hollow where there is none."""
-    panel(canvas, box, f"Gain over {against} in points of accuracy, with 95 % intervals")
+    panel(canvas, box, f"Gain over {against} in points of {score}, with 95 % intervals")
     gains = [row.gain for row in rows if row.gain is not None]
     ends = [100 * end for gain in gains for end in gain["interval"]]
     reach = max(1.05 * max(abs(end) for end in ends), 0.1)

@@ -5,6 +5,7 @@ from PIL import Image
 from mtl.record.reading import RunRecord, StudyRecord
 from mtl.report.names import name_in_sentence, network_name
 from mtl.report.shown import has_many
+from mtl.report.terms import terms
 from mtl.report.video import words
 from mtl.report.video.canvas import MUTED, ORANGE, TEXT, WIDTH, Canvas, picture, rectangle, wrap, write
 from mtl.report.video.film import Shot
@@ -21,12 +22,14 @@ def title(study: StudyRecord, run: RunRecord, images: list[Image.Image]) -> list
     num_epochs, num_tasks = len(run.epochs), len(study.results["tasks"])
     pixels = config["data"]["image_size"]
     drawn = "drawn " if config["data"]["name"] == "faces" else ""
-    seen = f"{words.count(sizes['train'], f'{drawn}training face')} of {pixels} x {pixels} pixels"
+    called = terms(study)
+    seen = f"{words.count(sizes['train'], f'{drawn}training {called.image}')} of {pixels} x {pixels} pixels"
     facts = f"{network_name(config['model'])}, {seen}, {words.count(num_epochs, 'epoch')}"
     methods = [name_in_sentence(method) for method in study.results["methods"]]
     listed = f"{len(methods)} methods" if has_many(study) else words.join(methods)
     compared = f"Compared: {listed}" if len(methods) > 1 else f"Method: {methods[0]}"
 
+    what = "face attribute" if called.image == "face" else "task"
     alone = [*study.results["methods"]] == ["single_task"]
     networks = "A network for each of" if alone else "One network learns"
 
@@ -36,7 +39,7 @@ def title(study: StudyRecord, run: RunRecord, images: list[Image.Image]) -> list
             canvas,
             WIDTH / 2,
             top,
-            f"{networks} {words.count(num_tasks, 'face attribute')}",
+            f"{networks} {words.count(num_tasks, what)}",
             54,
             TEXT,
             "mm",

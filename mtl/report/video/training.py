@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from mtl.metrics import overall
 from mtl.record.reading import RunRecord, StudyRecord
 from mtl.report.names import name_in_sentence, task_name
+from mtl.report.terms import Terms, terms
 from mtl.report.video import words
 from mtl.report.video.canvas import (
     GROUND,
@@ -44,6 +46,7 @@ class Scene(NamedTuple):
     accuracies: Sequence[Series]
     tasks: Sequence[str]  # that are shown one by one
     num_tasks: int
+    terms: Terms
 
 
 def training(study: StudyRecord, run: RunRecord, seconds: float) -> list[Shot]:
@@ -51,10 +54,10 @@ def training(study: StudyRecord, run: RunRecord, seconds: float) -> list[Shot]:
     tasks = choose_tasks(run)
     losses = [Series(task_name(task), [line["losses"][task] for line in run.epochs]) for task in tasks]
     accuracies = [
-        Series(name_in_sentence(method), [line["valid"]["overall_accuracy"] for line in of_seeds[min(of_seeds)].epochs])
+        Series(name_in_sentence(method), [overall(line["valid"]) for line in of_seeds[min(of_seeds)].epochs])
         for method, of_seeds in study.runs.items()
     ]
-    scene = Scene(run, losses, accuracies, tasks, len(run.results["tasks"]))
+    scene = Scene(run, losses, accuracies, tasks, len(run.results["tasks"]), terms(study))
     num_epochs = len(run.epochs)
     per_epoch = seconds / num_epochs
     num_moving = min(10, max(2, NUM_MOVING // num_epochs))
@@ -63,7 +66,7 @@ def training(study: StudyRecord, run: RunRecord, seconds: float) -> list[Shot]:
     shots = []
     for epoch in range(num_epochs):
         first = epoch // together * together
-        sentence = _sentence(run, first, min(first + together, num_epochs))
+        sentence = _sentence(run, first, min(first + together, num_epochs), scene.terms)
         for n in range(1, num_moving + 1):
             drawing = partial(_draw, scene=scene, epoch=epoch, share=n / num_moving, sentence=sentence)
             still = per_epoch - moving if n == num_moving else 0.0
@@ -78,8 +81,10 @@ def choose_tasks(run: RunRecord) -> list[str]:
     return [task for task in tasks if task in kept]
 
 
-def _sentence(run: RunRecord, first: int, end: int) -> str:
-    return words.caption(run.dst[first:end]) if run.dst else words.caption_without_gates(run.epochs[first])
+def _sentence(run: RunRecord, first: int, end: int, called: Terms) -> str:
+    if run.dst:
+        return words.caption(run.dst[first:end])
+    return words.caption_without_gates(run.epochs[first], called.image)
 
 
 def _draw(canvas: Canvas, scene: Scene, epoch: int, share: float, sentence: str) -> None:
@@ -93,7 +98,8 @@ def _draw(canvas: Canvas, scene: Scene, epoch: int, share: float, sentence: str)
     lower: Box = (40, 364, 600, 620) if beside else (648, 96, WIDTH - 40, 612)
     title = f"{words.share_of(len(scene.tasks), scene.num_tasks, 'tasks')}: training loss"
     line_chart(canvas, upper, title, scene.losses, num_epochs, epoch + share, False)
-    title = "Each method: right answers on validation faces"
+    right = "right answers" if scene.terms.score == "accuracy" else "mean score"
+    title = f"Each method: {right} on validation {scene.terms.image}s"
     line_chart(canvas, lower, title, scene.accuracies, num_epochs, epoch + share, True)
     if beside:
         _draw_tasks(canvas, (616, 96, WIDTH - 40, 620), scene, epoch, share)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from mtl.metrics import overall
 from mtl.report.names import name_in_sentence, task_name
 from mtl.statistics import ONE_SEED
 
@@ -107,7 +108,7 @@ def _caption_of_epochs(lines: Sequence[dict[str, Any]]) -> str:
     return f"{epochs} {task_name(most)} is dropped most often, in {times_off[most]} of {len(lines)}; {highest}"
 
 
-def caption_without_gates(epoch: dict[str, Any]) -> str:
+def caption_without_gates(epoch: dict[str, Any], image: str = "face") -> str:
     """What one epoch of a method that drops nothing reached; `epoch` is an epoch line of metrics.jsonl.
 
     Example:
@@ -115,25 +116,29 @@ def caption_without_gates(epoch: dict[str, Any]) -> str:
       'Epoch 2: mean training loss 0.25; 85.0 % right on validation faces'
     """
     losses = [loss for loss in epoch["losses"].values() if loss is not None]
-    reached = f"{percent(epoch['valid']['overall_accuracy'], 1)} right on validation faces"
+    valid = epoch["valid"]
+    reached = f"{percent(overall(valid), 1)} {'score' if 'overall_score' in valid else 'right'} on validation {image}s"
     return f"Epoch {epoch['epoch']}: mean training loss {sum(losses) / len(losses):.2f}; {reached}"
 
 
-def outcome(method: str, reference: str, comparisons: dict[str, dict[str, Any]]) -> str:
+def outcome(method: str, reference: str, comparisons: dict[str, dict[str, Any]], score: str = "accuracy") -> str:
     """What a method's comparisons show: the mean over tasks, its interval, the verdict; the verdicts task by task.
 
     Args:
       method: of the study.
       reference: its baseline.
       comparisons: reference -> what results.json says; with the baseline among them.
+      score: that all tasks have.
 
     Example:
       >>> gain = {"difference": 0.01, "interval": [0.005, 0.015], "verdict": ONE_SEED}
       >>> outcome("mgda", "joint", {"joint": {"accuracy": {"overall": gain, "tasks": {"Male": gain}}}})
       'MGDA against joint training: +1.00 points (+0.50 to +1.50), one seed, so no verdict.'
     """
-    verdicts = [gain["verdict"] for gain in comparisons[reference]["accuracy"]["tasks"].values()]
-    sentence = f"{name_in_sentence(method)} against {name_in_sentence(reference)}: {_gain(comparisons[reference])}."
+    verdicts = [gain["verdict"] for gain in comparisons[reference][score]["tasks"].values()]
+    sentence = (
+        f"{name_in_sentence(method)} against {name_in_sentence(reference)}: {_gain(comparisons[reference][score])}."
+    )
     if ONE_SEED not in verdicts:
         sentence += (
             f" By task: {count(verdicts.count('gain'), 'gain')}, {count(verdicts.count('loss'), 'loss', 'losses')}, "
@@ -141,12 +146,12 @@ def outcome(method: str, reference: str, comparisons: dict[str, dict[str, Any]])
         )
     sentence = sentence[0].upper() + sentence[1:]
     if "random_drop" in comparisons and method == "dst":  # it copies the mean P of dst, and is no other's control
-        sentence += f" Against random dropping: {_gain(comparisons['random_drop'])}."
+        sentence += f" Against random dropping: {_gain(comparisons['random_drop'][score])}."
     return sentence
 
 
-def _gain(comparison: dict[str, Any]) -> str:
-    gain = comparison["accuracy"]["overall"]
+def _gain(of_score: dict[str, Any]) -> str:
+    gain = of_score["overall"]
     low, high = (f"{100 * end:+.2f}" for end in gain["interval"])
     verdict = {"gain": "a gain", "loss": "a loss", ONE_SEED: "one seed, so no verdict"}.get(
         gain["verdict"], gain["verdict"]
