@@ -150,5 +150,6 @@ def run_line(results: dict[str, Any]) -> str:
         reached = f"test score {test['overall_score']:.2%}"
     return (
         f"{results['method']}, seed {results['seed']}: {reached}, "
-        f"epoch {results['best_epoch']} of {results['epochs']}, {results['train_seconds']:.0f} s, {results['images_per_second']:.0f} images/s in training steps"
+        f"epoch {results['best_epoch']} of {results['epochs']}, "
+        f"{results['train_seconds']:.0f} s, {results['images_per_second']:.0f} images/s in training steps"
     )
