@@ -8,7 +8,7 @@ from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name, name_in_sentence, task_name
 from mtl.report.quote import others, quote, words
 from mtl.report.shown import main_form
-from mtl.report.terms import terms
+from mtl.report.terms import main_score
 from mtl.statistics import ONE_SEED
 
 APART = "cannot be told apart"
@@ -33,7 +33,7 @@ def findings(study: StudyRecord) -> list[str]:
     the others are counted.
     """
     overall = {
-        method: references[baseline(study, method)][terms(study).score]["overall"]
+        method: references[baseline(study, method)][main_score(study)]["overall"]
         for method, references in study.results["comparisons"].items()
         if baseline(study, method) in references
     }
@@ -63,11 +63,11 @@ def _range(study: StudyRecord, methods: list[str]) -> str:
     """From which to which difference the methods with one seed go."""
 
     def difference(method: str) -> float:
-        value = study.results["comparisons"][method]["joint"][terms(study).score]["overall"]["difference"]
+        value = study.results["comparisons"][method]["joint"][main_score(study)]["overall"]["difference"]
         return 0.0 if value is None else value
 
     ends = [
-        f"{quote(study, RESULTS, f'comparisons/{method}/joint/{terms(study).score}/overall/difference', 'points')} "
+        f"{quote(study, RESULTS, f'comparisons/{method}/joint/{main_score(study)}/overall/difference', 'points')} "
         f"({words(method_name(method))})"
         for method in (min(methods, key=difference), max(methods, key=difference))
     ]
@@ -80,8 +80,8 @@ def _range(study: StudyRecord, methods: list[str]) -> str:
 
 def _short_sentence(study: StudyRecord, method: str) -> str:
     """A comparison with joint training in a line."""
-    path = f"comparisons/{method}/joint/{terms(study).score}/overall"
-    verdict = VERDICTS[study.results["comparisons"][method]["joint"][terms(study).score]["overall"]["verdict"]]
+    path = f"comparisons/{method}/joint/{main_score(study)}/overall"
+    verdict = VERDICTS[study.results["comparisons"][method]["joint"][main_score(study)]["overall"]["verdict"]]
     difference = quote(study, RESULTS, f"{path}/difference", "points")
     return f"*{words(_capital(method_name(method)))}*: {difference} points {_interval(study, path)}, *{verdict}*."
 
@@ -92,7 +92,7 @@ def gain_sentence(study: StudyRecord, method: str, reference: str) -> str:
     With one seed the interval is that over test images, and nothing is said of significance.
     """
     comparison = study.results["comparisons"][method][reference]
-    score = terms(study).score
+    score = main_score(study)
     path = f"comparisons/{method}/{reference}/{score}/overall"
     verdict = comparison[score]["overall"]["verdict"]
     interval = _image_interval(study, path) if verdict == ONE_SEED else _interval(study, path)
@@ -119,7 +119,7 @@ def lesson(study: StudyRecord) -> str:
         sentences.append(_of_baseline(study, form))
         if form == "dst":
             forms = [m for m in study.results["dropping"] if m != "random_drop"]
-            sentences.append(_of_control(comparisons, forms, terms(study).score))
+            sentences.append(_of_control(comparisons, forms, main_score(study)))
         sentences.append(f"All that is said of {name} rests on these gates.")
     return " ".join(sentences)
 
@@ -143,13 +143,13 @@ def _gates(study: StudyRecord, form: str) -> str:
 def _of_baseline(study: StudyRecord, form: str) -> str:
     reference, name = baseline(study, form), words(method_name(form))
     other = words(name_in_sentence(reference))
-    path = f"comparisons/{form}/{reference}/{terms(study).score}/overall"
-    verdict = study.results["comparisons"][form][reference][terms(study).score]["overall"]["verdict"]
+    path = f"comparisons/{form}/{reference}/{main_score(study)}/overall"
+    verdict = study.results["comparisons"][form][reference][main_score(study)]["overall"]["verdict"]
     low, high = (quote(study, RESULTS, f"{path}/interval/{end}", "points") for end in (0, 1))
     return {
-        "gain": f"In this study *{name} gains over {other}* in mean {terms(study).score}.",
-        "loss": f"In this study *{name} loses against {other}* in mean {terms(study).score}.",
-        APART: f"This study *shows no gain of {name} over {other}* in mean {terms(study).score}: the 95 % interval of "
+        "gain": f"In this study *{name} gains over {other}* in mean {main_score(study)}.",
+        "loss": f"In this study *{name} loses against {other}* in mean {main_score(study)}.",
+        APART: f"This study *shows no gain of {name} over {other}* in mean {main_score(study)}: the 95 % interval of "
         f"their difference, {low} to {high} points, holds losses as well as gains.",
         ONE_SEED: f"With one seed, *nothing follows for {name} against {other}*: another seed may say otherwise.",
     }[verdict]
@@ -191,7 +191,7 @@ def equal_sentences(study: StudyRecord) -> list[str]:
 def negative_transfer_sentence(study: StudyRecord, method: str) -> str:
     """Against single-task networks: how many tasks lose by being learned together."""
     path = f"comparisons/{method}/single_task"
-    verdict = study.results["comparisons"][method]["single_task"][terms(study).score]["overall"]["verdict"]
+    verdict = study.results["comparisons"][method]["single_task"][main_score(study)]["overall"]["verdict"]
     significant = (
         "one seed, so nothing is said of significance"
         if verdict == ONE_SEED

@@ -4,13 +4,13 @@ from mtl.record.reading import StudyRecord
 from mtl.report.names import name_in_sentence, task_name
 from mtl.report.quote import words
 from mtl.report.shown import has_many, shown_methods
-from mtl.report.terms import terms
+from mtl.report.terms import main_score
 
 
 def not_above(study: StudyRecord, task: str) -> list[str]:
     """The methods among those shown whose score on a task is not above the majority guess; none if unknown."""
     guess = study.results["majority_accuracy"]["tasks"][task]
-    methods, score = study.results["methods"], terms(study).score
+    methods, score = study.results["methods"], main_score(study)
     scores = {method: methods[method]["tasks"][task][score]["mean"] for method in shown_methods(study)}
     return [method for method, mean in scores.items() if mean is not None and guess is not None and mean <= guess]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mtl.record.reading import StudyRecord
-from mtl.report.terms import terms
+from mtl.report.terms import main_score
 from mtl.statistics import ONE_SEED
 
 
@@ -30,7 +30,7 @@ def verdicts(comparisons: Iterable[dict[str, Any]], score: str = "accuracy") -> 
 
 def marks_note(study: StudyRecord) -> str:
     """For a caption."""
-    found = verdicts(study.results["comparisons"].values(), terms(study).score)
+    found = verdicts(study.results["comparisons"].values(), main_score(study))
     if found == {ONE_SEED}:
         return "All marks are hollow: one seed allows no verdict on a method."
     one_seed = ", or one seed, which allows no verdict on a method" if ONE_SEED in found else ""

@@ -10,7 +10,7 @@ from mtl.record.reading import RunRecord, StudyRecord
 from mtl.report.names import BACKBONES, name_in_sentence
 from mtl.report.quote import quote, words
 from mtl.report.shown import dropping_methods, main_form
-from mtl.report.terms import terms
+from mtl.report.terms import main_score
 from mtl.report.values import Setting, choice, listed, number
 
 PUBLISHED_SIZE = 64  # pixels, of published comparisons on CelebA
@@ -119,12 +119,12 @@ def epochs_reason(study: StudyRecord) -> str:
     """How the validation score went over the epochs of one run, and where the best epoch of every run lies; markup."""
     method, seed, run = _example(study)
     if len(run.epochs) == 1:
-        score = terms(study).score
+        score = main_score(study)
         return f"one pass over the training images; whether more would raise validation {score} is not known"
     file, best, last = run_file(method, seed, METRICS), run.results["best_epoch"], len(run.epochs)
 
     def at(epoch: int) -> str:
-        return f"{quote(study, file, f'{epoch - 1}/valid/overall_{terms(study).score}', 'percent', 1)} %"
+        return f"{quote(study, file, f'{epoch - 1}/valid/overall_{main_score(study)}', 'percent', 1)} %"
 
     name = words(name_in_sentence(method))
     seed_number = quote(study, run_file(method, seed, RESULTS), "seed", "integer")
@@ -134,7 +134,7 @@ def epochs_reason(study: StudyRecord) -> str:
         if best == last
         else f"{at(best)} after the best, epoch {best_number}, and {at(last)} after the last"
     )
-    first = f"validation {terms(study).score} of {name}, seed {seed_number}: {at(1)} after the first epoch"
+    first = f"validation {main_score(study)} of {name}, seed {seed_number}: {at(1)} after the first epoch"
     return f"{first}, {ends}; {_best_epochs(study)}"
 
 

@@ -4,7 +4,7 @@ from mtl.record.paths import EXAMPLES, RESULTS
 from mtl.record.reading import RunRecord, StudyRecord
 from mtl.report.names import name_in_sentence
 from mtl.report.quote import quote, words
-from mtl.report.terms import terms
+from mtl.report.terms import main_score
 
 MAX_METHODS = 9  # as many as there are styles of lines
 ALWAYS = ("joint", "dst", "random_drop", "single_task")
@@ -21,7 +21,7 @@ def shown_methods(study: StudyRecord) -> list[str]:
     All of them, or if there are many, `ALWAYS` as far as they are there, and as many of the best as of the worst others
     in the mean score on the test split; one more of the best where the number is odd.
     """
-    score, methods = terms(study).score, study.results["methods"]
+    score, methods = main_score(study), study.results["methods"]
     scores_of = {method: scores["overall"][score]["mean"] for method, scores in methods.items()}
     if not has_many(study):
         return list(scores_of)
@@ -61,4 +61,4 @@ def shown_note(study: StudyRecord) -> str:
         return ""
     always = "".join(f"{words(name_in_sentence(method))}, " for method in ALWAYS if method in study.results["methods"])
     num_methods = quote(study, RESULTS, "methods", "count")
-    return f" Of {num_methods} methods are shown: {always}the best and the worst others in mean {terms(study).score}."
+    return f" Of {num_methods} methods are shown: {always}the best and the worst others in mean {main_score(study)}."

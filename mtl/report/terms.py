@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from mtl.record.reading import StudyRecord
-from mtl.statistics.score_table import main as main_score
+from mtl.statistics.score_table import main
 
 FACES = ("faces", "celeba")  # sources of faces
 
@@ -26,7 +26,12 @@ def terms(study: StudyRecord) -> Terms:
     """The words for a study."""
     of_faces = has_faces(study) and has_binary_alone(study)
     words = ("attribute", "face") if of_faces else ("task", "image")
-    return Terms(main_score(study.results), *words)
+    return Terms(main_score(study), *words)
+
+
+def main_score(study: StudyRecord) -> str:
+    """The score that all tasks have."""
+    return main(study.results)
 
 
 def has_faces(study: StudyRecord) -> bool:

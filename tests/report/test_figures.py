@@ -295,17 +295,19 @@ def test_gradients_of_many_tasks_are_those_that_stand_out(tmp_path: Path) -> Non
 
 def test_face_is_described_by_hand() -> None:
     face = _face(probabilities=[0.9, 0.8, 0.2, 0.1, 0.7], labels=[1, 0, 1, 0, 0], known=[1, 1, 1, 1, 0])
-    assert describe(face, ["hat", "smile", "beard", "bald", "young"]) == [
+    names = ["hat", "smile", "beard", "bald", "young"]
+    assert describe(face, names, names) == [
         ("hat", style.INK),
         ("young", style.INK),  # nobody knows better
         ("✗ smile", style.WRONG),
         ("○ beard", style.MISSED),
     ]
-    assert describe(_face([0.1], [0], [1]), ["hat"])[0][0] == "none of the attributes"
+    assert describe(_face([0.1], [0], [1]), ["hat"], ["hat"])[0][0] == "none of the attributes"
 
 
 def test_long_description_keeps_the_mistakes() -> None:
-    lines = [text for text, _ in describe(_face([0.9] * 20, [1] * 19 + [0], [1] * 20), [f"a{k}" for k in range(20)])]
+    names = [f"a{k}" for k in range(20)]
+    lines = [text for text, _ in describe(_face([0.9] * 20, [1] * 19 + [0], [1] * 20), names, names)]
     assert lines == [*(f"a{k}" for k in range(7)), "and 12 more", "✗ a19"]
 
 
@@ -466,4 +468,17 @@ def _with_verdict(study: StudyRecord, method: str, reference: str, task: str, ve
 
 def _face(probabilities: list[float], labels: list[int], known: list[int]) -> Face:
     pixels = np.zeros((2, 2, 3), dtype=np.uint8)
-    return Face(pixels, pixels, np.array(probabilities), np.array(labels, bool), np.array(known, bool))
+    said, there = np.array(probabilities) > 0.5, np.array(labels, bool)
+    words = (np.where(answers, "yes", "no") for answers in (said, there))
+    return Face(pixels, pixels, np.array(probabilities), there, np.array(known, bool), *words, said == there)
+
+
+def test_other_tasks_are_described_by_their_words() -> None:
+    face = _face([0.9, 0.8, np.nan], [1, 0, 0], [1, 1, 0])._replace(
+        said_K=np.array(["yes", "red", "41.5"]), truth_K=np.array(["yes", "brown", "?"])
+    )
+    assert describe(face, ["hat", "hair", "age"], ["hat"]) == [
+        ("✗ hair: red (brown)", style.WRONG),
+        ("age: 41.5", style.INK),
+        ("hat", style.INK),
+    ]

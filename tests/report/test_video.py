@@ -278,13 +278,14 @@ def test_outcome_says_what_the_verdicts_say() -> None:
 def test_faces_are_the_rows_that_the_examples_name(folder: Path, tmp_path: Path) -> None:
     copy = tmp_path / "study"
     shutil.copytree(folder, copy)
-    run = choose_run(read_study(copy))
+    study = read_study(copy)
+    run = choose_run(study)
     predictions = dict(np.load(run.folder / "predictions.npz"))
     predictions["logits"] = np.where(predictions["labels"], 5.0, -5.0)  # all right but one
     position = int(np.load(run.folder / "examples.npz")["positions"][-1])
     predictions["logits"][position, -1] *= -1
     np.savez(run.folder / "predictions.npz", **predictions)
-    examples = read_faces(run)
+    examples = read_faces(study, run)
     (k, face), tasks = examples.mistakes[0], run.results["tasks"]
     assert (len(examples.mistakes), k) == (1, len(tasks) - 1)
     assert [is_right(face, task) for task in range(len(tasks))] == [True] * k + [False]

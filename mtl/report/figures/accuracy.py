@@ -8,7 +8,7 @@ from mtl.report import style
 from mtl.report.figures import rows
 from mtl.report.names import method_name, task_name
 from mtl.report.shown import has_spread, shown_methods
-from mtl.report.terms import has_binary_alone, tasks_of, terms
+from mtl.report.terms import has_binary_alone, main_score, tasks_of, terms
 
 LABELS = {"accuracy": "accuracy, %", "balanced_accuracy": "balanced accuracy, %", "score": "score, %"}
 NOTHING = {"mean": None, "standard_deviation": None}
@@ -35,7 +35,7 @@ def accuracy(study: StudyRecord) -> Figure:
     left, gap = style.text_width(names) + 3, 5.0
     width = (style.WIDTH - left - gap - 2) / 2
     majority = study.results["majority_accuracy"]
-    main = terms(study).score
+    main = main_score(study)
     guesses = {main: [majority["tasks"][task] for task in tasks] + [majority["overall"]]}
     chance = [_chance(study, task) for task in tasks]
     chance.append(np.nan if np.isnan(chance).any() else float(np.mean(chance)))

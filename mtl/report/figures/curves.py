@@ -13,7 +13,7 @@ from mtl.record.reading import StudyRecord
 from mtl.report import style
 from mtl.report.names import method_name, task_name
 from mtl.report.shown import shown_methods
-from mtl.report.terms import terms
+from mtl.report.terms import main_score
 
 Line = dict[str, Any]  # an epoch's line of metrics.jsonl
 
@@ -22,7 +22,7 @@ def learning_curves(study: StudyRecord) -> Figure:
     """Training loss (mean over tasks), the validation score that all tasks have and balanced accuracy per epoch."""
     panels: dict[str, Callable[[Line], float | None]] = {
         "training loss, nats": lambda line: float(np.mean(list(line["losses"].values()))),
-        f"validation {terms(study).score}, %": lambda line: _percent(overall(line["valid"])),
+        f"validation {main_score(study)}, %": lambda line: _percent(overall(line["valid"])),
         "validation balanced accuracy, %": lambda line: _percent(line["valid"]["balanced_accuracy"]),
     }
     figure, top = _figure_with_legend(study, 40 + 10)
@@ -45,11 +45,11 @@ def task_curves(study: StudyRecord) -> Figure:
     for index, task in enumerate(tasks):
         row, column = divmod(index, num_columns)
         axes = style.panel(figure, 6 + column * (width + gap_x), top + row * pitch, width, height)
-        draw_curves(axes, study, shown_methods(study), _score_of(task, terms(study).score))
+        draw_curves(axes, study, shown_methods(study), _score_of(task, main_score(study)))
         axes.set_title(task_name(task), fontweight="normal", size=style.FONT_SIZE if num_columns == 4 else 5.5)
         if index + num_columns >= len(tasks):
             axes.set_xlabel("epoch")
-    style.note(figure, f"Validation {terms(study).score}, per cent." + style.room_for(shown_methods(study), study.runs))
+    style.note(figure, f"Validation {main_score(study)}, per cent." + style.room_for(shown_methods(study), study.runs))
     return figure
 
 

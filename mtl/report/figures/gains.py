@@ -13,7 +13,7 @@ from mtl.report.figures import rows
 from mtl.report.marks import is_told_apart, verdicts
 from mtl.report.names import method_name, task_name
 from mtl.report.shown import has_many, shown_methods
-from mtl.report.terms import terms
+from mtl.report.terms import main_score
 from mtl.statistics import ONE_SEED, REFERENCES
 
 UNKNOWN = (np.nan, np.nan)
@@ -47,20 +47,20 @@ def gains(study: StudyRecord) -> Figure | None:
         overall = style.panel(figure, place, TOP, width, overall_height)
         below = style.panel(figure, place, TOP + overall_height + GAP, width, tasks_height)
         overall.set_title(f"vs. {method_name(reference)}")
-        _draw_overall(overall, comparisons, terms(study).score, reference, style.method_styles(methods), index == 0)
+        _draw_overall(overall, comparisons, main_score(study), reference, style.method_styles(methods), index == 0)
         overall.tick_params(axis="x", length=0, labelbottom=False)
         overall.spines["bottom"].set_visible(False)
         rows.set_rows(below, [task_name(task) for task in tasks], index == 0)
         for offset, method in zip(rows.offsets(len(detailed), row_height), detailed, strict=True):
             if reference in comparisons[method]:
-                of_tasks = comparisons[method][reference][terms(study).score]["tasks"]
+                of_tasks = comparisons[method][reference][main_score(study)]["tasks"]
                 of_rows, heights = [of_tasks[task] for task in tasks], np.arange(len(tasks)) + offset
                 _draw_gains(below, method, style.method_styles(methods)[method], of_rows, heights)
         _share_x(overall, below)
-    _label(figure, left, terms(study).score)
+    _label(figure, left, main_score(study))
     style.note(
         figure,
-        _marks(comparisons, terms(study).score, " (tasks: after Holm's correction)")
+        _marks(comparisons, main_score(study), " (tasks: after Holm's correction)")
         + style.room_for(detailed, methods if not has_many(study) else study.results["methods"]),
     )
     return figure
@@ -83,12 +83,12 @@ def all_gains(study: StudyRecord) -> Figure | None:
     for index, reference in enumerate(references):
         axes = style.panel(figure, left + index * pitch, TOP, width, height)
         axes.set_title(f"vs. {method_name(reference)}")
-        _draw_overall(axes, comparisons, terms(study).score, reference, styles, index == 0)
+        _draw_overall(axes, comparisons, main_score(study), reference, styles, index == 0)
         _share_x(axes)
-    _label(figure, left, terms(study).score)
+    _label(figure, left, main_score(study))
     style.note(
         figure,
-        f"{_marks(comparisons, terms(study).score, '')} Bold: also in the other figures.",
+        f"{_marks(comparisons, main_score(study), '')} Bold: also in the other figures.",
     )
     return figure
 

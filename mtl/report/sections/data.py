@@ -13,7 +13,7 @@ from mtl.report.images import DRAWN, kind
 from mtl.report.names import name_in_sentence, task_name
 from mtl.report.quote import figure, quote, table, words
 from mtl.report.shown import shown_methods
-from mtl.report.terms import has_binary_alone, has_faces, tasks_of, terms
+from mtl.report.terms import has_binary_alone, has_faces, main_score, tasks_of
 
 MOST_VALUES = 6  # classes that are named
 RARE = 0.1  # share of positives, or of negatives, below which an attribute is called rare, or nearly always there
@@ -45,7 +45,7 @@ def _of_table(study: StudyRecord, figures: dict[str, str]) -> str:
 
 {_pixels(study)}
 
-Always guessing the training split's more frequent answer{of_median} has a mean {terms(study).score} of
+Always guessing the training split's more frequent answer{of_median} has a mean {main_score(study)} of
 {quote(study, RESULTS, "majority_accuracy/overall", "percent", 1)} % on the test split: scores are to be read against that.
 
 {_tasks(study)}
@@ -67,7 +67,7 @@ def _tasks(study: StudyRecord) -> str:
                 "; ".join(_against_guess(study, task)) or f"{every_method(study)} is above the guess",
             ]
         )
-    caption = f"The tasks on the test split; guess: the {terms(study).score} of what the training split suggests."
+    caption = f"The tasks on the test split; guess: the {main_score(study)} of what the training split suggests."
     return table(rows, caption, (*["auto"] * 5, "1fr"), may_break=True)
 
 

@@ -6,7 +6,7 @@ from mtl.report.names import method_name
 from mtl.report.quote import figure, quote, words
 from mtl.report.sections import gradients
 from mtl.report.shown import example_run, has_spread, shown_methods, shown_note
-from mtl.report.terms import has_binary_alone, tasks_of, terms
+from mtl.report.terms import has_binary_alone, main_score, tasks_of, terms
 
 
 def section(study: StudyRecord, figures: dict[str, str]) -> str:
@@ -15,7 +15,7 @@ def section(study: StudyRecord, figures: dict[str, str]) -> str:
     return f"""= Learning curves
 
 {figure(figures, "learning_curves", f"Training loss, mean over tasks, and validation scores per epoch{band}.{shown_note(study)}")}
-{figure(figures, "task_curves", f"Validation {terms(study).score} of each task per epoch{mean}.{shown_note(study)}", True)}
+{figure(figures, "task_curves", f"Validation {main_score(study)} of each task per epoch{mean}.{shown_note(study)}", True)}
 
 {_confusion(study, figures)}
 

@@ -7,7 +7,7 @@ from mtl.report.marks import verdicts
 from mtl.report.names import method_name
 from mtl.report.quote import quote, raw, table, words
 from mtl.report.shown import dropping_methods, has_many
-from mtl.report.terms import has_faces, terms
+from mtl.report.terms import has_faces, main_score
 from mtl.statistics import ONE_SEED
 
 FEW_SEEDS = 3
@@ -65,7 +65,7 @@ def _of_methods(study: StudyRecord) -> list[str]:
         limits.append(
             "The paper's values of $lambda$ and $beta$ were not available; those used here are the configuration's."
         )
-    found = verdicts(study.results["comparisons"].values(), terms(study).score)
+    found = verdicts(study.results["comparisons"].values(), main_score(study))
     num_seeds = {len(seeds) for seeds in study.results["seeds"].values()}
     if 1 in num_seeds:
         limits.append(

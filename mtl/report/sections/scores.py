@@ -7,7 +7,7 @@ from mtl.report.names import method_name, name_in_sentence, task_name
 from mtl.report.quote import figure, quote, table, words
 from mtl.report.sections.summary import score_table
 from mtl.report.shown import has_spread, main_form, shown_methods, shown_note
-from mtl.report.terms import terms
+from mtl.report.terms import main_score
 from mtl.statistics import ONE_SEED, REFERENCES
 from mtl.statistics.score_table import tabulated
 from mtl.statistics.tables import DELTA_M
@@ -17,7 +17,7 @@ def section(study: StudyRecord, figures: dict[str, str]) -> str:
     others = "\n\n".join(score_table(study, score) for score in tabulated(study.results)[1:])
     return f"""= Scores
 
-{figure(figures, "accuracy", f"{terms(study).score.capitalize()} per task; {'the line is the standard deviation over seeds, ' if has_spread(study) else ''}the grey tick is the majority guess.{shown_note(study)}", True)}
+{figure(figures, "accuracy", f"{main_score(study).capitalize()} per task; {'the line is the standard deviation over seeds, ' if has_spread(study) else ''}the grey tick is the majority guess.{shown_note(study)}", True)}
 
 {others}
 
@@ -49,15 +49,15 @@ def _gain_table(study: StudyRecord) -> str:
     for task in [*study.results["tasks"], ""]:
         cells = []
         for reference in references:
-            path = f"comparisons/{form}/{reference}/{terms(study).score}/{f'tasks/{task}' if task else 'overall'}"
+            path = f"comparisons/{form}/{reference}/{main_score(study)}/{f'tasks/{task}' if task else 'overall'}"
             low, high = (quote(study, RESULTS, f"{path}/interval/{end}", "points", 1) for end in (0, 1))
             difference = quote(study, RESULTS, f"{path}/difference", "points", 1)
             cells.append(f"{difference} #text(size: 0.85em)[({low} to {high})]")
             p_value = "holm_p_value" if task else "p_value"
-            one_seed = references[reference][terms(study).score]["overall"]["verdict"] == ONE_SEED
+            one_seed = references[reference][main_score(study)]["overall"]["verdict"] == ONE_SEED
             cells.append(ONE_SEED if one_seed else quote(study, RESULTS, f"{path}/{p_value}", "p", 3))
         rows.append([words(task_name(task)) if task else "*mean*", *cells])
-    caption = f"Gain of {form_name} in {terms(study).score}, percentage points with 95 % intervals; negative where it is worse."
+    caption = f"Gain of {form_name} in {main_score(study)}, percentage points with 95 % intervals; negative where it is worse."
     return table(rows, caption, (), 2)
 
 
@@ -84,7 +84,7 @@ def _negative_transfer(study: StudyRecord) -> str:
     return f"""== Negative transfer
 
 A task suffers negative transfer when the shared network is worse at it than a network of its own.
-$Delta_m = 100 / K sum_t (a_t - b_t) / b_t$ is the mean relative change of {DELTA_M if terms(study).score == "score" else "accuracy"}, with $a$ the method and $b$ the single-task networks;
+$Delta_m = 100 / K sum_t (a_t - b_t) / b_t$ is the mean relative change of {DELTA_M if main_score(study) == "score" else "accuracy"}, with $a$ the method and $b$ the single-task networks;
 above zero is better.{shown_note(study)}
 
 {lines}

@@ -8,7 +8,7 @@ from mtl.report.names import balancing, method_name
 from mtl.report.quote import quote, table, words
 from mtl.report.reasons import settings
 from mtl.report.shown import dropping_methods, has_many, main_form
-from mtl.report.terms import terms
+from mtl.report.terms import main_score
 
 METHODS = {
     "joint": "the sum of all losses: the baseline",
@@ -30,7 +30,7 @@ def section(study: StudyRecord, figures: dict[str, str]) -> str:
         methods.append([words(method_name(method)), seeds, _described(study, method)])
     return f"""= Network, training, methods
 
-{_shared(study)} The best epoch is the one with the highest mean {terms(study).score} on the validation split.
+{_shared(study)} The best epoch is the one with the highest mean {main_score(study)} on the validation split.
 
 {table(fields, "Settings, and what they mean in this study." + _whose(study), ("auto", "auto", "1fr"), may_break=True)}
 

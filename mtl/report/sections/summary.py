@@ -10,7 +10,7 @@ from mtl.report.marks import marks_note
 from mtl.report.names import method_name, network_name, task_name
 from mtl.report.quote import figure, quote, table, words
 from mtl.report.shown import MAX_METHODS, has_many, has_spread, shown_note
-from mtl.report.terms import has_binary_alone, has_faces, terms
+from mtl.report.terms import has_binary_alone, has_faces, main_score, terms
 from mtl.statistics.score_table import NUMBERS
 
 MAX_TASKS = 12  # abreast in a table
@@ -60,7 +60,7 @@ def score_table(study: StudyRecord, score: str) -> str:
     else:
         places |= mean
     lines = [["", *places.values()]]
-    if score == terms(study).score:
+    if score == main_score(study):
         guesses = [quote(study, RESULTS, f"majority_accuracy/{place}", "percent", 1) for place in places]
         lines.append(["majority", *guesses])
     for method in methods:

@@ -71,8 +71,10 @@ def read_faces(study: StudyRecord, run: RunRecord) -> Faces:
     *of_images, tasks, num_random = found
     called, binary_K = terms(study), np.array([task in tasks_of(study, "binary") for task in tasks])
     faces = [
-        Face(Image.fromarray(image_HWC), tasks, *answers_K[:3], saliency_KHW, *answers_K[3:], called, binary_K)
-        for image_HWC, saliency_KHW, *answers_K in zip(*of_images, strict=True)
+        Face(
+            Image.fromarray(image), tasks, p_K, labels_K, known_K, saliency, said_K, truth_K, right_K, called, binary_K
+        )
+        for image, saliency, p_K, labels_K, known_K, said_K, truth_K, right_K in zip(*of_images, strict=True)
     ]
     mistakes = [(k, face) for k, face in enumerate(faces[num_random:]) if face.known_K[k] and not is_right(face, k)]
     return Faces(faces[:num_random], mistakes)

@@ -6,7 +6,7 @@ from mtl.record.reading import RunRecord, StudyRecord
 from mtl.report.findings import baseline
 from mtl.report.names import name_in_sentence, task_name
 from mtl.report.shown import shown_methods
-from mtl.report.terms import terms
+from mtl.report.terms import main_score, terms
 from mtl.report.video import words
 from mtl.report.video.canvas import (
     GREEN,
@@ -53,7 +53,7 @@ def outcome(study: StudyRecord, run: RunRecord) -> list[Shot]:
     called = terms(study)
     rows = forest_rows(comparisons, main, choose_tasks(run), called.score) if main else []
     sentence = (
-        words.outcome(main, baseline(study, main), study.results["comparisons"][main], terms(study).score)
+        words.outcome(main, baseline(study, main), study.results["comparisons"][main], main_score(study))
         if main
         else _sentence_of_one(study, shown)
     )
@@ -84,7 +84,7 @@ def forest_rows(
 
 
 def _sentence_of_one(study: StudyRecord, method: str) -> str:
-    score = terms(study).score
+    score = main_score(study)
     reached = study.results["methods"][method]["overall"][score]["mean"]
     guess = study.results["majority_accuracy"]["overall"]
     if score == "score":
