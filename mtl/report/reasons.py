@@ -10,30 +10,31 @@ from mtl.record.reading import RunRecord, StudyRecord
 from mtl.report.names import BACKBONES, name_in_sentence
 from mtl.report.quote import quote, words
 from mtl.report.shown import dropping_methods, main_form
-from mtl.report.terms import main_score
+from mtl.report.terms import has_faces, in_terms, main_score
 from mtl.report.values import Setting, choice, listed, number
 
 PUBLISHED_SIZE = 64  # pixels, of published comparisons on CelebA
 ADAM_RATE = 1e-3
 OF_BACKBONES = {
-    "resnet18": "a residual network with batch normalization; published comparisons on CelebA use it too (Sener and "
-    "Koltun 2018)",
+    "resnet18": "a residual network with batch normalization",
     "vgg16": "convolutions in a row, without shortcuts and without batch normalization",
 }
+PUBLISHED_WITH = "; published comparisons on CelebA use it too (Sener and Koltun 2018)"
 OTHER = "torchvision's classification network of that name"
 LETTERS = {"d": "depth", "c": "count", "u": "incompleteness", "r": "stagnancy", "b": "regularization"}
 
 
 def settings(study: StudyRecord) -> list[Setting]:
     """The settings that matter in this study: those of DST only if it drops tasks."""
-    return [*_network(study), *_images(study), *_training(study), *_dropping(study)]
+    lines = [*_network(study), *_images(study), *_training(study), *_dropping(study)]
+    return [line._replace(meaning=in_terms(study, line.meaning)) for line in lines]
 
 
 def _network(study: StudyRecord) -> list[Setting]:
     model = study.config["config"]["model"]
     backbone = model["backbone"]
     lines = [
-        Setting("model.backbone", words(BACKBONES.get(backbone, backbone)), words(OF_BACKBONES.get(backbone, OTHER))),
+        Setting("model.backbone", words(BACKBONES.get(backbone, backbone)), words(_of_backbone(study, backbone))),
         Setting(
             "model.weights",
             words(model["weights"] or "random"),
@@ -53,11 +54,17 @@ def _network(study: StudyRecord) -> list[Setting]:
     return [*lines, Setting("model.taps", listed(model["taps"]), meaning)]
 
 
+def _of_backbone(study: StudyRecord, backbone: str) -> str:
+    published = PUBLISHED_WITH if backbone == "resnet18" and has_faces(study) else ""
+    return OF_BACKBONES.get(backbone, OTHER) + published
+
+
 def _images(study: StudyRecord) -> list[Setting]:
     data = study.config["config"]["data"]
     size = data["image_size"]
     beside = "as" if size == PUBLISHED_SIZE else "fewer than" if size < PUBLISHED_SIZE else "more than"
     seen = ", so small things are harder to see" if size < PUBLISHED_SIZE else ""
+    published = f", {beside} in published comparisons{seen}" if has_faces(study) else ""
     flipped = "half of the training images are mirrored, drawn at random" if data["flip"] else "no image is mirrored"
     shifted = (
         "pixels by which training images are shifted at most, each way" if data["max_shift"] else "no image is shifted"
@@ -68,7 +75,7 @@ def _images(study: StudyRecord) -> list[Setting]:
         else "no training label was hidden"
     )
     return [
-        number(study, "data/image_size", f"pixels a side, {beside} in published comparisons{seen}"),
+        number(study, "data/image_size", f"pixels a side{published}"),
         choice(study, "data/crop"),
         Setting("data.flip", "yes" if data["flip"] else "no", flipped),
         number(study, "data/max_shift", shifted),

@@ -34,6 +34,12 @@ def main_score(study: StudyRecord) -> str:
     return main(study.results)
 
 
+def in_terms(study: StudyRecord, text: str) -> str:
+    """A text on attributes of faces, said of a table's tasks and images where the study is about these."""
+    called = terms(study)
+    return text if called.image == "face" else text.replace("attribute", called.task).replace("face", called.image)
+
+
 def has_faces(study: StudyRecord) -> bool:
     """Whether its images are known to show faces."""
     return study.config["config"]["data"]["name"] in FACES

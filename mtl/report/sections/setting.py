@@ -8,7 +8,7 @@ from mtl.report.names import balancing, method_name
 from mtl.report.quote import quote, table, words
 from mtl.report.reasons import settings
 from mtl.report.shown import dropping_methods, has_many, main_form
-from mtl.report.terms import main_score
+from mtl.report.terms import in_terms, main_score
 
 METHODS = {
     "joint": "the sum of all losses: the baseline",
@@ -78,7 +78,7 @@ def _described(study: StudyRecord, method: str) -> str:
     """What a method is; of a variant the fields that it changes; markup."""
     variants = _variants(study)
     if method not in variants:
-        return words(what_it_is(method))
+        return words(in_terms(study, what_it_is(method)))
     fields = [
         f"{words('.'.join(keys))} = {_value(study, '/'.join(('config/study/variants', method, *keys)), value)}"
         for keys, value in _leaves(variants[method])
