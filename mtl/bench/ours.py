@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_map
 from mtl.batch import Batch
 from mtl.bench.timing import Step
 from mtl.gradients.sources import Source
-from mtl.losses import binary
+from mtl.losses import Task, binary
 from mtl.methods import make_method
 from mtl.models.architectures import architecture
 from mtl.models.backbones import make_backbone
@@ -62,8 +62,11 @@ def make_batch(case: Case, device: torch.device) -> Batch:
     return tree_map(lambda tensor: tensor.to(device), batch)
 
 
-def make_network(case: Case, device: torch.device) -> Made:
+def make_network(case: Case, device: torch.device, make_task: Callable[[str], Task] = lambda task: binary()) -> Made:
     """(model, parameters, buffers) as a run begins with them.
+
+    Args:
+      make_task: name -> what the task is.
 
     Example:
       >>> model, _, _ = make_network(Case(num_tasks=2), torch.device("cpu"))
@@ -72,7 +75,9 @@ def make_network(case: Case, device: torch.device) -> Made:
     """
     stages = architecture(case.backbone, case.image_size).stages
     trunk = make_backbone(case.backbone, (list(stages)[-1],), "", seed=0, image_size=case.image_size)
-    model, params, buffers = make_model(trunk, {f"task_{k}": binary() for k in range(case.num_tasks)})
+    model, params, buffers = make_model(
+        trunk, {task: make_task(task) for task in map("task_{}".format, range(case.num_tasks))}
+    )
     params = params._replace(trunk=lay_out(params.trunk, device, "float32"))
     return model, *tree_map(lambda tensor: tensor.to(device), (params, buffers))
 

@@ -11,10 +11,15 @@ from mtl.report.shown import shown_methods
 from mtl.report.terms import has_binary_alone
 
 
-def calibration(study: StudyRecord) -> Figure:
-    """Left the reliability diagram over all tasks; right the expected calibration error (ECE) per task."""
+def calibration(study: StudyRecord) -> Figure | None:
+    """Left the reliability diagram over all tasks; right the expected calibration error (ECE) per task.
+
+    None where no task has a probability.
+    """
     of_methods = {method: study.results["calibration"][method] for method in shown_methods(study)}
-    tasks = study.results["tasks"]
+    tasks = [*next(iter(of_methods.values()))["tasks"]]
+    if not tasks:
+        return None
     styles = style.method_styles(of_methods)
     labels = {
         f"{method_name(method)} {_percent(of_method['overall']):.1f}": styles[method]
