@@ -5,6 +5,7 @@ from typing import Any
 from mtl.statistics.markdown import markdown, percent
 
 SINGLE = ("f1", "average_precision")  # of binary tasks, which results.json has and no table
+TITLES = {"macro_f1": "Macro F1"}  # where the name says it otherwise
 NUMBERS = {  # scores that are no shares -> title of their table
     "mae": "Mean absolute error, test split, in the table's unit",
     "rmse": "Root mean squared error, test split, in the table's unit",
@@ -21,6 +22,16 @@ def main(results: dict[str, Any]) -> str:
       ('accuracy', 'score')
     """
     return results.get("score", "accuracy")
+
+
+def score_name(score: str) -> str:
+    """As the title of a table has it.
+
+    Example:
+      >>> score_name("balanced_accuracy"), score_name("macro_f1")
+      ('Balanced accuracy', 'Macro F1')
+    """
+    return TITLES.get(score, score.replace("_", " ").capitalize())
 
 
 def tabulated(results: dict[str, Any]) -> list[str]:
@@ -71,7 +82,7 @@ def score_table(results: dict[str, Any], score: str) -> str:
     num_seeds = sorted({len(seeds) for seeds in results["seeds"].values()})
     seeds = f"{num_seeds[0]} seed{'s' if num_seeds[0] > 1 else ''}" if len(num_seeds) == 1 else _name_seeds(results)
     spread = "; mean ± standard deviation over seeds" if num_seeds[-1] > 1 else ""
-    title = NUMBERS.get(score, f"{score.replace('_', ' ').capitalize()}, test split, per cent")
+    title = NUMBERS.get(score, f"{score_name(score)}, test split, per cent")
     return markdown(rows) + f"\n\n{title}; {seeds}{spread}."
 
 

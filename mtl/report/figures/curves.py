@@ -13,7 +13,7 @@ from mtl.record.reading import StudyRecord
 from mtl.report import style
 from mtl.report.names import method_name, task_name
 from mtl.report.shown import shown_methods
-from mtl.report.terms import main_score
+from mtl.report.terms import main_score, tasks_of
 
 Line = dict[str, Any]  # an epoch's line of metrics.jsonl
 
@@ -21,7 +21,9 @@ Line = dict[str, Any]  # an epoch's line of metrics.jsonl
 def learning_curves(study: StudyRecord) -> Figure:
     """Training loss (mean over tasks), the validation score that all tasks have and balanced accuracy per epoch."""
     panels: dict[str, Callable[[Line], float | None]] = {
-        "training loss, nats": lambda line: float(np.mean(list(line["losses"].values()))),
+        "training loss" + ("" if tasks_of(study, "regression") else ", nats"): lambda line: float(
+            np.mean(list(line["losses"].values()))
+        ),
         f"validation {main_score(study)}, %": lambda line: _percent(overall(line["valid"])),
         "validation balanced accuracy, %": lambda line: _percent(line["valid"]["balanced_accuracy"]),
     }

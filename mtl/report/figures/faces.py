@@ -81,7 +81,8 @@ def faces(study: StudyRecord) -> Figure | None:
     style.note(
         figure,
         f"Below each {terms(study).image}: what the network sees in it.  "
-        + "✗ seen, but not labelled.  ○ labelled, but missed.",
+        + "✗ seen, but not labelled.  ○ labelled, but missed."
+        + ("  ✗ of a number: further off than the training median." if tasks_of(study, "regression") else ""),
     )
     return figure
 

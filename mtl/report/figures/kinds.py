@@ -10,7 +10,8 @@ from mtl.report.names import method_name, task_name
 from mtl.report.terms import tasks_of
 
 MOST_NAMED = 12  # classes whose names and shares are written
-TOP, NAMES, SIDE, GAP = 12.0, 16.0, 62.0, 12.0  # mm
+TOP, NAMES, SIDE, GAP = 12.0, 16.0, 62.0, 8.0  # mm
+PER_CLASS = 14.0  # mm, at most
 
 
 def shown_method(study: StudyRecord) -> str:
@@ -27,12 +28,13 @@ def class_confusion(study: StudyRecord) -> Figure | None:
     if not tasks:
         return None
     classes = dict(zip(study.results["tasks"], (kind["classes"] for kind in study.results["kinds"]), strict=True))
-    figure = style.new_figure(TOP + (SIDE + NAMES + GAP) * -(-len(tasks) // 2))
+    side = min(SIDE, PER_CLASS * max(len(classes[task]) for task in tasks))
+    figure = style.new_figure(TOP + (side + NAMES + GAP) * -(-len(tasks) // 2))
     title = f"{method_name(method)}: truth in rows, prediction in columns, per cent of the row"
     style.write(figure, 0.5, 3.2, title, weight="bold")
     for index, task in enumerate(tasks):
-        left, top = NAMES + (index % 2) * style.WIDTH / 2, TOP + index // 2 * (SIDE + NAMES + GAP)
-        axes = style.panel(figure, left, top, SIDE, SIDE)
+        left, top = NAMES + (index % 2) * style.WIDTH / 2, TOP + index // 2 * (side + NAMES + GAP)
+        axes = style.panel(figure, left, top, side, side)
         shares = normalised(np.array(study.results["confusion"][method][task]["counts"]))
         mesh = draw_cells(axes, shares, SEQUENTIAL, (0.0, 1.15))
         axes.set_xlim(-0.5, len(shares) - 0.5)
@@ -52,12 +54,11 @@ def scatter(study: StudyRecord) -> Figure | None:
     method, tasks = shown_method(study), tasks_of(study, "regression")
     if not tasks:
         return None
-    side = 48.0
-    pitch = style.WIDTH / 3
+    side, pitch = 40.0, style.WIDTH / 3
     figure = style.new_figure(TOP + (side + NAMES) * -(-len(tasks) // 3))
     style.write(figure, 0.5, 3.2, f"{method_name(method)}: what was said against the label", weight="bold")
     for index, task in enumerate(tasks):
-        axes = style.panel(figure, 11 + index % 3 * pitch, TOP + index // 3 * (side + NAMES), side - 8, side - 8)
+        axes = style.panel(figure, 11 + index % 3 * pitch, TOP + index // 3 * (side + NAMES), side, side)
         pairs = study.results["scatter"][method][task]
         values = [*pairs["label"], *pairs["said"]]
         ends = (min(values), max(values)) if values else (0.0, 1.0)

@@ -59,6 +59,7 @@ def _faces(study: StudyRecord, figures: dict[str, str]) -> str:
     seed = quote(study, run_file(method, number, RESULTS), "seed", "integer")
     has_none = any(of_task.get("accuracy") == 1 for of_task in run.results["test"]["tasks"].values())
     but = "; where a task has none, a right one" if has_none else ""
+    but += "; of a number, with the largest error" if tasks_of(study, "regression") else ""
     images = f"{terms(study).image.capitalize()}s"
     return f"""= {images}
 

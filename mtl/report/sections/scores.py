@@ -7,7 +7,7 @@ from mtl.report.names import method_name, name_in_sentence, task_name
 from mtl.report.quote import figure, quote, table, words
 from mtl.report.sections.summary import score_table
 from mtl.report.shown import has_spread, main_form, shown_methods, shown_note
-from mtl.report.terms import main_score
+from mtl.report.terms import has_faces, main_score
 from mtl.statistics import ONE_SEED, REFERENCES
 from mtl.statistics.score_table import tabulated
 from mtl.statistics.tables import DELTA_M
@@ -24,7 +24,7 @@ def section(study: StudyRecord, figures: dict[str, str]) -> str:
 == Gains
 
 A difference is the mean over the seeds that both methods have. Its standard error adds two parts: the variance over test images, from a paired bootstrap
-that resamples people with all their images (the same resamples for both methods), and the variance over seeds. Intervals and
+that resamples {"people" if has_faces(study) else "groups"} with all their images (the same resamples for both methods), and the variance over seeds. Intervals and
 $p$ values follow Student's $t$ with Satterthwaite's degrees of freedom; per task the $p$ values, not the intervals, are corrected over the tasks (Holm 1979). From few seeds a
 variance often comes out too small by chance, so each task takes the larger of its own and the tasks' average. As the variance over seeds holds some image noise already, the
 test errs towards "cannot be told apart". With one seed the variance over seeds is unknown: the interval is that over test images, for two networks,

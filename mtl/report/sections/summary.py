@@ -11,7 +11,7 @@ from mtl.report.names import method_name, network_name, task_name
 from mtl.report.quote import figure, quote, table, words
 from mtl.report.shown import MAX_METHODS, has_many, has_spread, shown_note
 from mtl.report.terms import has_binary_alone, has_faces, main_score, terms
-from mtl.statistics.score_table import NUMBERS
+from mtl.statistics.score_table import NUMBERS, score_name
 
 MAX_TASKS = 12  # abreast in a table
 
@@ -67,7 +67,7 @@ def score_table(study: StudyRecord, score: str) -> str:
         cells = [_cell(study, f"methods/{method}/{place}/{score}", score in NUMBERS) for place in places]
         lines.append([words(method_name(method)), *cells])
     rows = lines if method_rows else list(zip(*lines, strict=True))
-    name = words(score.replace("_", " ").capitalize())
+    name = words(score_name(score))
     spread = "mean ± standard deviation over seeds" if has_spread(study) else "one seed"
     title = words(NUMBERS[score]) if score in NUMBERS else f"{name} on the test split, per cent"
     return table(rows, f"{title}: {spread}.", may_break=method_rows)
