@@ -20,10 +20,9 @@ Line = dict[str, Any]  # an epoch's line of metrics.jsonl
 
 def learning_curves(study: StudyRecord) -> Figure:
     """Training loss (mean over tasks), the validation score that all tasks have and balanced accuracy per epoch."""
+    unit = "" if tasks_of(study, "regression") else ", nats"
     panels: dict[str, Callable[[Line], float | None]] = {
-        "training loss" + ("" if tasks_of(study, "regression") else ", nats"): lambda line: float(
-            np.mean(list(line["losses"].values()))
-        ),
+        f"training loss{unit}": lambda line: float(np.mean(list(line["losses"].values()))),
         f"validation {main_score(study)}, %": lambda line: _percent(overall(line["valid"])),
         "validation balanced accuracy, %": lambda line: _percent(line["valid"]["balanced_accuracy"]),
     }
