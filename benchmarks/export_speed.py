@@ -49,6 +49,7 @@ def make_resnet18(num_tasks: int = 40, image_size: int = 64) -> Loaded:
         backbone="resnet18",
         width=1.0,
         weights="",
+        transforms_input=False,
         taps=dict.fromkeys(tasks, "layer4"),
         head="linear",
         hidden=64,

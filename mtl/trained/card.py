@@ -38,7 +38,7 @@ def write_card(
     """
     data, tasks = described["config"]["data"], settings.tasks
     num_images = results["split_sizes"]
-    facts = facts_on(data["name"], tasks, num_images)
+    facts = facts_on(data["name"], only(run, "binary").tasks, num_images)
     what = "Face attributes" if facts.faces else "Tasks"
     name = f"{what}: {settings.trained['method']} on {facts.title}, seed {settings.trained['seed']}"
     return f"""---

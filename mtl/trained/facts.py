@@ -32,7 +32,7 @@ def facts_on(source: str, tasks: Sequence[str], num_images: dict[str, int]) -> F
 
     Args:
       source: `data.name` of the configuration.
-      tasks: names of the attributes.
+      tasks: names of the binary attributes.
       num_images: of each split.
 
     Example:

@@ -16,12 +16,12 @@ import torch
 import torch.distributed as dist
 
 from mtl.config import read_run
+from mtl.config.train import read_train
 from mtl.errors import UserError
 from mtl.methods.equal import equal
 from mtl.record.paths import run_folder
 from mtl.training import loop
 from mtl.training.distributed import check
-from mtl.training.settings import TrainSettings
 from mtl.world import ALONE
 from tests.same import read_lines
 from tests.tiny import TinyNet
@@ -163,7 +163,7 @@ CONFIG = make_config(Path(), Path(), "joint_")
     ],
 )
 def test_mistakes(size: int, batch_size: int, looks_at: Any, compiled: str, words: str) -> None:
-    settings = TrainSettings(**CONFIG.train)._replace(batch_size=batch_size, compile=compiled)
+    settings = read_train(CONFIG)._replace(batch_size=batch_size, compile=compiled)
     method = equal()._replace(looks_at=looks_at)
     check(settings, method, ALONE)
     with pytest.raises(UserError, match=words):
