@@ -16,10 +16,10 @@ from mtl.report.values import Setting, choice, listed, number
 PUBLISHED_SIZE = 64  # pixels, of published comparisons on CelebA
 ADAM_RATE = 1e-3
 OF_BACKBONES = {
-    "resnet18": "a residual network with batch normalization",
+    "resnet18": "a residual network with batch normalization; published comparisons on CelebA use it too (Sener and "
+    "Koltun 2018)",
     "vgg16": "convolutions in a row, without shortcuts and without batch normalization",
 }
-PUBLISHED_WITH = "; published comparisons on CelebA use it too (Sener and Koltun 2018)"
 OTHER = "torchvision's classification network of that name"
 LETTERS = {"d": "depth", "c": "count", "u": "incompleteness", "r": "stagnancy", "b": "regularization"}
 
@@ -55,8 +55,8 @@ def _network(study: StudyRecord) -> list[Setting]:
 
 
 def _of_backbone(study: StudyRecord, backbone: str) -> str:
-    published = PUBLISHED_WITH if backbone == "resnet18" and has_faces(study) else ""
-    return OF_BACKBONES.get(backbone, OTHER) + published
+    text = OF_BACKBONES.get(backbone, OTHER)
+    return text if has_faces(study) else text.partition("; published")[0]
 
 
 def _images(study: StudyRecord) -> list[Setting]:

@@ -28,6 +28,7 @@ from mtl.report.figures.curves import learning_curves, task_curves
 from mtl.report.figures.faces import Face, describe, faces, mistakes, read_examples, saliency
 from mtl.report.figures.gains import all_gains, gains
 from mtl.report.figures.gradients import gradients
+from mtl.report.figures.kinds import class_confusion, scatter
 from mtl.report.figures.schedule import activation, gates, metrics
 from mtl.report.names import METHOD_NAMES, task_name
 from mtl.report.sections import diagnostics
@@ -334,7 +335,8 @@ def test_faces_and_saliency_show_every_image(study: StudyRecord) -> None:
 def test_all_figures_are_written_and_only_faces_hold_images(tmp_path: Path) -> None:
     small = write_study(tmp_path, ("joint", "dst"), num_seeds=1, num_epochs=2, tasks=ALL_TASKS[:2], num_images=40)
     paths = draw_figures(read_study(small), tmp_path / "figures")
-    assert set(paths) == set(OF_STUDY) - {"all_gains"} | {f"{name}_dst" for name in OF_METHOD}
+    of_other_kinds = {"class_confusion", "scatter"}
+    assert set(paths) == set(OF_STUDY) - {"all_gains"} - of_other_kinds | {f"{name}_dst" for name in OF_METHOD}
     for name, path in paths.items():
         assert ("<image" in path.read_text()) == (name in WITH_IMAGES), name
         assert path.name == f"{name}.svg"
@@ -482,3 +484,17 @@ def test_other_tasks_are_described_by_their_words() -> None:
         ("age: 41.5", style.INK),
         ("hat", style.INK),
     ]
+
+
+def test_classes_have_their_confusion_and_numbers_their_labels(study: StudyRecord) -> None:
+    kinds = [{"name": "classes", "classes": ["a", "b", "c"]}, {"name": "regression", "classes": []}]
+    pairs = {"label": [20.0, 40.0], "said": [25.0, 35.0]}
+    results = study.results | {"tasks": ["hair", "age"], "kinds": kinds, "scatter": {"dst": {"age": pairs}}}
+    results["confusion"] = {"dst": {"hair": {"counts": [[3, 1, 0], [0, 2, 2], [0, 0, 0]]}}}
+    mixed = study._replace(results=results)
+    cells = _drawn(class_confusion(mixed)).axes[0]
+    assert [text.get_text() for text in cells.texts] == ["75", "25", "0", "0", "50", "50", "-", "-", "-"]
+    line, dots = _drawn(scatter(mixed)).axes[0].lines
+    assert [*dots.get_xdata()] == pairs["label"] and [*dots.get_ydata()] == pairs["said"]
+    assert [*line.get_xdata()] == [*line.get_ydata()] == [20.0, 40.0]
+    assert class_confusion(study) is None and scatter(study) is None
