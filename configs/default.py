@@ -40,8 +40,18 @@ def get_config() -> ConfigDict:
     study.ray.max_retries = 3  # how often a run goes on elsewhere after its process or its node died
 
     config.data = data = ConfigDict()
-    data.name = "faces"  # faces: drawn here and now; celeba: the real files under data.root, see docs/data.md
+    # faces: drawn here and now; celeba: the real files under data.root, see docs/data.md; table: data.table; fairface,
+    # utkface, mtfl, omniglot: their files under data.root, see docs/tables.md
+    data.name = "faces"
     data.root = "artifacts/faces"  # folder of the files; drawn faces are written there
+    data.table = ""  # of name = "table": a .csv, .tsv or .parquet with a column of images and any columns as tasks
+    # ("age=regression", "race=classes", "smiling"): the tasks, with or without their kinds; (): of a table all that are
+    # found, of faces data.attributes. ("Hair=Black_Hair|Gray_Hair",) makes one task of binary columns.
+    data.tasks = ()
+    data.image_column = ""  # of a table; "" is found
+    data.split_column = ""  # likewise; "none": a split is drawn
+    data.group_column = ""  # of a person, a patient, a site: no group is in two splits; "" is found; or "none"
+    data.split_seed = 0  # of a split that is drawn
     data.attributes = (
         "Smiling",
         "Male",
@@ -51,7 +61,7 @@ def get_config() -> ConfigDict:
         "Wavy_Hair",
         "5_o_Clock_Shadow",
         "Young",
-    )  # the tasks, or ("all",)
+    )  # of faces, the tasks, or ("all",)
     data.image_size = 40  # height and width that the network sees, pixels
     data.crop = "square"  # square: the largest centred square; full: the whole image, squeezed, as in published work
     data.flip = True  # mirror half of the training images, drawn at random

@@ -21,6 +21,7 @@ class Stream(IntEnum):
     PROBE = 4  # the images that DST measures its losses on: seed
     HIDDEN_LABELS = 5  # number of the task; the same in all runs
     EXAMPLES = 6  # the test images that are shown; the same in all runs
+    SPLIT = 7  # of a table that names none: data.split_seed
 
 
 PER_BATCH = (Stream.ORDER, Stream.AUGMENTATION)  # drawn with Philox, the others with NumPy's default

@@ -43,12 +43,9 @@ def run_train(command: Command) -> None:
 
 def run_attributes(command: Command) -> None:
     from mtl.config import read_data
-    from mtl.data.attributes import attributes_table
-    from mtl.data.load import chosen_attributes, load_table
+    from mtl.data.load import describe_columns
 
-    data = read_data(command.config.data)
-    table = load_table(data)
-    print(attributes_table(table, chosen_attributes(data, table)))
+    print(describe_columns(read_data(command.config.data)))
 
 
 def run_bench(command: Command) -> None:

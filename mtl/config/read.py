@@ -14,6 +14,7 @@ from mtl.config.fields import split_names
 from mtl.config.train import read_train
 from mtl.data.load import SOURCES, DataSettings
 from mtl.data.pack import CROPS, ON_BAD_IMAGE
+from mtl.data.tables.entries import parse_entries
 from mtl.errors import UserError, check_choice, closest
 from mtl.gradients.levels import LEVELS
 from mtl.models.heads import HEADS
@@ -89,9 +90,10 @@ def read_data(data: ConfigDict) -> DataSettings:
     check_choice("data.name", data.name, SOURCES)
     check_choice("data.crop", data.crop, CROPS)
     check_choice("data.on_bad_image", data.on_bad_image, ON_BAD_IMAGE)
-    if data.name == "celeba" and not data.root:
-        raise UserError("data.root is not set: give the folder of CelebA's files, --config.data.root=DIR")
-    names = {field: split_names(data[field]) for field in ("attributes", "label_fractions")}
+    if data.name not in ("faces", "table") and not data.root:
+        raise UserError(f"data.root is not set: give the folder of {data.name}'s files, --config.data.root=DIR")
+    names = {field: split_names(data[field]) for field in ("attributes", "label_fractions", "tasks")}
+    parse_entries(names["tasks"])
     paths = {field: Path(data[field]).expanduser() for field in ("root", "cache")}
     return DataSettings(**{**data, **names, **paths})
 

@@ -17,13 +17,15 @@ class Part(NamedTuple):
     fields: tuple[str, ...]  # of config.data: where these are the same, the part must be the same
 
 
-IMAGES = ("name", "root", "num_faces", "faces_seed", "label_noise", "on_bad_image")
+IMAGES = ("name", "root", "table", "image_column", "num_faces", "faces_seed", "label_noise", "on_bad_image")
+# A split that is drawn is stratified over the tasks.
+SPLIT = (*IMAGES, "tasks", "split_column", "group_column", "split_seed")
 PARTS = {
     "ids": Part("the images", IMAGES),
-    "split": Part("which images belong to which split", IMAGES),
-    "labels_train": Part("the labels of the training split", (*IMAGES, "attributes", "label_fractions")),
-    "labels_valid": Part("the labels of the validation split", (*IMAGES, "attributes")),
-    "labels_test": Part("the labels of the test split", (*IMAGES, "attributes")),
+    "split": Part("which images belong to which split", SPLIT),
+    "labels_train": Part("the labels of the training split", (*SPLIT, "attributes", "label_fractions")),
+    "labels_valid": Part("the labels of the validation split", (*SPLIT, "attributes")),
+    "labels_test": Part("the labels of the test split", (*SPLIT, "attributes")),
     "pixels": Part("the pixels", (*IMAGES, "image_size", "crop")),
 }
 Fingerprint = dict[str, Any]

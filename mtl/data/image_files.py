@@ -107,8 +107,11 @@ def fingerprint_files(source: Source, names: list[str]) -> str:
     if isinstance(source, ParquetSource):
         files = [path.stat() for path in source.files]
     elif source.path.is_dir():
-        with os.scandir(source.path) as entries:
-            stats = {entry.name: entry.stat() for entry in entries}
+        stats = {
+            folder + entry.name: entry.stat()
+            for folder in {name[: name.rfind("/") + 1] for name in names}
+            for entry in os.scandir(source.path / folder)
+        }
         files = [stats[name] for name in names]
     else:
         files = [source.path.stat()]

@@ -3,17 +3,28 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from mtl.data.attributes import attributes_table
 from mtl.data.celeba import find_lists, read_table
 from mtl.data.faces import VERSION, write_faces
 from mtl.data.hide import hide_labels
 from mtl.data.pack import Pack, open_pack
 from mtl.data.parquet.files import find_files
 from mtl.data.parquet.table import read_parquet
-from mtl.data.table import Table, select_attributes, settle
+from mtl.data.table import SPLITS, Table, select_attributes, settle
+from mtl.data.tables.entries import parse_entries
+from mtl.data.tables.finish import make_table
+from mtl.data.tables.overview import overview
+from mtl.data.tables.read import find_roles, read_tasks
+from mtl.data.tables.sources import TABLES, open_table
+from mtl.data.tables.split import training_rows
+from mtl.data.tables.tasks import columns_of_text, tasks_of_table
+from mtl.data.tables.text import TextTable
 from mtl.errors import UserError
 from mtl.record import locks
 
-SOURCES = ("faces", "celeba")
+SOURCES = ("faces", "celeba", *TABLES)
 
 
 class DataSettings(NamedTuple):
@@ -21,6 +32,12 @@ class DataSettings(NamedTuple):
 
     name: str
     root: Path
+    table: str
+    tasks: tuple[str, ...]
+    image_column: str
+    split_column: str
+    group_column: str
+    split_seed: int
     attributes: tuple[str, ...]
     image_size: int
     crop: str
@@ -36,7 +53,7 @@ class DataSettings(NamedTuple):
 
 
 def load_table(data: DataSettings) -> Table:
-    """Reads the table with all its attributes, from lists or, where there are none, from parquet files.
+    """Reads faces' table with all its attributes, from lists or, where there are none, from parquet files.
 
     Drawn faces are drawn first if they are not there.
 
@@ -65,12 +82,58 @@ def chosen_attributes(data: DataSettings, table: Table) -> tuple[str, ...]:
     return table.attributes if data.attributes == ("all",) else data.attributes
 
 
-def load_pack(data: DataSettings) -> Pack:
-    """Reads the table, keeps the chosen attributes, hides labels where that is asked for, and opens the pixels."""
+def load_text(data: DataSettings) -> TextTable:
+    """Opens a table of text, of the names in `TABLES`, and finds out which columns are no tasks.
+
+    Raises:
+      UserError: for whatever is wrong with the file or its columns.
+    """
+    text = open_table(data.name, data.root, data.table)
+    return find_roles(text, data.image_column, data.split_column, data.group_column)
+
+
+def load_tasks(data: DataSettings) -> Table:
+    """Reads the tasks that are trained: of a table those of `tasks`, or all; of faces those, or the attributes.
+
+    Raises:
+      UserError: for whatever is wrong with the files or the names, and mirror images of what has no mirror image.
+    """
+    if data.name in TABLES:
+        text = load_text(data)
+        if data.flip and not text.mirrored_alike:
+            raise UserError(
+                f"flip mirrors training images, and {data.name} has other labels in a mirror: set flip to False, and "
+                "leave train.mirrored at False",
+                "flip",
+            )
+        return read_tasks(text, data.tasks or text.tasks, data.split_seed)
     table = load_table(data)
-    chosen = settle(select_attributes(table, chosen_attributes(data, table)))
+    if data.tasks:
+        return make_table(table.ids, table.source, table.split, table.identity, tasks_of_table(table, data.tasks))
+    return select_attributes(table, chosen_attributes(data, table))
+
+
+def describe_columns(data: DataSettings) -> str:
+    """What `--job=attributes` says: the figures of every column of a table, or of every attribute of faces."""
+    if data.name in TABLES:
+        text = load_text(data)
+        columns, others = columns_of_text(text, data.tasks or text.tasks)
+        chosen = [entry.name for entry in parse_entries(data.tasks or text.tasks)]
+        return overview(columns, training_rows(text), chosen or [column.name for column in columns], others)
+    table = load_table(data)
+    if not data.tasks:
+        return attributes_table(table, chosen_attributes(data, table))
+    tasks = tasks_of_table(table, data.tasks)
+    of_tasks = {column.name for column in tasks}
+    columns = [column for column in tasks_of_table(table, table.attributes) if column.name not in of_tasks]
+    rows = np.flatnonzero(table.split == SPLITS.index("train"))
+    return overview([*tasks, *columns], rows, [column.name for column in tasks], {})
+
+
+def load_pack(data: DataSettings) -> Pack:
+    """Reads the tasks, hides labels where that is asked for, and opens the pixels."""
     return open_pack(
-        hide_labels(chosen, data.label_fractions),
+        hide_labels(settle(load_tasks(data)), data.label_fractions),
         data.image_size,
         data.crop,
         data.cache,

@@ -13,6 +13,12 @@ WITHOUT_EFFECT = (
 
 # Fields that runs begun before they existed do not have: what was in effect then.
 BEFORE = {
+    "data.group_column": "",
+    "data.image_column": "",
+    "data.split_column": "",
+    "data.split_seed": 0,
+    "data.table": "",
+    "data.tasks": [],
     "model.reuse_heads": True,
     "model.width": 1.0,
     "train.class_weights": "none",

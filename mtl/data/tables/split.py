@@ -1,0 +1,177 @@
+"""Which image belongs to which split: as a column says, or drawn with as many of each class as the shares allow."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from mtl.data.parquet.columns import IDENTITIES
+from mtl.data.parquet.table import SPLIT_VALUES
+from mtl.data.table import SPLITS
+from mtl.data.tables.cells import Column, strata
+from mtl.data.tables.text import TextTable
+from mtl.errors import UserError
+from mtl.streams import Stream, generator
+
+GROUPS = (*IDENTITIES, "person", "patient", "patient_id", "subject", "subject_id")
+SHARES = (0.8, 0.1, 0.1)  # of the images, by SPLITS
+TRAIN, VALID, TEST = range(3)
+UNKNOWN = -1
+LARGEST = np.iinfo(np.int32).max
+
+
+def find_column(text: TextTable, names: Sequence[str]) -> str | None:
+    """The first of these names that a column has, whatever its case."""
+    by_name = {name.lower().replace(" ", "_").replace("-", "_"): name for name in text.columns}
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+def number_groups(cells: Sequence[str]) -> np.ndarray:
+    """A number for each group, [N] int32; -1 where none is named. Whole numbers stay what they are.
+
+    Example:
+      >>> number_groups(["anna", "", "bob", "anna"]), number_groups(["7", "", "12", "7"])
+      (array([ 0, -1,  1,  0], dtype=int32), array([ 7, -1, 12,  7], dtype=int32))
+    """
+    names = [name for name in dict.fromkeys(cells) if name]
+    are_numbers = all(name.isdecimal() and str(int(name)) == name and int(name) <= LARGEST for name in names)
+    number_of = {name: int(name) if are_numbers else number for number, name in enumerate(names)}
+    return np.array([number_of.get(cell, UNKNOWN) for cell in cells], dtype=np.int32)
+
+
+def read_split(text: TextTable, name: str) -> np.ndarray:
+    """The split of each image as a column tells it, [N] int8; -1 for the training images of a table of two splits.
+
+    A table of training images and one other split, whichever it is called, has no third: the other is the test split,
+    and validation images are drawn from the training images.
+
+    Raises:
+      UserError: for a cell that is no split, and a column that does not tell two.
+    """
+    cells = text.columns[name]
+    split_of = {cell: SPLIT_VALUES.get(cell.lower(), UNKNOWN) for cell in {*cells}}
+    bad = next((cell for cell in cells if split_of[cell] == UNKNOWN), None)
+    if bad is not None:
+        raise UserError(
+            f"{text.path} has {bad!r} in the column {name}, where train, valid or test (0, 1, 2) should be: correct "
+            "it, or set split_column to none, which draws a split",
+            "split_column",
+        )
+    split_N = np.array([split_of[cell] for cell in cells], dtype=np.int8)
+    there = {*split_of.values()}
+    if TRAIN not in there or len(there) == 1:
+        lacking = ", ".join(SPLITS[index] for index in range(len(SPLITS)) if index not in there)
+        raise UserError(f"{text.path} has no image of {lacking} in the column {name}: name some", "split_column")
+    return split_N if len(there) == len(SPLITS) else np.where(split_N == TRAIN, UNKNOWN, TEST).astype(np.int8)
+
+
+def training_rows(text: TextTable) -> np.ndarray:
+    """The images that the table says to train on, or all where it says nothing: [M] int."""
+    split_N = read_split(text, text.split) if text.split else np.full(len(text.columns[text.image]), UNKNOWN)
+    return np.flatnonzero((split_N == TRAIN) | (split_N == UNKNOWN))
+
+
+def refuse_groups_apart(text: TextTable, split_N: np.ndarray, group_N: np.ndarray) -> None:
+    """Refuses a group whose images are in two splits: what is learnt of a person would be tested on that person.
+
+    Raises:
+      UserError: with how many there are, and the first.
+    """
+    known = np.flatnonzero(group_N != UNKNOWN)
+    groups, first, number_of = np.unique(group_N[known], return_index=True, return_inverse=True)
+    there = np.zeros((len(groups), len(SPLITS)), dtype=bool)
+    there[number_of, split_N[known]] = True
+    apart = np.flatnonzero(there.sum(axis=1) > 1)
+    if len(apart):
+        name = text.columns[text.group][known[first[apart[0]]]]
+        splits = " and ".join(split for split, is_there in zip(SPLITS, there[apart[0]], strict=True) if is_there)
+        raise UserError(
+            f"{len(apart)} of the {len(groups)} groups in {text.group} of {text.path} are in two splits, {name} in "
+            f"{splits} first: correct {text.split}, set split_column to none to draw a split, or group_column to none "
+            "to leave it so",
+            "group_column",
+        )
+
+
+class _Unit(NamedTuple):
+    """What stays together: the images of a group, or one image."""
+
+    rows: list[int]
+    classes: Counter[tuple[int, int]]  # how many of its images are of a task's class
+
+
+def draw_split(split_N: np.ndarray, group_N: np.ndarray, columns: Sequence[Column], seed: int) -> np.ndarray:
+    """Draws the split of images that have none, [N] int8: stratified over all tasks, a group in one split.
+
+    The rarest class is dealt out first, a group or image at a time, always to the split that lacks most of that class,
+    then most images; so each split gets its share of each class where the groups allow it.
+
+    Source: Sechidis, Tsoumakas and Vlahavas 2011, On the stratification of multi-label data (iterative stratification).
+    Our additions: groups, the largest first; a regression counts as the quarter that its value lies in.
+
+    Args:
+      split_N: as `read_split` gives it, or -1 throughout. Images that have a split keep it.
+      group_N: [N] int, -1 where an image is alone.
+      columns: the tasks.
+      seed: of the order in which equals are dealt out.
+
+    Example:
+      >>> from mtl.kinds import Kind
+      >>> sex = Column("sex", Kind("binary"), np.arange(40.0) % 2)
+      >>> split_N = draw_split(np.full(40, -1), np.full(40, -1), [sex], seed=0)
+      >>> [(np.sum(split_N == split), sex.values_N[split_N == split].mean()) for split in range(3)]
+      [(np.int64(32), np.float64(0.5)), (np.int64(4), np.float64(0.5)), (np.int64(4), np.float64(0.5))]
+    """
+    free = np.flatnonzero(split_N == UNKNOWN)
+    shares = np.array(SHARES) if len(free) == len(split_N) else np.array([*SHARES[:TEST], 0.0]) / sum(SHARES[:TEST])
+    units = _units(free, group_N, [strata(column) for column in columns])
+    generator(Stream.SPLIT, seed).shuffle(units)
+    units.sort(key=lambda unit: -len(unit.rows))
+    drawn_N = split_N.astype(np.int8)
+    for unit, split in zip(units, _deal(units, shares), strict=True):
+        drawn_N[unit.rows] = split
+    return drawn_N
+
+
+def _units(free: np.ndarray, group_N: np.ndarray, strata: Sequence[np.ndarray]) -> list[_Unit]:
+    classes = [list(enumerate(row)) for row in zip(*(of_task[free].tolist() for of_task in strata), strict=True)]
+    units: dict[tuple[int, int], _Unit] = {}
+    for row, group, of_row in zip(free.tolist(), group_N[free].tolist(), classes, strict=True):
+        key = (UNKNOWN, row) if group == UNKNOWN else (0, group)
+        unit = units.setdefault(key, _Unit([], Counter()))
+        unit.rows.append(row)
+        unit.classes.update(pair for pair in of_row if pair[1] != UNKNOWN)
+    return [*units.values()]
+
+
+def _deal(units: Sequence[_Unit], shares: np.ndarray) -> list[int]:
+    """The split of each unit."""
+    lacking = shares * sum(len(unit.rows) for unit in units)
+    total: Counter[tuple[int, int]] = Counter()
+    of_class: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for number, unit in enumerate(units):
+        total.update(unit.classes)
+        for pair in unit.classes:
+            of_class[pair].append(number)
+    lacking_of = {pair: shares * number for pair, number in total.items()}
+    splits = [UNKNOWN] * len(units)
+
+    def put(number: int, wanted: np.ndarray) -> None:
+        most = np.flatnonzero(wanted >= wanted.max() - 1e-9)
+        split = int(most[lacking[most].argmax()])
+        splits[number] = split
+        lacking[split] -= len(units[number].rows)
+        for pair, of_unit in units[number].classes.items():
+            lacking_of[pair][split] -= of_unit
+            total[pair] -= of_unit
+
+    while waiting := [pair for pair, number in total.items() if number > 0]:
+        rarest = min(waiting, key=lambda pair: (total[pair], pair))
+        for number in of_class[rarest]:
+            if splits[number] == UNKNOWN:
+                put(number, lacking_of[rarest])
+    for number, split in enumerate(splits):
+        if split == UNKNOWN:
+            put(number, lacking)
+    return splits
