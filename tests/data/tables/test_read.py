@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtl.data.kinds import Kind
 from mtl.data.pack import open_pack
+from mtl.kinds import Kind
 from tests.data.tables.files import ROWS, columns, read, values, write_all, write_images, write_table
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl.data.kinds import Kind
 from mtl.data.tables.cells import Column
 from mtl.data.tables.split import SHARES, draw_split, number_groups
+from mtl.kinds import Kind
 
 ALONE, NONE = -1, -1
 
