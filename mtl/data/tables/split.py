@@ -22,7 +22,13 @@ LARGEST = np.iinfo(np.int32).max
 
 
 def find_column(text: TextTable, names: Sequence[str]) -> str | None:
-    """The first of these names that a column has, whatever its case."""
+    """The first of these names that a column has, whatever its case.
+
+    Example:
+      >>> from pathlib import Path
+      >>> find_column(TextTable(Path("labels.csv"), (), {"Age": ["3"], "Person ID": ["7"]}), GROUPS)
+      'Person ID'
+    """
     by_name = {name.lower().replace(" ", "_").replace("-", "_"): name for name in text.columns}
     return next((by_name[name] for name in names if name in by_name), None)
 
@@ -48,6 +54,13 @@ def read_split(text: TextTable, name: str) -> np.ndarray:
 
     Raises:
       UserError: for a cell that is no split, and a column that does not tell two.
+
+    Example:
+      >>> from pathlib import Path
+      >>> columns = {"split": ["train", "valid", "test"], "fold": ["train", "train", "val"]}
+      >>> text = TextTable(Path("labels.csv"), (), columns)
+      >>> read_split(text, "split").tolist(), read_split(text, "fold").tolist()
+      ([0, 1, 2], [-1, -1, 2])
     """
     cells = text.columns[name]
     split_of = {cell: SPLIT_VALUES.get(cell.lower(), UNKNOWN) for cell in {*cells}}
@@ -67,7 +80,15 @@ def read_split(text: TextTable, name: str) -> np.ndarray:
 
 
 def training_rows(text: TextTable) -> np.ndarray:
-    """The images that the table says to train on, or all where it says nothing: [M] int."""
+    """The images that the table says to train on, or all where it says nothing: [M] int.
+
+    Example:
+      >>> from pathlib import Path
+      >>> columns = {"file": ["1.png", "2.png", "3.png"], "split": ["train", "test", "train"]}
+      >>> text = TextTable(Path("labels.csv"), (), columns, image="file")
+      >>> training_rows(text), training_rows(text._replace(split="split"))
+      (array([0, 1, 2]), array([0, 2]))
+    """
     split_N = read_split(text, text.split) if text.split else np.full(len(text.columns[text.image]), UNKNOWN)
     return np.flatnonzero((split_N == TRAIN) | (split_N == UNKNOWN))
 
@@ -77,6 +98,14 @@ def refuse_groups_apart(text: TextTable, split_N: np.ndarray, group_N: np.ndarra
 
     Raises:
       UserError: with how many there are, and the first.
+
+    Example:
+      >>> from pathlib import Path
+      >>> text = TextTable(Path("labels.csv"), (), {"who": ["anna", "anna", "bob"]}, group="who")
+      >>> refuse_groups_apart(text, np.array([0, 2, 1]), np.array([0, 0, 1]))
+      Traceback (most recent call last):
+      mtl.errors.UserError: 1 of the 2 groups in who of labels.csv are in two splits, anna in train and test first: \
+correct the split, set split_column to none to draw one, or group_column to none to leave it so
     """
     known = np.flatnonzero(group_N != UNKNOWN)
     groups, first, number_of = np.unique(group_N[known], return_index=True, return_inverse=True)
@@ -88,8 +117,8 @@ def refuse_groups_apart(text: TextTable, split_N: np.ndarray, group_N: np.ndarra
         splits = " and ".join(split for split, is_there in zip(SPLITS, there[apart[0]], strict=True) if is_there)
         raise UserError(
             f"{len(apart)} of the {len(groups)} groups in {text.group} of {text.path} are in two splits, {name} in "
-            f"{splits} first: correct {text.split}, set split_column to none to draw a split, or group_column to none "
-            "to leave it so",
+            f"{splits} first: correct the split, set split_column to none to draw one, or group_column to none to "
+            "leave it so",
             "group_column",
         )
 

@@ -37,6 +37,13 @@ def tasks_of_text(text: TextTable, images: Sequence[str], tasks: Sequence[str]) 
 
     Raises:
       UserError: if there is no such column, it is not of the kind, or no column is a task.
+
+    Example:
+      >>> from pathlib import Path
+      >>> columns = {"smiling": ["1", "0"], "age": ["7", ""], "note": ["a", "b"]}
+      >>> text = TextTable(Path("labels.csv"), (), columns)
+      >>> [(task.name, task.values_N.tolist()) for task in tasks_of_text(text, ["1.png", "2.png"], ["age=regression"])]
+      [('age', [7.0, nan])]
     """
 
     def read(name: str, kind: Kind | None) -> Column:
@@ -57,7 +64,15 @@ def tasks_of_text(text: TextTable, images: Sequence[str], tasks: Sequence[str]) 
 
 
 def columns_of_text(text: TextTable, tasks: Sequence[str]) -> tuple[list[Column], dict[str, str]]:
-    """The tasks that are named and every other column of which a kind is found; and why each of the rest is none."""
+    """The tasks that are named and every other column of which a kind is found; and why each of the rest is none.
+
+    Example:
+      >>> from pathlib import Path
+      >>> columns = {"file": ["1.png", "2.png"], "smiling": ["1", "0"], "age": ["7", ""]}
+      >>> found, others = columns_of_text(TextTable(Path("labels.csv"), (), columns, image="file"), ["age=regression"])
+      >>> [task.name for task in found], others
+      (['age', 'smiling'], {'file': 'the images'})
+    """
     images = text.columns[text.image]
     named = tasks_of_text(text, images, tasks) if tasks else []
     of_tasks = {column.name for column in named}

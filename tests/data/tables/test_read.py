@@ -18,7 +18,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_kinds_are_found(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = read(path)
     assert table.attributes == ("smiling", "hair", "age")
-    smiling, hair, age = table.kinds
+    smiling, hair, _ = table.kinds
     assert smiling == Kind("binary")
     assert hair == Kind("classes", ("black", "brown", "gray"))  # by frequency, then by letter
     known = (table.split == 0) & table.mask[:, 2]

@@ -42,7 +42,7 @@ def test_fairface(tmp_path: Path) -> None:
     assert (table.split[45:] == 2).all()
     assert values(table, "gender")[:3].tolist() == [0, 1, 0]  # female is what is present
     (tmp_path / LISTS["valid"]).unlink()
-    with pytest.raises(UserError, match="fairface_label_val.csv is not there"):
+    with pytest.raises(UserError, match=r"fairface_label_val\.csv is not there"):
         read_fairface(tmp_path)
 
 
