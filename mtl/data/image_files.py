@@ -62,7 +62,7 @@ def _list_places(folder: Path, names: list[str]) -> Iterator[tuple[ImageSource, 
         if place.is_dir():
             yield ImageSource(place, ""), {entry.name for entry in os.scandir(place)}
         elif place.is_file():
-            yield _list_zip(place, names)
+            yield list_zip(place, names)
 
 
 def _with_other_endings(names: list[str], present: set[str]) -> dict[str, str]:
@@ -80,19 +80,24 @@ def _preference(name: str) -> tuple[int, str]:
     return ENDINGS.index(suffix) if suffix in ENDINGS else -1, name
 
 
-def _list_zip(path: Path, names: list[str]) -> tuple[ImageSource, set[str]]:
+def list_zip(path: Path, names: list[str]) -> tuple[ImageSource, set[str]]:
     """The folder inside the zip where an image is first found, under its own name if any is, and what it holds."""
-    try:
-        with ZipFile(path) as archive:
-            members = archive.namelist()
-    except BadZipFile as error:
-        raise UserError(f"{path} is not a whole zip file: download it again.") from error
+    members = zip_members(path)
     own, stems = set(names), {PurePath(name).stem for name in names}
     named = (member for member in members if member.rpartition("/")[2] in own)
     alike = (member for member in members if PurePath(member).stem in stems and not member.endswith("/"))
     first = next(named, None) or next(alike, f"{IMAGES}/")
     prefix = first[: first.rfind("/") + 1]
     return ImageSource(path, prefix), {member.removeprefix(prefix) for member in members if member.startswith(prefix)}
+
+
+def zip_members(path: Path) -> list[str]:
+    """The names of all that is in a zip."""
+    try:
+        with ZipFile(path) as archive:
+            return archive.namelist()
+    except BadZipFile as error:
+        raise UserError(f"{path} is not a whole zip file: download it again.") from error
 
 
 def where(source: Source, name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mtl.data.image_files import ENDINGS, ImageSource
+from mtl.data.image_files import ENDINGS, ImageSource, list_zip, zip_members
 from mtl.data.tables.text import TextTable
 from mtl.errors import UserError
 
@@ -37,7 +37,7 @@ def find_files(text: TextTable, paths: Sequence[str]) -> tuple[ImageSource, np.n
     """Where the images lie, and what each is called there.
 
     Args:
-      text: with the folders where paths may start; that is taken in which most images are.
+      text: with the folders, or zips, where paths may start; that is taken in which most images are.
       paths: [N], one per row.
 
     Returns:
@@ -46,41 +46,55 @@ def find_files(text: TextTable, paths: Sequence[str]) -> tuple[ImageSource, np.n
     Raises:
       UserError: if a path leads out of the folder, or some images are not there.
     """
-    folders = [folder for folder in dict.fromkeys(text.folders) if folder.is_dir()]
-    found = [_missing(folder, [_inside(folder, path) for path in paths]) for folder in folders]
-    if not folders:
+    places = [place for place in dict.fromkeys(text.folders) if place.is_dir() or _is_zip(place)]
+    if not places:
         raise UserError(f"there is no folder {text.folders[0]}: set root to the folder of the images", "root")
-    best = min(range(len(folders)), key=lambda index: len(found[index]))
-    folder, missing = folders[best], found[best]
-    names = [_inside(folder, path) for path in paths]
+    looked = [(place, *_look(place, [_inside(place, path) for path in paths])) for place in places]
+    place, source, missing = min(looked, key=lambda each: len(each[2]))
+    names = [_inside(place, path) for path in paths]
     outside = next((path for path, name in zip(paths, names, strict=True) if name is None), None)
     if outside is not None:
         raise UserError(
-            f"{text.path} has the path {outside!r}, which leads out of {folder}: images lie in it or its folders, "
+            f"{text.path} has the path {outside!r}, which leads out of {place}: images lie in it or its folders, "
             "so set root to a folder that has them all",
             "root",
         )
     if missing:
-        first = ", ".join(map(str, missing[:SHOWN])) + ", ..." * (len(missing) > SHOWN)
+        first = ", ".join(missing[:SHOWN]) + ", ..." * (len(missing) > SHOWN)
         raise UserError(
-            f"{len(missing)} of the {len(paths)} images of {text.path} are not in {folder} ({first}): set root to the "
+            f"{len(missing)} of the {len(paths)} images of {text.path} are not in {place} ({first}): set root to the "
             "folder where their paths start, or take their rows out",
             "root",
         )
-    return ImageSource(folder, ""), np.array(names)
+    return source, np.array(names)
 
 
-def _inside(folder: Path, path: str) -> str | None:
+def _is_zip(place: Path) -> bool:
+    return place.suffix.lower() == ".zip" and place.is_file()
+
+
+def _inside(place: Path, path: str) -> str | None:
     """A path as it is called in a folder, in one spelling; None if it leads out of it."""
-    start = posixpath.normpath(folder.absolute().as_posix()) + "/"
+    start = posixpath.normpath(place.absolute().as_posix()) + "/"
     whole = posixpath.normpath(posixpath.join(start, path.replace("\\", "/")))
     return whole.removeprefix(start) if whole.startswith(start) else None
 
 
-def _missing(folder: Path, names: Sequence[str | None]) -> list[str]:
-    """Those that are not there; each folder is listed once, since to ask for 200,000 files one by one is slow."""
-    present: set[str] = set()
-    for parent in {name[: name.rfind("/") + 1] for name in names if name is not None}:
-        if (folder / parent).is_dir():
-            present.update(parent + entry.name for entry in os.scandir(folder / parent) if entry.is_file())
-    return [name or "" for name in names if name not in present]
+def _look(place: Path, names: Sequence[str | None]) -> tuple[ImageSource, list[str]]:
+    """What is read from there, and what is not there. Names without folders may lie in any one folder of a zip."""
+    inside = [name for name in names if name is not None]
+    source = ImageSource(place, "")
+    if place.is_dir():
+        present = _list_folders(place, inside)
+    elif any("/" in name for name in inside):
+        present = {*zip_members(place)}
+    else:
+        source, present = list_zip(place, inside)
+    return source, [name or "" for name in names if name not in present]
+
+
+def _list_folders(place: Path, names: Sequence[str]) -> set[str]:
+    """The files in the folders of these names; each is listed once, since to ask for 200,000 one by one is slow."""
+    folders = {name[: name.rfind("/") + 1] for name in names}
+    there = [folder for folder in folders if (place / folder).is_dir()]
+    return {folder + entry.name for folder in there for entry in os.scandir(place / folder) if entry.is_file()}

@@ -30,7 +30,7 @@ def test_every_column_is_shown(config: ConfigDict, tmp_path: Path) -> None:
         "20 to 39.5, mean 29.88, standard deviation 5.783",
         "1",
     ]
-    assert cells(listed, "hair")[2:6] == ["classes", "black 48.7%, brown 25.6%, gray 25.6%", "1", "0.96"]
+    assert cells(listed, "hair")[2:6] == ["classes", "black 48.7%, brown 25.6%, gray 25.6%", "1", "0.95"]
     assert cells(listed, "smiling")[:5] == ["smiling", "", "binary", "absent 35.9%, present 64.1%", "1"]
     assert cells(listed, "file")[2:4] == ["none", "the images"]
     assert cells(listed, "person")[2:4] == ["none", "the group"]

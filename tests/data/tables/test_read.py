@@ -1,12 +1,14 @@
 """A table and a folder of images become the table that is trained on."""
 
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 
 from mtl.data.pack import open_pack
 from mtl.kinds import Kind
+from tests.data.celeba_files import make_jpeg
 from tests.data.tables.files import ROWS, columns, read, values, write_all, write_images, write_table
 
 
@@ -130,6 +132,18 @@ def test_images_lie_in_root_or_beside_the_table_in_any_folder(tmp_path: Path) ->
     assert packs[0].images_NCHW.shape == (ROWS, 3, 4, 4)
     assert packs[0].images_NCHW[1, 0, 0, 0] == 20
     assert len(list((tmp_path / "cache").glob("*/images.npy"))) == 1
+
+
+def test_images_in_a_zip(tmp_path: Path) -> None:
+    flat, deep = columns(), columns() | {"file": [f"a/{name}" for name in columns()["file"]]}
+    for name, made, inside in (("flat", flat, "images/"), ("deep", deep, "")):
+        with ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            for row, file in enumerate(made["file"]):
+                archive.writestr(inside + file, make_jpeg(row))
+        path = write_table(tmp_path / f"{name}.csv", made)
+        table = read(path, root=tmp_path / f"{name}.zip")
+        assert table.source == (tmp_path / f"{name}.zip", inside)
+        assert open_pack(table, 4, "full", tmp_path / "cache").images_NCHW[5, 2].mean() == pytest.approx(100, abs=9)
 
 
 def test_rows_that_say_the_same_are_read_once(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
