@@ -1,9 +1,9 @@
-# make demo | make test | make lint: each sets up .venv by itself; running one twice installs nothing again.
+# make demo | make demo-table | make test | make lint: each sets up .venv by itself; running one twice installs nothing again.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint
+.PHONY: demo demo-table test lint
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("mtl needs Python 3.11 or newer: make PYTHON=python3.11 ..." if sys.version_info < (3, 11) else 0)'
@@ -17,6 +17,10 @@ $(VENV)/installed-%: setup.py | $(BIN)/python
 demo: $(VENV)/installed-report
 	$(BIN)/python launch.py --config=configs/demo.py --workdir=artifacts/demo
 	$(BIN)/python launch.py --job=report --workdir=artifacts/demo
+
+demo-table: $(VENV)/installed-report
+	$(BIN)/python launch.py --config=configs/demo_table.py --workdir=artifacts/demo_table
+	$(BIN)/python launch.py --job=report --workdir=artifacts/demo_table
 
 # loadfile: what a file sets up once, one process sets up.
 test: $(VENV)/installed-test

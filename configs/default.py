@@ -40,8 +40,9 @@ def get_config() -> ConfigDict:
     study.ray.max_retries = 3  # how often a run goes on elsewhere after its process or its node died
 
     config.data = data = ConfigDict()
-    # faces: drawn here and now; celeba: the real files under data.root, see docs/data.md; table: data.table; fairface,
-    # utkface, mtfl, omniglot: their files under data.root, see docs/tables.md
+    # faces: drawn here and now; celeba: the real files under data.root, see docs/data.md; of any kinds of tasks: table,
+    # which is data.table; drawn, the faces with three; fairface, utkface, mtfl, omniglot, files under data.root; see
+    # docs/tables.md
     data.name = "faces"
     data.root = "artifacts/faces"  # folder of the files; drawn faces are written there
     data.table = ""  # of name = "table": a .csv, .tsv or .parquet with a column of images and any columns as tasks

@@ -90,7 +90,7 @@ def read_data(data: ConfigDict) -> DataSettings:
     check_choice("data.name", data.name, SOURCES)
     check_choice("data.crop", data.crop, CROPS)
     check_choice("data.on_bad_image", data.on_bad_image, ON_BAD_IMAGE)
-    if data.name not in ("faces", "table") and not data.root:
+    if data.name not in ("faces", "drawn", "table") and not data.root:
         raise UserError(f"data.root is not set: give the folder of {data.name}'s files, --config.data.root=DIR")
     names = {field: split_names(data[field]) for field in ("attributes", "label_fractions", "tasks")}
     parse_entries(names["tasks"])

@@ -13,6 +13,7 @@ from mtl.data.pack import Pack, open_pack
 from mtl.data.parquet.files import find_files
 from mtl.data.parquet.table import read_parquet
 from mtl.data.table import SPLITS, Table, select_attributes, settle
+from mtl.data.tables.drawn import tabulate_faces
 from mtl.data.tables.entries import parse_entries
 from mtl.data.tables.finish import make_table
 from mtl.data.tables.overview import overview
@@ -24,7 +25,8 @@ from mtl.data.tables.text import TextTable
 from mtl.errors import UserError
 from mtl.record import locks
 
-SOURCES = ("faces", "celeba", *TABLES)
+TABULAR = ("drawn", *TABLES)  # whose tasks are of any kind
+SOURCES = ("faces", "celeba", *TABULAR)
 
 
 class DataSettings(NamedTuple):
@@ -83,12 +85,15 @@ def chosen_attributes(data: DataSettings, table: Table) -> tuple[str, ...]:
 
 
 def load_text(data: DataSettings) -> TextTable:
-    """Opens a table of text, of the names in `TABLES`, and finds out which columns are no tasks.
+    """Opens a table of text, of the names in `TABULAR`, and finds out which columns are no tasks.
 
     Raises:
       UserError: for whatever is wrong with the file or its columns.
     """
-    text = open_table(data.name, data.root, data.table)
+    if data.name == "drawn":
+        text = tabulate_faces(load_table(data), data.faces_seed)
+    else:
+        text = open_table(data.name, data.root, data.table)
     return find_roles(text, data.image_column, data.split_column, data.group_column)
 
 
@@ -98,7 +103,7 @@ def load_tasks(data: DataSettings) -> Table:
     Raises:
       UserError: for whatever is wrong with the files or the names, and mirror images of what has no mirror image.
     """
-    if data.name in TABLES:
+    if data.name in TABULAR:
         text = load_text(data)
         if data.flip and not text.mirrored_alike:
             raise UserError(
@@ -115,7 +120,7 @@ def load_tasks(data: DataSettings) -> Table:
 
 def describe_columns(data: DataSettings) -> str:
     """What `--job=attributes` says: the figures of every column of a table, or of every attribute of faces."""
-    if data.name in TABLES:
+    if data.name in TABULAR:
         text = load_text(data)
         columns, others = columns_of_text(text, data.tasks or text.tasks)
         chosen = [entry.name for entry in parse_entries(data.tasks or text.tasks)]

@@ -7,13 +7,13 @@ from PIL import Image, ImageDraw
 
 from mtl.data.faces import beard, features, hair, scene, skin, wear
 from mtl.data.faces.canvas import Sketch, flatten, make_pose
-from mtl.data.faces.person import Face
+from mtl.data.faces.person import Face, turn
 
 
 def _sketches(face: Face, image: Image.Image) -> tuple[Sketch, Sketch]:
     """The head's sketch, turned as the face is, and the body's, upright below it on the same picture."""
     shot = face.shot
-    yaw = math.radians(min(max(13.0 * shot.yaw, -30.0), 30.0))
+    yaw = math.radians(turn(shot))
     pitch, roll = math.radians(4.0 * shot.pitch), math.radians(4.5 * shot.roll)
     zoom, shift = math.exp(0.05 * shot.zoom - 0.01), (1.6 * shot.shift_x, 1.6 * shot.shift_y)
     head = make_pose(yaw, pitch, roll, zoom, shift)

@@ -102,12 +102,22 @@ class Face(NamedTuple):
 def sample_face(degrees: dict[str, float], seed: int, identity: int, index: int) -> Face:
     """Draws the natural variation of one image: Look from (seed, identity), Shot from (seed, index)."""
     look = Look(*np.random.default_rng((seed, 1, identity)).standard_normal(len(Look._fields)).tolist())
-    shot = Shot(*np.random.default_rng((seed, 2, index)).standard_normal(len(Shot._fields)).tolist())
+    shot = sample_shot(seed, index)
     # An attractive face has even features.
     shot = shot._replace(asymmetry=shot.asymmetry * (1.0 - 0.7 * degrees["Attractive"]))
     skin, hair = _skin_colour(degrees, look), _hair_colour(degrees, look)
     brow = mix(0.8 * hair, DARK_BROWN, 0.25 if degrees["Gray_Hair"] > 0 else 0.55)
     return Face(degrees, look, shot, (seed, 3, index), skin, hair, brow)
+
+
+def sample_shot(seed: int, index: int) -> Shot:
+    """What changes from image to image, of image number `index`."""
+    return Shot(*np.random.default_rng((seed, 2, index)).standard_normal(len(Shot._fields)).tolist())
+
+
+def turn(shot: Shot) -> float:
+    """How far the head is turned to a side, degrees in [-30, 30]; 0 looks straight on."""
+    return min(max(13.0 * shot.yaw, -30.0), 30.0)
 
 
 def unit(normal: float) -> float:
