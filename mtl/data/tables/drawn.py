@@ -1,4 +1,4 @@
-"""The drawn faces as a table of tasks of three kinds: a smile, one of five colours of hair, and the turn of the head."""
+"""The drawn faces as tasks of three kinds: a smile, one of five colours of hair, and the turn of the head."""
 
 from pathlib import Path
 
