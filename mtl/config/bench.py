@@ -10,6 +10,7 @@ from mtl.config.read import read_data, read_run
 from mtl.errors import UserError, check_choice
 from mtl.training.networks import find_device
 
+ATTRIBUTES = ("faces", "celeba")  # what has binary attributes in CelebA's files, which hand-written loops read
 # Which images there are; how they are prepared is the recipe's own.
 OF_IMAGES = ("name", "root", "attributes", "num_faces", "faces_seed", "label_noise", "label_fractions")
 
@@ -30,6 +31,8 @@ def read_bench(config: ConfigDict, recipe: ConfigDict) -> BenchSettings:
     if not parts:
         raise UserError(f"parts is empty; name some of {', '.join(PARTS)}", "parts")
     check_choice("form", config.bench.form, FORMS)
+    if config.data.name not in ATTRIBUTES or config.data.tasks:
+        raise UserError("bench trains binary attributes: set data.name to faces or celeba, and leave data.tasks empty")
     recipe.data.update({field: config.data[field] for field in OF_IMAGES})
     recipe.train.device = config.train.device
     return BenchSettings(
