@@ -19,7 +19,10 @@ WITHOUT = {
         "mtl/data/lists.py",
         "mtl/data/load.py",
         "mtl/data/pack.py",
-        *(f"mtl/data/tables/{name}.py" for name in ("fairface", "images", "mtfl", "omniglot", "read", "sources")),
+        *(
+            f"mtl/data/tables/{name}.py"
+            for name in ("drawn", "fairface", "images", "mtfl", "omniglot", "read", "sources")
+        ),
         *(f"mtl/data/tables/{name}.py" for name in ("text", "utkface")),
         "mtl/models/weights.py",
         "mtl/data/parquet/",

@@ -11,7 +11,10 @@ from mtl.command.flags import parse
 ROOT = Path(__file__).parents[1]
 TEXTS = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "artifacts/README.md"),
-    *(f"docs/{name}.md" for name in ("gotchas", "models", "studies", "cluster", "data", "photos", "predict", "app")),
+    *(
+        f"docs/{name}.md"
+        for name in ("gotchas", "models", "studies", "cluster", "data", "photos", "predict", "app", "tables")
+    ),
 )
 MAX_LINES = 140  # of README: three minutes
 LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")

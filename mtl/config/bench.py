@@ -32,7 +32,7 @@ def read_bench(config: ConfigDict, recipe: ConfigDict) -> BenchSettings:
         raise UserError(f"parts is empty; name some of {', '.join(PARTS)}", "parts")
     check_choice("form", config.bench.form, FORMS)
     if config.data.name not in ATTRIBUTES or config.data.tasks:
-        raise UserError("bench trains binary attributes: set data.name to faces or celeba, and leave data.tasks empty")
+        raise UserError("bench trains binary attributes: set name to faces or celeba, and leave tasks empty", "name")
     recipe.data.update({field: config.data[field] for field in OF_IMAGES})
     recipe.train.device = config.train.device
     return BenchSettings(

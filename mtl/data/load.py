@@ -108,7 +108,7 @@ def load_tasks(data: DataSettings) -> Table:
         if data.flip and not text.mirrored_alike:
             raise UserError(
                 f"flip mirrors training images, and {data.name} has other labels in a mirror: set flip to False, and "
-                "leave train.mirrored at False",
+                "mirrored too",
                 "flip",
             )
         return read_tasks(text, data.tasks or text.tasks, data.split_seed)

@@ -24,6 +24,7 @@ from mtl.data.tables.text import TextTable, require_columns
 from mtl.errors import UserError
 from mtl.kinds import Kind
 
+SHOWN = 10  # classes that are named
 NONE = "none"  # in place of a column's name: there is no such column
 
 
@@ -121,7 +122,7 @@ def describe(kind: Kind) -> str:
     """
     if kind.name == "regression":
         return f"regression (mean {kind.mean:.4g}, standard deviation {kind.std:.4g})"
-    names = f" ({', '.join(kind.classes)})" if kind.classes else ""
+    names = f" ({', '.join(kind.classes[:SHOWN])}{', ...' * (len(kind.classes) > SHOWN)})" if kind.classes else ""
     return f"{len(kind.classes)} classes{names}" if kind.name == "classes" else f"binary{names}"
 
 
