@@ -144,6 +144,14 @@ def test_what_there_is_not_is_refused(config: ConfigDict, field: str, value: Any
         read_bench(config, config.copy_and_resolve_references())
 
 
+def test_tables_are_refused(config: ConfigDict) -> None:
+    for changed in ({"name": "table", "table": "labels.csv"}, {"name": "faces", "tasks": ("Smiling",)}):
+        config.data.update(changed)
+        with pytest.raises(UserError, match="set name to faces or celeba") as error:
+            read_bench(config, config.copy_and_resolve_references())
+        assert error.value.argument == "name"
+
+
 def test_the_first_epoch_that_is_as_good_counts() -> None:
     epochs = [Epoch(10.0, 0.2), Epoch(20.0, 0.3), Epoch(30.0, 0.9)]
     assert time_to_accuracy.first_to_reach(epochs, 0.25) == 20.0
