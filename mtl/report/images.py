@@ -14,7 +14,7 @@ def kind(study: StudyRecord) -> str:
 
     `data.name` = "celeba" names a format of files, so it does not say which photographs are in them.
     """
-    if study.config["config"]["data"]["name"] == "faces":
+    if study.config["config"]["data"]["name"] in ("faces", "drawn"):
         return DRAWN
     all_images = sum(study.results["split_sizes"].values()) == NUM_IMAGES
     return CELEBA if all_images and {*study.results["tasks"]} <= {*PUBLISHED} else OTHER
@@ -23,7 +23,7 @@ def kind(study: StudyRecord) -> str:
 def described(study: StudyRecord) -> str:
     """A sentence of markup on what the images are."""
     number = quote(study, RESULTS, "split_sizes/train", "integer")
-    if not has_faces(study):
+    if kind(study) != DRAWN and not has_faces(study):
         return ""
     return {
         DRAWN: "The faces are *drawn by a program*, not photographs: the figures show that the system works, no more.",
