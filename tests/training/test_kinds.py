@@ -1,6 +1,7 @@
 """Tasks of every kind through a run: what it learns, leaves and says; and what the losses' settings do."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,15 @@ from mtl.data import load
 from mtl.data.table import Table
 from mtl.errors import UserError
 from mtl.export.graph import trace
+from mtl.metrics import MEANING
 from mtl.predict.answers import binary_tasks, make_ask, other_tasks
 from mtl.record.paths import run_folder
+from mtl.record.reading import read_study
 from mtl.record.settings import BEFORE
+from mtl.report.document import document
+from mtl.statistics import write_results
 from mtl.statistics.predictions import read_predictions
+from mtl.statistics.tables import tables
 from mtl.training.starting import read_run
 from tests.mixed import KINDS, NAMES, mixed_config, write_mixed
 from tests.tiny import fit, prepare
@@ -161,3 +167,16 @@ def test_positives_are_counted_of_binary_tasks_alone(config: ConfigDict, tmp_pat
 def test_older_runs_had_the_plain_losses(config: ConfigDict) -> None:
     plain = {f"train.{name}": config.train[name] for name in ("class_weights", "label_smoothing", "regression_loss")}
     assert {name: BEFORE[name] for name in plain} == plain
+
+
+def test_the_report_has_no_word_of_faces(run: tuple[Path, dict[str, Any]]) -> None:
+    """Nor of attributes or CelebA, where a study is of a table."""
+    workdir = run[0].parents[1]
+    described = json.loads((run[0] / "config.json").read_text())
+    described["config"]["data"]["name"] = "table"
+    (workdir / "config.json").write_text(json.dumps(described))
+    results = write_results(workdir, with_comparisons=True)
+    assert results["score"] == "score" and MEANING in tables(results)
+    body = document(read_study(workdir), {}).partition("#show: report.with")[2]
+    assert re.findall(r"\b[Ff]aces?\b|CelebA|attribute", body) == []
+    assert "Mean absolute error" in body and "the training split's median" in body
