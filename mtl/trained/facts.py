@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from mtl.data.published import FAULTS, OFFICIAL_SPLIT, PUBLISHED
 
-ALIGNED = ("faces", "celeba")
+DRAWN_FACES = ("faces", "drawn")  # sources
+ALIGNED = (*DRAWN_FACES, "celeba")
+OTHER_FACES = ("fairface", "utkface", "mtfl")  # cut out in another way
 CELEBA = "http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 
 
@@ -39,10 +41,10 @@ def facts_on(source: str, tasks: Sequence[str], num_images: dict[str, int]) -> F
       >>> facts_on("faces", ["Smiling"], {"train": 80, "valid": 10, "test": 10}).title
       'drawn faces'
     """
-    if source == "faces":
+    if source in DRAWN_FACES:
         return DRAWN
     if source not in ALIGNED:
-        return TABLE
+        return TABLE._replace(faces=source in OTHER_FACES)
     if not {*tasks} <= PUBLISHED.keys():
         return OWN
     split = (
@@ -64,9 +66,8 @@ def in_plain_words(trained_on: object) -> tuple[str, str]:
       >>> in_plain_words("faces")[0]
       'What is learnt of drawings says nothing about photographs: do not use this network on photographs.'
     """
-    if not shows_faces(trained_on):
-        return "", ""
-    return DRAWN.limits.replace("**", "") if trained_on == "faces" else "", NOT_FOR.replace("`", "")
+    limits = DRAWN.limits.replace("**", "") if trained_on in DRAWN_FACES else ""
+    return limits, NOT_FOR.replace("`", "") if shows_faces(trained_on) or trained_on in OTHER_FACES else ""
 
 
 def shows_faces(trained_on: object) -> bool:
