@@ -36,6 +36,7 @@ def pytest_collection_finish() -> None:
 
     accelerator()  # before the first backward pass of the process, when autograd counts the devices that there are
     gc.freeze()  # what was imported stays: the collector need not look through it again and again
+    gc.set_threshold(50_000, 20, 20)  # figures and compilers make many objects, of which most stay as long as they do
     gc.enable()
 
 

@@ -23,8 +23,9 @@ CPU = torch.device("cpu")
 def few_solver_steps() -> Iterator[None]:
     """Where it does not matter how near the optimum is: all steps of a solver are alike, and 30 of them take long."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("shared.solvers", "fairgrad"):
-            patch.setattr(sys.modules[f"mtl.methods.{module}"], "NUM_STEPS", 3)
+        for place in ("shared.solvers.NUM_STEPS", "fairgrad.NUM_STEPS", "go4align.NUM_ITERATIONS"):
+            module, _, name = place.rpartition(".")
+            patch.setattr(sys.modules[f"mtl.methods.{module}"], name, 2)
         yield
 
 

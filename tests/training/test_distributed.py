@@ -26,7 +26,7 @@ from mtl.world import ALONE
 from tests.same import read_lines
 from tests.tiny import TinyNet
 from tests.training import torchrun_job
-from tests.training.torchrun_job import BEGUN_ALONE, KILLED, LONG, NUM_STEPS, OTHER, SAME, make_config
+from tests.training.torchrun_job import BEGUN_ALONE, KILLED, NUM_EPOCHS, NUM_STEPS, OTHER, SAME, make_config
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 900  # after that long, the processes hang
@@ -118,7 +118,7 @@ def assert_same(one: Path, two: Path) -> None:
 def test_two_processes_are_as_one(folders: Folders, name: str) -> None:
     one, two = (run_folder(folder, name, 0) for folder in (folders.alone, folders.together / "runs"))
     steps = [line for line in read_lines(two / "metrics.jsonl") if line["kind"] == "step"]
-    assert len(steps) == NUM_STEPS * (2 if name in LONG else 1)
+    assert len(steps) == NUM_STEPS * NUM_EPOCHS.get(name, 1)
     assert_same(one, two)
     assert json.loads((two / "results.json").read_text())["device"].endswith(", 2 processes")
 
