@@ -22,9 +22,9 @@ demo-table: $(VENV)/installed-report
 	$(BIN)/python launch.py --config=configs/demo_table.py --workdir=artifacts/demo_table
 	$(BIN)/python launch.py --job=report --workdir=artifacts/demo_table
 
-# loadfile: what a file sets up once, one process sets up.
+# loadfile: what a file sets up once, one process sets up; files go out in the order of tests/conftest.py.
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/installed-lint $(VENV)/installed-test
 	$(BIN)/ruff check .

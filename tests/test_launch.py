@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:the load_module")  # config_flag
 def launch(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "launch.py"), *arguments]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment, timeout=300)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment, timeout=900)
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_a_mistake_gets_one_sentence_and_exit_code_2(
 
 def test_a_mistake_ends_the_process_with_exit_code_2() -> None:
     """As a process from another folder: the default configuration is found from anywhere."""
-    done = launch("--config.train.epochs=three", cwd=Path("/"))
+    done = launch("--job=dance", cwd=Path("/"))
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("mtl: flag --config.train.epochs=three")
+    assert done.stderr.startswith("mtl: flag --job=dance")
     assert done.stderr.count("\n") == 1
 
 
@@ -158,16 +158,16 @@ def small_study(folder: Path) -> tuple[str, ...]:
 
 
 def test_study_report_and_bundle_through_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """From the files to the zip, with a slim ResNet-18. The study is a process, as a user's is; what follows finds it
-    done: nothing is left to train, the PDF has pages, the video plays, the zip holds both."""
+    """From the files to the zip, with a slim ResNet-18. What follows the study finds it done: nothing is left to train,
+    the PDF has pages, the video plays, the zip holds both."""
     out, study = tmp_path / "out", (*small_study(tmp_path), "--config.train.epochs=2", "--config.study.seeds=(3,)")
-    done = launch(*study)
-    assert done.returncode == 0, done.stderr
-    assert "| overall" in done.stdout
+    assert main(["mtl", *study]) == 0, capsys.readouterr().err
+    table = capsys.readouterr().out
+    assert "| overall" in table
     trained = out / "dst" / "seed_3" / "dst.jsonl"
     written = trained.stat().st_mtime_ns
     assert main(["mtl", *study]) == 0
-    assert capsys.readouterr().out == done.stdout
+    assert capsys.readouterr().out == table
     assert trained.stat().st_mtime_ns == written
     assert main(["mtl", "--job=report", f"--workdir={out}"]) == 0, capsys.readouterr().err
     assert 6 <= len(PdfReader(out / "report.pdf").pages) <= 12

@@ -4,6 +4,7 @@ Imports are read from the source, wherever in a file they stand; nothing is impo
 """
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,7 @@ def imports(tree: ast.Module, modules: set[str], with_types: bool) -> set[str]:
     return found
 
 
+@cache
 def read_graph(with_types: bool) -> Graph:
     return {name: imports(ast.parse(path.read_text()), {*MODULES}, with_types) for name, path in MODULES.items()}
 

@@ -52,10 +52,13 @@ ARCHITECTURES["tiny"] = Architecture(build, {"stage1": Stage("stage1.2", 1), "st
 
 
 def make_tiny(
-    tasks: tuple[str, ...] = TASKS, taps: tuple[str, ...] = ("b=stage1",), head: str = "linear"
+    tasks: tuple[str, ...] = TASKS,
+    taps: tuple[str, ...] = ("b=stage1",),
+    head: str = "linear",
+    freeze: tuple[str, ...] = (),
 ) -> tuple[Model, Params, dict[str, Tensor]]:
     task_taps = parse_taps(taps, tasks, "stage2")
-    trunk = make_backbone("tiny", tuple(dict.fromkeys(task_taps.values())), "", seed=0)
+    trunk = make_backbone("tiny", tuple(dict.fromkeys(task_taps.values())), "", seed=0, freeze=freeze)
     return make_model(trunk, dict.fromkeys(tasks, binary()), task_taps, head, hidden=5, seed=1)
 
 

@@ -18,7 +18,7 @@ from mtl.metrics.scores import IN_UNITS, SCORE, names_of
 from mtl.statistics.predictions import Predictions
 
 SINGLE = ("f1", "average_precision")  # of binary tasks, of which no resamples are taken
-_CHUNK = 2_000_000  # entries of the multiplicities that are floats at a time
+_CHUNK = 2_000_000  # entries of the multiplicities that are drawn, or floats, at a time
 
 
 class Draws(NamedTuple):
@@ -64,10 +64,13 @@ def multiplicities(num_clusters: int, num_resamples: int, seed: int) -> np.ndarr
              [0, 1, 2, 1],
              [3, 1, 0, 0]], dtype=uint8)
     """
-    generator = np.random.default_rng(seed)
-    drawn = (generator.integers(num_clusters, size=num_clusters) for _ in range(num_resamples))
-    rows = [np.bincount(row, minlength=num_clusters).astype(np.uint8) for row in drawn]
-    return np.stack([np.ones(num_clusters, np.uint8), *rows])
+    generator, num_at_once = np.random.default_rng(seed), -(-_CHUNK // num_clusters)
+    rows_RC = [np.ones((1, num_clusters), np.uint8)]
+    for first in range(0, num_resamples, num_at_once):
+        shape = (min(num_at_once, num_resamples - first), num_clusters)
+        drawn_RC = generator.integers(num_clusters, size=shape) + num_clusters * np.arange(shape[0])[:, None]
+        rows_RC.append(np.bincount(drawn_RC.ravel(), minlength=drawn_RC.size).reshape(shape).astype(np.uint8))
+    return np.concatenate(rows_RC)
 
 
 def resample(run: Predictions, cluster_N: np.ndarray, multiplicity_RC: np.ndarray) -> Draws:

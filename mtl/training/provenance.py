@@ -3,6 +3,7 @@
 import platform
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ def command() -> str:
     return " ".join(["python", *sys.argv])
 
 
+@cache  # what runs is what was imported, whatever is changed or checked out while it runs; and Git takes long
 def revision() -> str:
     """The commit that the code is at, with "-dirty" where it was changed since; "unknown" outside a git checkout."""
     here = Path(__file__).parent

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-PATIENCE = 60  # seconds, on a busy machine
+PATIENCE = 300  # seconds, on a busy machine
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OPTIONS = (
     *("--headless", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu", "--disable-dev-shm-usage"),

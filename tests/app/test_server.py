@@ -40,7 +40,7 @@ def running(folders: list[Path]) -> Iterator[Server]:
 
 def ask(running: Server, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
     """Status, and what the JSON says."""
-    connection = HTTPConnection(*running.server_address[:2], timeout=20)
+    connection = HTTPConnection(*running.server_address[:2], timeout=300)
     connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
     response = connection.getresponse()
     said = json.loads(response.read())
@@ -56,7 +56,7 @@ def problem(running: Server, *request: Any, **headers: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("path", [*FILES])
 def test_the_page_and_what_it_forbids(running: Server, path: str) -> None:
-    connection = HTTPConnection(*running.server_address[:2], timeout=20)
+    connection = HTTPConnection(*running.server_address[:2], timeout=300)
     connection.request("GET", path)
     response = connection.getresponse()
     name, kind = FILES[path]
@@ -120,13 +120,13 @@ def test_a_file_that_is_too_large_gets_its_answer_after_it_was_sent(running: Ser
 
 @pytest.mark.parametrize("length", ["", "Content-Length: -1\r\n", "Content-Length: ten\r\n"])
 def test_an_upload_says_how_long_it_is(running: Server, length: str) -> None:
-    with socket.create_connection(running.server_address[:2], timeout=20) as connection:
+    with socket.create_connection(running.server_address[:2], timeout=300) as connection:
         connection.sendall(f"POST /faces HTTP/1.1\r\nHost: localhost\r\n{length}\r\n".encode())
         assert b" 411 " in connection.makefile("rb").readline()
 
 
 def test_a_browser_that_leaves_is_no_news(running: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.create_connection(running.server_address[:2], timeout=20) as connection:
+    with socket.create_connection(running.server_address[:2], timeout=300) as connection:
         connection.sendall(b"POST /faces HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
         connection.shutdown(socket.SHUT_WR)
         assert connection.makefile("rb").read() == b""
@@ -201,26 +201,26 @@ def test_closing_waits_for_the_answer_that_is_made_and_for_no_browser(folders: l
 
     def slow(images_NCHW: np.ndarray) -> list[Answer]:
         begun.set()
-        assert on.wait(20)
+        assert on.wait(300)
         return network.ask(images_NCHW)
 
     said: list[Any] = []
     closed = open_server([network._replace(ask=slow)], find_all, port=0)
     serving = threading.Thread(target=closed.serve_forever, args=(0.01,), daemon=True)
     serving.start()
-    idle = socket.create_connection(closed.server_address[:2], timeout=20)
+    idle = socket.create_connection(closed.server_address[:2], timeout=300)
     request = closed, "POST", "/faces?aligned=1", make_photo("red")
     asking = threading.Thread(target=lambda: said.append(ask(*request)), daemon=True)
     asking.start()
-    assert begun.wait(20)
+    assert begun.wait(300)
     closed.shutdown()
     closing = threading.Thread(target=closed.server_close, daemon=True)
     closing.start()
     closing.join(0.05)
     assert closing.is_alive()
     on.set()
-    closing.join(20)
-    asking.join(20)
+    closing.join(300)
+    asking.join(300)
     assert not closing.is_alive() and said[0][0] == 200 and idle.recv(1) == b""
     idle.close()
 

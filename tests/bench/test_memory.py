@@ -23,6 +23,10 @@ def make_dying() -> Step:
     os._exit(1)
 
 
+def threads_and_process() -> tuple[int, int]:
+    return torch.get_num_threads(), os.getpid()
+
+
 def test_what_steps_fill_is_seen() -> None:
     few, many = (memory.of_steps(Contestant(partial(make_filling, number)), CPU) for number in (1, MANY))
     assert few is not None
@@ -35,5 +39,6 @@ def test_a_process_that_dies_has_no_peak() -> None:
 
 
 def test_a_process_computes_with_as_many_threads() -> None:
-    assert memory.apart(torch.get_num_threads) == torch.get_num_threads()
-    assert memory.apart(os.getpid) != os.getpid()
+    num_threads, process = memory.apart(threads_and_process)
+    assert num_threads == torch.get_num_threads()
+    assert process != os.getpid()

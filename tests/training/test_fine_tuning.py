@@ -27,7 +27,6 @@ from mtl.state import TrainState
 from mtl.statistics import write_results
 from mtl.trained.tensors import write_tensors
 from mtl.training import checkpoint, loop
-from mtl.training.compile import maybe_compile
 from mtl.training.starting import digest, read_model_folder, read_run
 from mtl.training.step import init_state
 from tests.same import assert_same_run
@@ -129,23 +128,6 @@ def test_against_a_plain_loop_with_a_stage_in_evaluation_mode() -> None:
     for index, head in enumerate(heads):
         for name, value in head.state_dict().items():
             torch.testing.assert_close(state.params.heads["stage2"][name][index], value, rtol=1e-3, atol=1e-4)
-
-
-def test_a_step_with_frozen_parts_compiles_whole_and_once() -> None:
-    model, state = frozen_case(("stage1",), adamw())
-    optimizer = scale_rates(adamw(), {"stage2.0.weight": 0.1})
-    eager = make_train_step(model, optimizer, CONSTANT, balancing("upgrad"), heads_rate=10.0)
-    compiled = maybe_compile(eager, "on", torch.device("cpu"), "aot_eager")
-    other, _ = compiled(state, make_batch(), ALL_ON)
-    state, _ = eager(state, make_batch(), ALL_ON)
-    with torch.compiler.set_stance("fail_on_recompile"):
-        for seed in (1, 2):
-            state, other = (
-                step(of, make_batch(seed=seed), ONE_OFF)[0] for step, of in ((eager, state), (compiled, other))
-            )
-    for a, b in zip(tree_leaves(state), tree_leaves(other), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
-    assert all(same(part(other, "stage1"), part(frozen_case(("stage1",), adamw())[1], "stage1")))
 
 
 @pytest.fixture(scope="module")

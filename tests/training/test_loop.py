@@ -217,51 +217,15 @@ def test_killed_around_every_write(config: ConfigDict, tmp_path: Path, name: str
     assert_same_run(run_folder(tmp_path / "whole", "dst", 0), run_folder(tmp_path / "killed", "dst", 0))
 
 
-LIFE = """
-import os, signal, sys
-from pathlib import Path
-from mtl.config import read_run
-from mtl.training import loop as train
-from tests.tiny import tiny_config
-root, cache, workdir, number = sys.argv[1:]
-config = tiny_config(Path(root), Path(cache))
-config.method, config.train.checkpoint_seconds = "dst", 0.0
-prepare, calls = train.prepare, 0
-def deadly(*args):
-    run, state = prepare(*args)
-    def step(*step_args):
-        global calls
-        calls += 1
-        if calls == int(number):
-            os.kill(os.getpid(), signal.SIGKILL)
-        (only,) = run.steps.train.values()
-        return only(*step_args)
-    return run._replace(steps=run.steps._replace(train=dict.fromkeys(run.steps.train, step))), state
-train.prepare = deadly
-train.fit(read_run(config), Path(workdir))
-"""
-
-
-def test_sigkill(config: ConfigDict, tmp_path: Path) -> None:
-    """The real signal, in a process of its own; the thread count is what this process has."""
-    command = [sys.executable, "-c", LIFE, config.data.root, config.data.cache, str(tmp_path / "killed"), "8"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
-    life = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
-    assert life.returncode == -signal.SIGKILL, life.stderr
-    config.method = "dst"
-    fit(config, tmp_path / "killed")
-    fit(config, tmp_path / "whole")
-    assert_same_run(run_folder(tmp_path / "whole", "dst", 0), run_folder(tmp_path / "killed", "dst", 0))
-
-
 STUDY = """
-import sys
+import os, signal, sys
 from pathlib import Path
 from mtl.training import loop as train
 from tests.tiny import study, tiny_config
+from tests.training.torchrun_job import dying
 root, cache, workdir = sys.argv[1:]
 config = tiny_config(Path(root), Path(cache))
-config.study.methods, config.study.seeds = ("joint", "dst"), (0,)
+config.study.methods, config.study.seeds, config.train.checkpoint_seconds = ("joint", "dst"), (0,), 0.0
 train_steps = train.train_steps
 def pausing(run, *rest):
     if run.settings.method == "dst":
@@ -269,15 +233,19 @@ def pausing(run, *rest):
         sys.stdin.readline()
     return train_steps(run, *rest)
 train.train_steps = pausing
+train.prepare = dying(train.prepare, 18 + 8, lambda: os.kill(os.getpid(), signal.SIGKILL))
 study(config, Path(workdir))
 """
 
 
-def test_a_second_process_is_told_and_disturbs_nothing(config: ConfigDict, tmp_path: Path) -> None:
-    """While a study is in its second run: a shard with that run, another training of it, and a report's results."""
+def test_a_second_process_disturbs_nothing_and_goes_on_after_sigkill(config: ConfigDict, tmp_path: Path) -> None:
+    """While a study is in its second run: a shard with that run, another training of it, and a report's results.
+
+    Then the first process is killed in that run's second epoch, by the real signal. It has as many threads as this.
+    """
     workdir = tmp_path / "out"
     command = [sys.executable, "-c", STUDY, config.data.root, config.data.cache, str(workdir)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     config.study.methods, config.study.seeds = ("joint", "dst"), (0,)
     with subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -289,9 +257,12 @@ def test_a_second_process_is_told_and_disturbs_nothing(config: ConfigDict, tmp_p
         with pytest.raises(UserError, match=f"^{workdir}/dst/seed_0 is in use by process {first.pid} on "):
             fit(with_method(config, "dst"), workdir)
         assert list(write_results(workdir, with_comparisons=True)["methods"]) == ["joint"]
-        first.communicate("\n", timeout=100)
-    assert first.returncode == 0
-    study(config, tmp_path / "alone")
+        first.communicate("\n", timeout=900)
+    assert first.returncode == -signal.SIGKILL
+    steps = [line for line in read_lines(run_folder(workdir, "dst", 0) / "metrics.jsonl") if line["kind"] == "step"]
+    assert [line["step"] for line in steps] == [2, 4, 6]
+    for folder in (workdir, tmp_path / "alone"):
+        study(config, folder)
     for method in ("joint", "dst"):
         assert_same_run(run_folder(tmp_path / "alone", method, 0), run_folder(workdir, method, 0))
     names = [sorted(path.name for path in folder.iterdir()) for folder in (workdir, tmp_path / "alone")]
