@@ -185,8 +185,17 @@ def _dropping(study: StudyRecord) -> list[Setting]:
         Setting(f"$lambda_{letter}$, {name}", quote(study, file, f"0/weights/{letter}", "plain"), _weight(run, letter))
         for letter, name in LETTERS.items()
     ]
+    ours = [
+        Setting(
+            f"$lambda$, {name} (ours)",
+            quote(study, file, f"0/weights/ours/{name}", "plain"),
+            "a metric that the paper does not have; what it is stands where the drop rate is explained",
+        )
+        for name in run.dst[0]["weights"].get("ours", {})
+    ]
     return [
         *lambdas,
+        *ours,
         Setting("$beta$", quote(study, file, "0/beta", "plain"), _beta_reason(run)),
         *(choice(study, f"dst/{field}") for field in ("period", "measure", "count")),
         number(
