@@ -69,7 +69,13 @@ class Account(NamedTuple):
     ours: Mapping[str, dict[str, Any]]
 
     def logged(self) -> dict[str, Any]:
-        """As dst.jsonl holds it: without `ours` where there are none."""
+        """As dst.jsonl holds it: without `ours` where there are none.
+
+        Example:
+          >>> static = Static({"a": 18}, {"a": 100}, Weights(0.0, 0.0, 0.0, 0.0, 1.0), beta=0.5)
+          >>> "ours" in update(None, {"a": 0.7}, static)[1].logged()
+          False
+        """
         line = self._asdict()
         return line if self.ours else {name: value for name, value in line.items() if name != "ours"}
 

@@ -29,6 +29,18 @@ def measure_extensions(
       names: of `dst.EXTENSIONS`.
       heads, features, batch: of this process's rows.
       gramian_KK: of the whole batch, at the features.
+
+    Example:
+      >>> import mtl
+      >>> from mtl.world import ALONE
+      >>> trunk = mtl.from_module(torch.nn.Identity(), None, torch.empty(2, 3))
+      >>> model, params, _ = mtl.make_model(trunk, {"age": mtl.regression()})
+      >>> features_BD = torch.tensor([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])  # two halves that are alike
+      >>> batch = mtl.make_batch(features_BD, {"age": torch.full((2,), 100.0)})
+      >>> features = {"output": features_BD}
+      >>> x = measure_extensions(["signal"], model, params.heads, features, batch, torch.eye(1), ALONE)
+      >>> round(float(x["signal"]), 4)
+      1.0
     """
     if not names:
         return {}

@@ -44,6 +44,8 @@ def _network(study: StudyRecord) -> list[Setting]:
     ]
     if model.get("width", 1.0) != 1.0:
         lines.insert(1, number(study, "model/width", "times as many channels in each layer as the network usually has"))
+    if model.get("head_init", "random") != "random":  # older runs have none
+        lines.append(choice(study, "model/head_init"))
     if model["head"] == "mlp":
         lines.append(number(study, "model/hidden", "units between the two layers of a head"))
     taps = len(model["taps"])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mtl.record.paths import DST, RESULTS, parse_run_file, run_file
+from mtl.record.paths import CONFIG, DST, RESULTS, parse_run_file, run_file
 from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name, task_name
 from mtl.report.quote import figure, look_up, quote, table, words
@@ -64,8 +64,11 @@ def _ours(study: StudyRecord, method: str) -> str:
         if ours
         else ""
     )
-    kept = _of_run(study, method).get("keep_last", 0)  # older runs have none
-    last = f"In the last {kept} epochs no task is dropped (our choice); $P = 1$ there." if kept else ""
+    last = ""
+    if _of_run(study, method).get("keep_last", 0):  # older runs have none
+        file = run_file(method, next(iter(study.runs[method])), CONFIG)
+        kept = quote(study, file, "config/dst/keep_last", "plain")
+        last = f"In as many as {kept} last epochs no task is dropped (our choice); $P = 1$ there."
     return "\n\n".join(part for part in (added, last) if part)
 
 
