@@ -68,10 +68,13 @@ def single_metric(method: str, weights: dst.Weights) -> dst.Weights:
       {'d': 0.0, 'c': 0.0, 'u': 0.0, 'r': 0.8, 'b': 0.2}
     """
     metric = method.removeprefix("dst_")
-    alone = dst.Weights(0.0, 0.0, 0.0, 0.0, weights.b)
+    share = 1.0 - weights.b
     if metric in dst.EXTENSIONS:
-        return alone._replace(ours={metric: 1.0 - weights.b})
-    return alone._replace(**{METRICS[metric]: 1.0 - weights.b}) if metric in METRICS else weights
+        return dst.Weights(0.0, 0.0, 0.0, 0.0, weights.b, {metric: share})
+    if metric not in METRICS:
+        return weights
+    of = dict.fromkeys(METRICS.values(), 0.0) | {METRICS[metric]: share}
+    return dst.Weights(of["d"], of["c"], of["u"], of["r"], weights.b)
 
 
 def draw_gates(scheme: str, P: dst.PerTask, seed: int, epoch: int, step: int | None = None) -> tuple[Gates, list[str]]:

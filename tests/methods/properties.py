@@ -3,9 +3,12 @@
 The checks read no weight's value, so they hold for methods of any kind. K tasks; T steps.
 """
 
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
@@ -14,6 +17,15 @@ from mtl.methods.base import AnyMethod, Observation, first_state, known_gradient
 
 Make = Callable[[], AnyMethod]
 CPU = torch.device("cpu")
+
+
+@contextmanager
+def solver_steps(number: int) -> Iterator[None]:
+    """With so many steps of the solvers, each of which divides mu by about 10: for what holds after any number."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("shared.solvers", "fairgrad"):
+            patch.setattr(sys.modules[f"mtl.methods.{module}"], "NUM_STEPS", number)
+        yield
 
 
 def observe(losses: Iterable[float], **fields: Any) -> Observation:
