@@ -17,6 +17,7 @@ The 8 attributes are what the criteria of mtl/data/attributes.py choose on Celeb
 
 from ml_collections import ConfigDict
 
+from mtl.dst import EXTENSIONS
 from mtl.methods import default_options
 
 
@@ -85,6 +86,9 @@ def get_config() -> ConfigDict:
     model.taps = ()  # where tasks leave the trunk: ("Eyeglasses=layer2", ...); the others at its end
     model.head = "linear"  # linear or mlp
     model.hidden = 64  # width of an mlp head
+    # What the heads' last layers begin with, and so DST's V_1: random; zero: V_1 = ln 2; base_rate: weights 0, each
+    # bias the logit of the task's share of positives
+    model.head_init = "random"
 
     config.train = train = ConfigDict()
     train.epochs = 6
@@ -121,10 +125,12 @@ def get_config() -> ConfigDict:
     dst.weights.incompleteness = 0.2
     dst.weights.stagnancy = 0.2
     dst.weights.regularization = 0.2
+    dst.weights.update(dict.fromkeys(EXTENSIONS, 0.0))  # metrics of ours, which the paper has not: agreement, signal
     dst.beta = 0.5  # weight of the newest rate of change (our choice)
     dst.period = "epoch"  # how often gates are drawn: epoch (the paper) or step
     dst.measure = "probe"  # probe: V on fixed training images before each epoch; running: the last epoch's mean loss
     dst.probe_images = 1024  # rounded down to whole batches
+    dst.keep_last = 0  # epochs at the end in which no task is dropped (the paper has none)
     dst.count = "annotated"  # annotated (the paper) or positives (a variant that departs from it)
 
     config.gradients = gradients = ConfigDict()

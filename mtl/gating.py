@@ -1,7 +1,7 @@
 """Which tasks are on, for each method that drops tasks.
 
   dst          P from Algorithm 1, with all its metrics mixed by dst.weights
-  dst_<metric> the same with a single metric: its lambda is 1 - lambda_b, the other three are 0
+  dst_<metric> the same with a single metric, the paper's or one of ours: its lambda is 1 - lambda_b, the others are 0
   random_drop  the control: every task has the same P, the mean over tasks of P in that epoch of the same seed's DST
                run, so that only DST's choice of task differs. Its draws are independent of DST's.
 
@@ -9,7 +9,9 @@ All of them measure V and keep the account of Algorithm 1, so that their logs ca
 drawn once per epoch, as in the paper, or once per step.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mtl import dst
@@ -18,8 +20,8 @@ from mtl.record.reading import read_dst
 from mtl.streams import Stream, generator
 
 METRICS = {"depth": "d", "count": "c", "incompleteness": "u", "stagnancy": "r"}  # name -> the paper's letter
-# A method's number here is part of the key of its gates' random numbers.
-DROPPING = ("dst", "random_drop", *(f"dst_{metric}" for metric in METRICS))
+# A method's number here is part of the key of its gates' random numbers, so a new one comes last.
+DROPPING = ("dst", "random_drop", *(f"dst_{metric}" for metric in (*METRICS, *dst.EXTENSIONS)))
 Gates = dict[str, bool]  # task -> on or off
 
 
@@ -32,6 +34,8 @@ class Dropping(NamedTuple):
       seed: of the draws.
       control: for random_drop, the probability of each epoch.
       num_steps: of an epoch, where gates are drawn anew in each step; None where they are drawn once per epoch.
+      kept_from: the epoch from which on no task is dropped, None where there is none. A head that was dropped last is
+        evaluated as it then was; a few epochs with all tasks bring it up to date. Our choice: the paper has none.
     """
 
     scheme: str
@@ -39,6 +43,7 @@ class Dropping(NamedTuple):
     seed: int
     control: list[float] | None = None
     num_steps: int | None = None
+    kept_from: int | None = None
 
 
 class Plan(NamedTuple):
@@ -59,13 +64,17 @@ def single_metric(method: str, weights: dst.Weights) -> dst.Weights:
     A single metric gets 1 - lambda_b and leaves lambda_b as it is.
 
     Example:
-      >>> single_metric("dst_stagnancy", dst.Weights(d=0.2, c=0.2, u=0.2, r=0.2, b=0.2))
-      Weights(d=0.0, c=0.0, u=0.0, r=0.8, b=0.2)
+      >>> single_metric("dst_stagnancy", dst.Weights(d=0.2, c=0.2, u=0.2, r=0.2, b=0.2)).all()
+      {'d': 0.0, 'c': 0.0, 'u': 0.0, 'r': 0.8, 'b': 0.2}
     """
     metric = method.removeprefix("dst_")
+    share = 1.0 - weights.b
+    if metric in dst.EXTENSIONS:
+        return dst.Weights(0.0, 0.0, 0.0, 0.0, weights.b, {metric: share})
     if metric not in METRICS:
         return weights
-    return dst.Weights(0.0, 0.0, 0.0, 0.0, weights.b)._replace(**{METRICS[metric]: 1.0 - weights.b})
+    of = dict.fromkeys(METRICS.values(), 0.0) | {METRICS[metric]: share}
+    return dst.Weights(of["d"], of["c"], of["u"], of["r"], weights.b)
 
 
 def draw_gates(scheme: str, P: dst.PerTask, seed: int, epoch: int, step: int | None = None) -> tuple[Gates, list[str]]:
@@ -92,13 +101,19 @@ def uniforms(scheme: str, seed: int, epoch: int, tasks: tuple[str, ...], step: i
     return dict(zip(tasks, generator(Stream.GATES, *key).random(len(tasks)).tolist(), strict=True))
 
 
-def plan_epoch(dropping: Dropping, state: dst.State | None, losses: dst.PerTask) -> tuple[dst.State, Plan]:
+def plan_epoch(
+    dropping: Dropping,
+    state: dst.State | None,
+    losses: dst.PerTask,
+    seen: Mapping[str, Mapping[str, float | None]] = MappingProxyType({}),
+) -> tuple[dst.State, Plan]:
     """One epoch's activation probabilities and the gates that are drawn with them: here, and nowhere else.
 
     Args:
       dropping: of the run.
       state: of Algorithm 1 after the previous epoch, None before the first.
       losses: V, task -> mean training loss before the epoch.
+      seen: of the last epoch's gradients, see `dst.update`.
 
     Example:
       >>> static = dst.Static({"a": 18.0, "b": 9.0}, {"a": 10.0, "b": 10.0}, dst.Weights(1.0, 0.0, 0.0, 0.0, 0.0), 0.5)
@@ -106,23 +121,26 @@ def plan_epoch(dropping: Dropping, state: dst.State | None, losses: dst.PerTask)
       >>> plan.line["P"], plan.gates
       ({'a': 1.0, 'b': 0.5}, [{'a': True, 'b': True}])
     """
-    state, account = dst.update(state, losses, dropping.static)
+    state, account = dst.update(state, losses, dropping.static, seen)
     control, epoch = dropping.control, account.epoch
     P = account.P if control is None else dict.fromkeys(losses, control[epoch - 1])
+    kept = dropping.kept_from is not None and epoch >= dropping.kept_from
+    P = dict.fromkeys(losses, 1.0) if kept else P
     steps = [None] if dropping.num_steps is None else range(dropping.num_steps)
     draws = [draw_gates(dropping.scheme, P, dropping.seed, epoch, step) for step in steps]
     gates = [drawn for drawn, _ in draws]
     forced = sorted({task for _, names in draws for task in names})
     static = dropping.static
-    line = account._asdict() | {
+    line = account.logged() | {
         "P": P,
         "G": mean_gates(gates),
         "depth": static.depth,
         "count": static.num_samples,
-        "weights": static.weights._asdict(),
+        "weights": static.weights.logged(),
         "beta": static.beta,
         "guard": account.guard + [task for task in forced if task not in account.guard],
         "forced": forced,
+        **({"kept": True} if kept else {}),
     }
     return state, Plan(gates, line)
 

@@ -1,6 +1,8 @@
 """DST: the worked example of dst.md, invariants of Algorithm 1, the gates and the masks."""
 
+import json
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtl import dst
+from mtl.dst.extensions import relative_to_mean
 from mtl.errors import UserError
 
 TASKS = ("x", "y", "z")
@@ -175,3 +178,56 @@ def test_mask_selects_and_stops_nan() -> None:
         "x": torch.tensor(0.5),
         "y": torch.tensor(0.0),
     }
+
+
+NONE_K = torch.zeros(3)
+ROWS_KN = torch.tensor([[3.0, 0.0], [0.0, 4.0], [-3.0, 4.0]])  # of three tasks' gradients
+
+
+def test_agreement_is_the_cosine_with_the_sum_of_the_others() -> None:
+    seen = dst.Seen(ROWS_KN @ ROWS_KN.T, NONE_K, NONE_K, NONE_K)
+    # x against (-3, 8), y against (0, 4), z against (3, 4): -9 / (3 sqrt 73), 16 / 16, 7 / 25.
+    expected = torch.tensor([-3.0 / math.sqrt(73.0), 1.0, 0.28])
+    assert torch.allclose(dst.EXTENSIONS["agreement"].of_step(seen), expected)
+    alone = dst.Seen(torch.diag(torch.tensor([4.0, 0.0, 0.0])), NONE_K, NONE_K, NONE_K)
+    assert dst.EXTENSIONS["agreement"].of_step(alone).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_signal_is_the_cosine_of_two_halves() -> None:
+    first_K, second_K, across_K = torch.tensor([[4.0, 1.0, 0.0], [9.0, 1.0, 4.0], [3.0, -1.0, 0.0]])
+    seen = dst.Seen(torch.eye(3), first_K, second_K, across_K)
+    assert dst.EXTENSIONS["signal"].of_step(seen).tolist() == [0.5, -1.0, 0.0]
+
+
+def test_metrics_of_ours_over_two_epochs() -> None:
+    """By hand: x = (0.6, 0.2, -0.1) has the mean (0.6 + 0.2 + 1e-6) / 3, below 0.6 and above 0.2."""
+    static = STATIC._replace(weights=dst.Weights(0, 0, 0, 0, 0.2, {"signal": 0.8}))
+    state, first = dst.update(None, per_task(1, 1, 1), static)
+    assert pytest.approx(per_task(1, 1, 1)) == first.P
+    assert first.ours == {"signal": {"x": None, "P": per_task(1, 1, 1)}}
+    x = per_task(0.6, 0.2, -0.1)
+    _, second = dst.update(state, per_task(1, 1, 1), static, {"signal": x})
+    mean = (0.8 + 1e-6) / 3
+    assert second.ours["signal"]["x"] == x
+    assert second.ours["signal"]["P"] == pytest.approx(per_task(1, 0.2 / mean, 1e-6 / mean))
+    assert pytest.approx(per_task(1, 0.2 + 0.8 * 0.2 / mean, 0.2 + 0.8 * 1e-6 / mean)) == second.P
+    assert dst.Weights(**as_logged(static)) == static.weights
+
+
+def as_logged(static: dst.Static) -> dict[str, Any]:
+    """As dst.jsonl has them."""
+    return json.loads(json.dumps(static.weights.logged()))
+
+
+def test_without_metrics_of_ours_logs_are_as_they_were() -> None:
+    account = run_schedule([per_task(*WORKED[0][0])], STATIC)[0]
+    assert list(account.logged()) == "epoch V I P_d P_c P_u R R_global P_r P_b P guard".split()
+    assert EQUAL.logged() == dict.fromkeys("dcurb", 0.2)
+
+
+@given(st.tuples(*[st.floats(-1, 1) | st.none()] * 3).map(lambda values: dict(zip(TASKS, values, strict=True))))
+def test_probabilities_of_ours_lie_in_zero_one(x: dict[str, float | None]) -> None:
+    P = relative_to_mean(x)
+    assert all(0.0 < p <= 1.0 for p in P.values())
+    assert all(P[task] == 1.0 for task in TASKS if x[task] is None)
+    assert max(P.values()) == 1.0 or math.isclose(max(P.values()), 1.0)

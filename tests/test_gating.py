@@ -71,3 +71,20 @@ def test_control_repeats_the_mean_of_the_dst_run(tmp_path: Path) -> None:
         gating.read_control(tmp_path, 3)
     with pytest.raises(UserError, match="train dst before random_drop"):
         gating.read_control(tmp_path / "nowhere", 1)
+
+
+def test_nothing_is_dropped_in_epochs_that_are_kept() -> None:
+    uneven = STATIC._replace(weights=dst.Weights(1.0, 0.0, 0.0, 0.0, 0.0))
+    dropping, state, lines = gating.Dropping("dst", uneven, 0, kept_from=3), None, []
+    for _ in range(4):
+        state, plan = gating.plan_epoch(dropping, state, {"a": 0.7, "b": 0.6})
+        lines.append(plan.line)
+    assert [line["P"]["b"] for line in lines] == [14 / 18, 14 / 18, 1.0, 1.0]
+    assert ["kept" in line for line in lines] == [False, False, True, True]
+    assert lines[2]["P_d"] == {"a": 1.0, "b": 14 / 18} and lines[3]["G"] == {"a": True, "b": True}
+
+
+@pytest.mark.parametrize("metric", [*dst.EXTENSIONS])
+def test_a_metric_of_ours_alone(metric: str) -> None:
+    weights = gating.single_metric(f"dst_{metric}", STATIC.weights)
+    assert weights == dst.Weights(0.0, 0.0, 0.0, 0.0, 0.2, {metric: 0.8})

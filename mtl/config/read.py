@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from mtl import dst, gating, methods
+from mtl import gating, methods
+from mtl.config.dropping import read_dropping
 from mtl.config.fields import split_names
 from mtl.config.train import read_train
 from mtl.data.load import SOURCES, DataSettings
@@ -23,8 +24,8 @@ from mtl.optim import OPTIMIZERS, SCHEDULES
 from mtl.record import tensorboard
 from mtl.training import sourcing
 from mtl.training.compile import MODES
+from mtl.training.head_init import HEAD_INITS
 from mtl.training.settings import (
-    DroppingSettings,
     ModelSettings,
     RaySettings,
     RunSettings,
@@ -52,7 +53,7 @@ def read_run(config: ConfigDict) -> RunSettings:
         data=read_data(config.data),
         model=ModelSettings(**{**config.model, "taps": split_names(config.model.taps)}),
         train=read_train(config),
-        dropping=_read_dropping(config),
+        dropping=read_dropping(config),
         sourcing=sourcing.Sourcing(**config.gradients),
         raw=config.to_dict(),
     )
@@ -177,27 +178,11 @@ def _read_ray(ray: ConfigDict) -> RaySettings:
     return RaySettings(**{**ray, "resources": ray.resources.to_dict()})
 
 
-def _read_dropping(config: ConfigDict) -> DroppingSettings:
-    given = config.dst.weights
-    weights = dst.Weights(given.depth, given.count, given.incompleteness, given.stagnancy, given.regularization)
-    weights = gating.single_metric(config.method, weights)
-    dst.check(dst.Static({}, {}, weights, config.dst.beta))
-    scheme = config.method if config.method in gating.DROPPING else "dst" if config.dst.enabled else None
-    return DroppingSettings(
-        scheme=scheme,
-        weights=weights,
-        beta=config.dst.beta,
-        per_step=config.dst.period == "step",
-        running=config.dst.measure == "running",
-        probe_images=config.dst.probe_images,
-        only_positives=config.dst.count == "positives",
-    )
-
-
 def _check(config: ConfigDict) -> None:
     for name, value, choices in (
         ("method", config.method, METHODS),
         ("model.head", config.model.head, HEADS),
+        ("model.head_init", config.model.head_init, HEAD_INITS),
         ("train.optimizer", config.train.optimizer, OPTIMIZERS),
         ("train.schedule", config.train.schedule, SCHEDULES),
         ("train.precision", config.train.precision, ("auto", *PRECISIONS)),

@@ -1,5 +1,8 @@
 """Dropped Scheduled Task: metrics, Algorithm 1, gates and masks."""
 
+from mtl.dst.extensions import EXTENSIONS as EXTENSIONS
+from mtl.dst.extensions import Extension as Extension
+from mtl.dst.extensions import Seen as Seen
 from mtl.dst.gates import mask as mask
 from mtl.dst.gates import sample_gates as sample_gates
 from mtl.dst.metrics import PerTask as PerTask

@@ -7,15 +7,18 @@ Notation: t a task, k = 1, 2, ... an epoch, mean_t the mean over tasks.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 PerTask = dict[str, float]
+NOTHING: Mapping[str, PerTask] = MappingProxyType({})
 
 
 class Weights(NamedTuple):
     """lambda_d, lambda_c, lambda_u, lambda_r, lambda_b: how much each metric counts; in [0, 1], with sum 1.
 
-    d network depth, c sample count, u training incompleteness, r training stagnancy, b regularization.
+    d network depth, c sample count, u training incompleteness, r training stagnancy, b regularization; `ours` has those
+    of metrics that are not the paper's, name -> lambda, see `mtl.dst.extensions`.
     """
 
     d: float
@@ -23,6 +26,27 @@ class Weights(NamedTuple):
     u: float
     r: float
     b: float
+    ours: Mapping[str, float] = MappingProxyType({})
+
+    def all(self) -> dict[str, float]:
+        """Every lambda: letter, or name of one of ours -> lambda.
+
+        Example:
+          >>> Weights(0.2, 0.2, 0.2, 0.2, 0.1, {"signal": 0.1}).all()
+          {'d': 0.2, 'c': 0.2, 'u': 0.2, 'r': 0.2, 'b': 0.1, 'signal': 0.1}
+        """
+        return {"d": self.d, "c": self.c, "u": self.u, "r": self.r, "b": self.b, **self.ours}
+
+    def logged(self) -> dict[str, Any]:
+        """As a log holds them, so that `Weights(**logged)` has them again: without `ours` where there are none.
+
+        Example:
+          >>> Weights(0.2, 0.2, 0.2, 0.2, 0.2).logged()
+          {'d': 0.2, 'c': 0.2, 'u': 0.2, 'r': 0.2, 'b': 0.2}
+        """
+        return {name: value for name, value in self._asdict().items() if name != "ours"} | (
+            {"ours": dict(self.ours)} if self.ours else {}
+        )
 
 
 def relative_to_largest(values: Mapping[str, float]) -> PerTask:
@@ -103,20 +127,26 @@ def stagnancy(global_rates: PerTask) -> tuple[PerTask, list[str]]:
 
 
 def activation_probability(
-    weights: Weights, P_d: PerTask, P_c: PerTask, P_u: PerTask, P_r: PerTask, P_b: PerTask
+    weights: Weights,
+    P_d: PerTask,
+    P_c: PerTask,
+    P_u: PerTask,
+    P_r: PerTask,
+    P_b: PerTask,
+    ours: Mapping[str, PerTask] = NOTHING,
 ) -> PerTask:
     """P_t = lambda_d P_(d,t) + lambda_c P_(c,t) + lambda_u P_(u,t) + lambda_r P_(r,t) + lambda_b P_(b,t).
 
-    The drop rate of a task is 1 - P_t.
+    Metrics of ours are added likewise, where there are any. The drop rate of a task is 1 - P_t.
 
     Example:
       >>> ones, half = {"a": 1.0}, {"a": 0.5}
       >>> activation_probability(Weights(0.5, 0.0, 0.0, 0.0, 0.5), P_d=half, P_c=ones, P_u=ones, P_r=ones, P_b=ones)
       {'a': 0.75}
     """
-    metrics = (P_d, P_c, P_u, P_r, P_b)
+    metrics = {"d": P_d, "c": P_c, "u": P_u, "r": P_r, "b": P_b, **ours}
     # The lambdas sum to 1 up to rounding; so does P at its most.
-    return {t: min(1.0, sum(weight * metric[t] for weight, metric in zip(weights, metrics, strict=True))) for t in P_d}
+    return {t: min(1.0, sum(weight * metrics[name][t] for name, weight in weights.all().items())) for t in P_d}
 
 
 def mean(values: PerTask) -> float:

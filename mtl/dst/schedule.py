@@ -10,9 +10,11 @@ The schedule runs once per epoch on Python floats (IEEE double). One epoch reads
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from mtl.dst.extensions import relative_to_mean
 from mtl.dst.metrics import (
+    NOTHING,
     PerTask,
     Weights,
     activation_probability,
@@ -49,6 +51,7 @@ class Account(NamedTuple):
 
     At k = 1 nothing has changed yet: I = 1, and R = R' = 0 stand for "not defined".
     `guard` names the tasks whose loss did not fall, for which P_r = 1 stands in for the paper's quotient.
+    `ours` has the metrics that are not the paper's, name -> {"x": what was seen, none before an epoch was; "P"}.
     """
 
     epoch: int
@@ -63,6 +66,18 @@ class Account(NamedTuple):
     P_b: PerTask
     P: PerTask
     guard: list[str]
+    ours: Mapping[str, dict[str, Any]]
+
+    def logged(self) -> dict[str, Any]:
+        """As dst.jsonl holds it: without `ours` where there are none.
+
+        Example:
+          >>> static = Static({"a": 18}, {"a": 100}, Weights(0.0, 0.0, 0.0, 0.0, 1.0), beta=0.5)
+          >>> "ours" in update(None, {"a": 0.7}, static)[1].logged()
+          False
+        """
+        line = self._asdict()
+        return line if self.ours else {name: value for name, value in line.items() if name != "ours"}
 
 
 def check(static: Static) -> None:
@@ -74,12 +89,13 @@ def check(static: Static) -> None:
     Example:
       >>> check(Static({"a": 18}, {"a": 100}, Weights(0.2, 0.2, 0.2, 0.2, 0.2), beta=0.5))  # in order: says nothing
     """
-    for name, value in static.weights._asdict().items():
+    weights = static.weights.all()
+    for name, value in weights.items():
         if not 0.0 <= value <= 1.0:
             raise UserError(f"lambda_{name} is {value:g}; it must lie in [0, 1]", "dst.weights")
-    total = sum(static.weights)
+    total = sum(weights.values())
     if abs(total - 1.0) > 1e-6:
-        listed = ", ".join(f"lambda_{name} {value:g}" for name, value in static.weights._asdict().items())
+        listed = ", ".join(f"lambda_{name} {value:g}" for name, value in weights.items())
         raise UserError(f"the weights must sum to 1, but sum to {total:g} ({listed})", "dst.weights")
     if not 0.0 <= static.beta <= 1.0:
         raise UserError(f"beta is {static.beta:g}; it must lie in [0, 1]", "beta")
@@ -88,13 +104,17 @@ def check(static: Static) -> None:
             raise UserError(f"{task} has no training sample that counts: leave the task out")
 
 
-def update(state: State | None, losses: PerTask, static: Static) -> tuple[State, Account]:
+def update(
+    state: State | None, losses: PerTask, static: Static, seen: Mapping[str, Mapping[str, float | None]] = NOTHING
+) -> tuple[State, Account]:
     """One epoch of Algorithm 1: the losses before the epoch in, its activation probabilities out.
 
     Args:
       state: after the previous epoch; None before the first.
       losses: V_k, task -> mean training loss at the start of epoch k, nats, positive.
       static: see `Static`.
+      seen: for metrics of ours, name -> task -> x over the last epoch, None where it was not measured; P = 1 for a
+        metric that is not there, as before the first epoch.
 
     Raises:
       UserError: for a loss that is not a positive finite number, by which the quotients cannot divide.
@@ -117,8 +137,10 @@ def update(state: State | None, losses: PerTask, static: Static) -> tuple[State,
         rates = local_rates(losses, state.losses, P_u)
         smoothed = rates if epoch == 2 else global_rates(rates, state.global_rates, static.beta)
         P_r, guard = stagnancy(smoothed)
-    P = activation_probability(static.weights, P_d, P_c, P_u, P_r, P_b)
-    account = Account(epoch, losses, ratios, P_d, P_c, P_u, rates, smoothed, P_r, P_b, P, guard)
+    ours = {name: relative_to_mean(seen[name]) if name in seen else ones for name in static.weights.ours}
+    P = activation_probability(static.weights, P_d, P_c, P_u, P_r, P_b, ours)
+    shown = {name: {"x": seen.get(name), "P": of_tasks} for name, of_tasks in ours.items()}
+    account = Account(epoch, losses, ratios, P_d, P_c, P_u, rates, smoothed, P_r, P_b, P, guard, shown)
     return State(epoch, first_losses, losses, smoothed), account
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from mtl.errors import UserError, check_choice, closest
 from mtl.methods.aligned_mtl import aligned_mtl as aligned_mtl
 from mtl.methods.auto_lambda import auto_lambda as auto_lambda
+from mtl.methods.auxinash import auxinash as auxinash
 from mtl.methods.base import Look, Method
 from mtl.methods.boundary_intersection import boundary_intersection as boundary_intersection
 from mtl.methods.cagrad import cagrad as cagrad
@@ -32,13 +33,18 @@ from mtl.methods.famo import famo as famo
 from mtl.methods.geometric import geometric as geometric
 from mtl.methods.go4align import go4align as go4align
 from mtl.methods.graddrop import graddrop as graddrop
+from mtl.methods.gradient_norm_scaling import gradient_norm_scaling as gradient_norm_scaling
 from mtl.methods.gradnorm import gradnorm as gradnorm
 from mtl.methods.gradvac import gradvac as gradvac
+from mtl.methods.group_dro import group_dro as group_dro
+from mtl.methods.imgrad import imgrad as imgrad
 from mtl.methods.impartial import impartial as impartial
 from mtl.methods.impartial_losses import impartial_losses as impartial_losses
+from mtl.methods.improvable_gap import improvable_gap as improvable_gap
 from mtl.methods.imtl_g import imtl_g as imtl_g
 from mtl.methods.krum import krum as krum
 from mtl.methods.ldc import ldc as ldc
+from mtl.methods.log_losses import log_losses as log_losses
 from mtl.methods.loss_balanced import loss_balanced as loss_balanced
 from mtl.methods.mgda import mgda as mgda
 from mtl.methods.moco import moco as moco
@@ -48,6 +54,7 @@ from mtl.methods.nash_mtl import nash_mtl as nash_mtl
 from mtl.methods.pcgrad import pcgrad as pcgrad
 from mtl.methods.primary import primary as primary
 from mtl.methods.random_weighting import random_weighting as random_weighting
+from mtl.methods.sam_gs import sam_gs as sam_gs
 from mtl.methods.scale_invariant import scale_invariant as scale_invariant
 from mtl.methods.sdmgrad import sdmgrad as sdmgrad
 from mtl.methods.shared.options import check_names

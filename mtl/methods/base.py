@@ -86,10 +86,9 @@ class Method(NamedTuple, Generic[State]):
         has to be there; the halves and the gradients are measured for those methods alone.
       gradients: (the new state, observation) -> [K, N], what takes the place of the g_t in the shared direction. Only
         for a method that looks at the gradients, and changes them.
-      at_features: whether gradients at the features serve, whose coordinates are another batch's images in each step;
-        not where gradients are kept from step to step.
-      needs_positive_losses: whether its rule holds for positive losses alone, since it divides by them, takes their
-        logarithm or learns where they rest. The training step shows it losses of at least 1e-12.
+      at_features: whether gradients at the features serve, which each step's own images have; not where they are kept.
+      needs_positive_losses: whether its rule holds for positive losses alone. A step shows it losses of at least 1e-12.
+      after: (state, observation, losses of the same batch after the step [K]) -> state: another forward pass.
     """
 
     init: Callable[..., State]
@@ -99,6 +98,7 @@ class Method(NamedTuple, Generic[State]):
     gradients: Callable[[State, Observation], Tensor] = as_they_are
     at_features: bool = True
     needs_positive_losses: bool = False
+    after: Callable[[State, Observation, Tensor], State] | None = None
 
 
 AnyMethod = Method[Any]

@@ -69,4 +69,10 @@ def cr_mogm(inner: Callable[[], Method[Any]] = mgda, alpha: float = 0.9) -> Meth
     def head_weights(state: CrMogmState, observation: Observation, weights_K: Tensor) -> Tensor:
         return smoothed.head_weights(state.inner, observation, weights_K)
 
-    return smoothed._replace(init=init, update=update, head_weights=head_weights)
+    def after(state: CrMogmState, observation: Observation, new_losses_K: Tensor) -> CrMogmState:
+        assert smoothed.after is not None
+        return state._replace(inner=smoothed.after(state.inner, observation, new_losses_K))
+
+    return smoothed._replace(
+        init=init, update=update, head_weights=head_weights, after=None if smoothed.after is None else after
+    )

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from mtl.methods.base import Method, Observation
 from mtl.methods.shared import epochs
-from mtl.methods.shared.options import check_number
+from mtl.methods.shared.gramian import divide
+from mtl.methods.shared.options import check_number, is_as_coded
 
 
 class BalancedState(NamedTuple):
@@ -20,16 +21,17 @@ class BalancedState(NamedTuple):
     first_losses_K: Tensor
 
 
-def loss_balanced(alpha: float = 0.5) -> Method[BalancedState]:
+def loss_balanced(alpha: float = 0.5, scale: str = "paper") -> Method[BalancedState]:
     """LBTW (Liu, Liang and Gitter, AAAI 2019).
 
     w_t = (L_t / L_t of the epoch's first batch)^alpha
 
-    w is a constant in the total loss. A task's first batch is the first of the epoch in which its gate is open. The
-    authors' code then scales w to sum to K; here w falls with the losses, and the step with it.
+    w is a constant in the total loss. A task's first batch is the first of the epoch in which its gate is open.
 
     Args:
       alpha: focus; 0 gives equal weights. The authors' code has 0.5.
+      scale: "paper": w falls with the losses, and the step with it; "code": then scaled to sum to K, as in the authors'
+        code.
 
     Example:
       In the epoch's second step the first loss is a quarter of what it was.
@@ -38,7 +40,7 @@ def loss_balanced(alpha: float = 0.5) -> Method[BalancedState]:
       tensor([[1.0000, 1.0000],
               [0.5000, 1.0000]])
     """
-    alpha = check_number("loss_balanced.alpha", alpha, "[0, inf)")
+    alpha, as_coded = check_number("loss_balanced.alpha", alpha, "[0, inf)"), is_as_coded("loss_balanced.scale", scale)
 
     def init(num_tasks: int, device: torch.device) -> BalancedState:
         return BalancedState(epochs.init_clock(num_tasks, device), torch.ones(num_tasks, device=device))
@@ -46,7 +48,9 @@ def loss_balanced(alpha: float = 0.5) -> Method[BalancedState]:
     def update(state: BalancedState, observation: Observation) -> tuple[Tensor, BalancedState]:
         is_first_K, clock = epochs.tick(state.clock, observation)
         first_losses_K = torch.where(is_first_K, observation.losses_K, state.first_losses_K)
-        weights_K = torch.pow(observation.losses_K / first_losses_K, alpha)
-        return torch.where(observation.open_K, weights_K, 0.0), BalancedState(clock, first_losses_K)
+        weights_K = torch.where(observation.open_K, torch.pow(observation.losses_K / first_losses_K, alpha), 0.0)
+        if as_coded:
+            weights_K = observation.open_K.sum() * divide(weights_K, weights_K.sum())
+        return weights_K, BalancedState(clock, first_losses_K)
 
     return Method(init, update, needs_positive_losses=True)

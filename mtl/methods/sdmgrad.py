@@ -10,11 +10,11 @@ from torch import Tensor
 
 from mtl.methods.base import Method, Observation
 from mtl.methods.shared.gramian import gramian_method, mean_weights, open_halves, regular_gramian
-from mtl.methods.shared.options import check_number
+from mtl.methods.shared.options import check_number, is_as_coded
 from mtl.methods.shared.solvers import minimize_nonnegative
 
 
-def sdmgrad(regularization: float = 0.3) -> Method[tuple[()]]:
+def sdmgrad(regularization: float = 0.3, scale: str = "paper") -> Method[tuple[()]]:
     """Stochastic direction-oriented multi-objective gradient descent (Xiao, Ban and Ji, NeurIPS 2023).
 
       w = argmin over the simplex of (w + lambda u)^T A (w + lambda u),   A = G_1 G_2^T,   u = 1 / K
@@ -32,10 +32,11 @@ def sdmgrad(regularization: float = 0.3) -> Method[tuple[()]]:
     steps of size 10 (LibMTL: 5) with momentum 0.5 from the last w, on A over (mean_t sqrt(A_tt + 1e-4))^2. They do not
     settle, nor do steps of size 1 where gradients are opposed or of unlike length (tests/methods/test_sdmgrad.py). That
     a negative A_tt counts as 0 is LibMTL's; the authors have no such clamp, and their three samples share one tensor,
-    which makes A symmetric. They also multiply d by K.
+    which makes A symmetric.
 
     Args:
       regularization: lambda; 0 is MGDA's problem, large the mean gradient. The authors' scripts have 0.3.
+      scale: "paper": d itself; "code": K d, as in the authors' code.
 
     Example:
       Without lambda and noise it is MGDA.
@@ -44,6 +45,7 @@ def sdmgrad(regularization: float = 0.3) -> Method[tuple[()]]:
       tensor([[0.2000, 0.8000]])
     """
     regularization = check_number("sdmgrad.regularization", regularization, "[0, inf)")
+    as_coded = is_as_coded("sdmgrad.scale", scale)
 
     def weights(observation: Observation) -> Tensor:
         denoised_KK = _raise_to_noise(open_halves(observation))
@@ -52,7 +54,8 @@ def sdmgrad(regularization: float = 0.3) -> Method[tuple[()]]:
         weights_K = minimize_nonnegative(
             lambda weights_K: (gramian_KK @ (weights_K + mean_K), gramian_KK), observation.open_K, on_simplex=True
         )
-        return (weights_K + mean_K) / (1.0 + regularization)
+        found_K = (weights_K + mean_K) / (1.0 + regularization)
+        return observation.open_K.sum() * found_K if as_coded else found_K
 
     return gramian_method(weights)._replace(looks_at=("halves",))
 

@@ -31,8 +31,16 @@ under that name: its weights are a softmax of what is learned.
 Halves of a batch are not independent samples, which `modo`, `sdmgrad`, `auto_lambda` and `moml` want: they share
 BatchNorm's mean and variance.
 
-Some authors' code scales more than the formula: the shared gradient by K (CAGrad, FairGrad, SDMGrad), or the heads by
-the weights (MGDA, Nash-MTL). Ours does not; each file says so.
+Where authors' code is another rule than their formula, an option has it: the shared gradient times K (`scale="code"` of
+`cagrad`, `fairgrad`, `imgrad`, `sdmgrad`), weights that sum to K (of `loss_balanced`), heads times the weights
+(`heads="weighted"` of `auxinash`, `mgda`, `nash_mtl`), gradients divided by a normaliser (of `mgda`), a warm-up (of
+`smooth_tchebycheff`), another eigenvalue (`scale` of `aligned_mtl`), a second forward pass (`compared_with` of `famo`).
+The default is the formula, but for `famo`'s, which costs no second pass.
+
+PSMGD (Xu et al., AAAI 2025), MGDA's weights kept for some steps, is no method here but `gradients.every`.
+Not here, since nothing but their abstracts could be read: ConicGrad, SON-GOKU, DiBS-MTL, VarGrad, EMA loss weighting,
+AutoScale; of a capped MGDA nothing was found. GCond's code could be read: it resolves conflicts in zones of cosines,
+with an arbiter that scores stability, in hundreds of lines. IGB's second version is an agent of reinforcement learning.
 """
 WORDS: dict[Look, str] = {
     "losses": "losses",

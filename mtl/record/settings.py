@@ -19,6 +19,18 @@ BEFORE = {
     "data.split_seed": 0,
     "data.table": "",
     "data.tasks": [],
+    "dst.keep_last": 0,
+    "methods.aligned_mtl.scale": "min",
+    "methods.cagrad.scale": "paper",
+    "methods.fairgrad.scale": "paper",
+    "methods.famo.compared_with": "next_batch",
+    "methods.loss_balanced.scale": "paper",
+    "methods.mgda.heads": "own",
+    "methods.mgda.normalizer": "none",
+    "methods.nash_mtl.heads": "own",
+    "methods.sdmgrad.scale": "paper",
+    "methods.smooth_tchebycheff.warmup_epochs": 0,
+    "model.head_init": "random",
     "model.reuse_heads": True,
     "model.width": 1.0,
     "train.class_weights": "none",
@@ -31,6 +43,8 @@ BEFORE = {
     "train.sizes": [],
     "train.sync_batchnorm": False,
 }
+
+LAMBDAS = "dst.weights."  # of metrics
 
 
 def effective(config: dict[str, Any]) -> Settings:
@@ -52,7 +66,11 @@ def changed_fields(before: Settings, now: Settings) -> list[str]:
       ['train.epochs']
     """
     before, now = BEFORE | before, BEFORE | now
-    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    return sorted(name for name in before.keys() | now.keys() if _value(before, name) != _value(now, name))
+
+
+def _value(settings: Settings, name: str) -> Any:
+    return settings.get(name, 0.0 if name.startswith(LAMBDAS) else None)  # what did not exist did not count
 
 
 def _flatten(prefix: str, value: Any) -> Settings:

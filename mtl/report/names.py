@@ -18,6 +18,8 @@ METHOD_NAMES = {  # without a file of their own
     "dst_count": "DST, count",
     "dst_incompleteness": "DST, incompleteness",
     "dst_stagnancy": "DST, stagnancy",
+    "dst_agreement": "DST, agreement (ours)",
+    "dst_signal": "DST, signal (ours)",
 }
 IN_SENTENCES = {"joint": "joint training", "single_task": "single-task networks"}  # where the short name is too short
 

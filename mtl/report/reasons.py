@@ -44,6 +44,8 @@ def _network(study: StudyRecord) -> list[Setting]:
     ]
     if model.get("width", 1.0) != 1.0:
         lines.insert(1, number(study, "model/width", "times as many channels in each layer as the network usually has"))
+    if model.get("head_init", "random") != "random":  # older runs have none
+        lines.append(choice(study, "model/head_init"))
     if model["head"] == "mlp":
         lines.append(number(study, "model/hidden", "units between the two layers of a head"))
     taps = len(model["taps"])
@@ -185,8 +187,17 @@ def _dropping(study: StudyRecord) -> list[Setting]:
         Setting(f"$lambda_{letter}$, {name}", quote(study, file, f"0/weights/{letter}", "plain"), _weight(run, letter))
         for letter, name in LETTERS.items()
     ]
+    ours = [
+        Setting(
+            f"$lambda$, {name} (ours)",
+            quote(study, file, f"0/weights/ours/{name}", "plain"),
+            "a metric that the paper does not have; what it is stands where the drop rate is explained",
+        )
+        for name in run.dst[0]["weights"].get("ours", {})
+    ]
     return [
         *lambdas,
+        *ours,
         Setting("$beta$", quote(study, file, "0/beta", "plain"), _beta_reason(run)),
         *(choice(study, f"dst/{field}") for field in ("period", "measure", "count")),
         number(

@@ -8,6 +8,10 @@ from mtl.record.reading import StudyRecord
 from mtl.report.quote import quote, words
 
 OF_VALUES = {
+    "model/head_init": {
+        "zero": "the heads' last layers begin at 0, so every probability is one half and V is ln 2 before training",
+        "base_rate": "the heads' last layers begin with weights 0 and the logits of the shares of positives as biases",
+    },
     "model/head": {
         "linear": "a linear map per attribute, from the trunk's averaged features to its logit",
         "mlp": "two layers per attribute with a ReLU between them, from the trunk's averaged features to its logit",

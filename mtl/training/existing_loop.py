@@ -65,7 +65,7 @@ def backward(
     Raises:
       UserError: for both or none of `features` and `shared`, gates that leave no task on, a parameter that two losses
         reach past what is shared, a negative loss for a method that needs positive ones, a method that looks at halves
-        of the batch, and `features` for one that keeps gradients from step to step.
+        of the batch or at the losses after the step, and `features` for one that keeps gradients from step to step.
 
     Example:
       >>> from mtl.methods.upgrad import upgrad
@@ -76,6 +76,10 @@ def backward(
       >>> trunk.weight.grad.shape
       torch.Size([4, 3])
     """
+    if method.after is not None:
+        raise UserError(
+            "this method looks at the losses again after the step, which backward cannot: use make_train_step"
+        )
     tasks, open_tasks = list(losses), _open_tasks(losses, gates)
     tensors = _shared_tensors(method, features, shared)
     own = {task: _own_parameters(task, losses[task], tensors) for task in open_tasks}

@@ -142,6 +142,7 @@ def close_epoch(run: Run, state: TrainState, sums: Sums, at: Progress) -> tuple[
         batch=0,
         gates=None,
         last_losses=losses,
+        seen={name: mean_losses(run, of, sums.num_labelled_K) for name, of in sums.extensions.items()},
         best_epoch=at.epoch if is_best else at.best_epoch,
         best_accuracy=overall(valid) if is_best else at.best_accuracy,
         seconds=at.seconds + time.monotonic() - began,
@@ -164,7 +165,7 @@ def plan(run: Run, state: TrainState, at: Progress) -> Progress:
             f"no image that DST measured its losses on has a label for {task}: raise probe_images", "probe_images"
         )
     schedule = None if at.schedule is None else dst.State(*at.schedule)
-    schedule, decided = gating.plan_epoch(run.dropping, schedule, losses)
+    schedule, decided = gating.plan_epoch(run.dropping, schedule, losses, at.seen)
     log(run, DST, decided.line)
     spent = at.seconds + time.monotonic() - began
     return run.world.tell(at._replace(gates=decided.gates, schedule=list(schedule), seconds=spent))

@@ -16,6 +16,7 @@ from mtl.models.model import Model, Params, make_model, separate
 from mtl.models.precision import lay_out, make_in
 from mtl.models.spread import spread
 from mtl.models.weights import Weights
+from mtl.training.head_init import Biases, begin_heads
 from mtl.training.settings import RunSettings
 from mtl.training.starting import fill_heads, in_words
 from mtl.world import ALONE, World
@@ -26,6 +27,7 @@ def make_networks(
     tasks: Mapping[str, Task],
     device: torch.device,
     weights: Weights | None,
+    base_biases: Biases,
     precision: str,
     world: World = ALONE,
     says: bool = False,
@@ -35,6 +37,7 @@ def make_networks(
     Args:
       tasks: name -> what the task is, as `mtl.training.tasks` makes it.
       weights: what it begins with, None for random numbers.
+      base_biases: see `head_init.find_base_biases`.
       says: prints what of them was taken.
     """
     options, image_size = settings.model, settings.data.image_size
@@ -44,6 +47,7 @@ def make_networks(
     synchronized = settings.train.sync_batchnorm
     trunk = make_backbone(*made, partial(spread, world=world, synchronized=synchronized), settings.train.freeze)
     model, params, buffers = make_model(trunk, tasks, taps, options.head, options.hidden, settings.seed + 1)
+    params = params._replace(heads=begin_heads(options.head_init, model.groups, params.heads, base_biases))
     if weights is not None:
         heads, taken = fill_heads(model, params.heads, weights) if options.reuse_heads else (params.heads, ())
         params = params._replace(heads=heads)

@@ -1,12 +1,13 @@
-"""What a step shows its balancing method."""
+"""What a step shows its balancing method, before it and, to a method that asks, after it."""
 
 import torch
 from torch import Tensor
 
 from mtl.errors import UserError
 from mtl.gradients.sources import Given, Measured
+from mtl.losses import task_loss
 from mtl.methods.base import AnyMethod, Observation
-from mtl.models.model import Model
+from mtl.models.model import Model, Params, apply_heads
 
 LEAST_LOSS = 1e-12
 
@@ -48,3 +49,18 @@ def observe(
         halves_KK=measured.products.halves_KK if "halves" in method.looks_at else None,
         gradients_KN=measured.gradients_KN,
     )
+
+
+def losses_after(model: Model, given: Given, params: Params, buffers: dict[str, Tensor]) -> Tensor:
+    """The losses of the same batch with the new parameters, [K], positive: forward only, nothing else is moved."""
+    features, _ = model.trunk(params.trunk, buffers, given.inputs, True)
+    outputs, batch = apply_heads(model, params.heads, features), given.batch
+    losses = {task: group.loss for group in model.groups.values() for task in group.tasks}
+    sums_K = torch.stack(
+        [
+            batch.mask[task].sum() * task_loss(losses[task], outputs[task], batch.labels[task], batch.mask[task])
+            for task in model.tasks
+        ]
+    )
+    (whole_K,) = given.world.sum([sums_K])
+    return (whole_K / given.mask_BK.sum(0).clamp(min=1.0)).clamp(min=LEAST_LOSS)

@@ -20,6 +20,7 @@ class Progress(NamedTuple):
       gates: of this epoch's steps, see `gating.Plan`; None before it is planned.
       schedule: dst.State as a list, None before the first epoch.
       last_losses: mean training losses of the epoch before; None for a task without a label in it.
+      seen: of metrics of ours for DST, name -> the same of their x.
       best_epoch, best_accuracy: by the overall score on the validation split, `mtl.metrics.overall`.
       seconds, step_seconds: spent so far, all in all and in training steps.
     """
@@ -29,6 +30,7 @@ class Progress(NamedTuple):
     gates: list[gating.Gates] | None = None
     schedule: list[Any] | None = None
     last_losses: dict[str, float | None] | None = None
+    seen: dict[str, dict[str, float | None]] = {}  # noqa: RUF012 (a NamedTuple's default, which nobody changes)
     best_epoch: int = 0
     best_accuracy: float = -1.0
     seconds: float = 0.0
@@ -65,4 +67,5 @@ def save(run: Run, state: TrainState, sums: Sums, at: Progress) -> None:
 
 def no_sums(run: Run) -> Sums:
     """Those before an epoch's first step."""
-    return zero_sums(len(run.model.tasks), run.levels, run.device)
+    ours = () if run.dropping is None else run.dropping.static.weights.ours
+    return zero_sums(len(run.model.tasks), run.levels, run.device, ours)

@@ -29,6 +29,7 @@ from mtl.state import TrainState
 from mtl.training import distributed, provenance, sourcing
 from mtl.training.compile import maybe_compile
 from mtl.training.fine_tuning import find_rates
+from mtl.training.head_init import find_base_biases
 from mtl.training.identity import check_same_data, check_same_run, check_same_weights
 from mtl.training.measuring import make_loss_step, make_predict_step, make_saliency_step
 from mtl.training.networks import find_device, make_networks
@@ -120,7 +121,8 @@ def prepare(settings: RunSettings, workdir: Path, world: World = ALONE) -> tuple
     data = _arrange(pack, settings.train.batch_size)
     train = settings.train
     inputs_shape = (train.batch_size // world.size, 3, settings.data.image_size, settings.data.image_size)
-    make = partial(make_networks, settings, make_tasks(pack.table, train.losses, device), device, weights)
+    tasks = make_tasks(pack.table, train.losses, device)
+    make = partial(make_networks, settings, tasks, device, weights, find_base_biases(pack.table))
     precision = ""
     if world.rank == 0:  # measured alone, so without `world`
         precision = find_precision(train.precision, workdir, make, inputs_shape, device)
@@ -137,17 +139,21 @@ def prepare(settings: RunSettings, workdir: Path, world: World = ALONE) -> tuple
 
     mode = train.compile if world.size == 1 else "off"
 
-    def make_train(size: int) -> SourcedStep:
-        augment = at_size(augment_and_normalize, size)
+    make_step = partial(
+        make_train_step,
+        *(model, optimizer, schedule, method),
+        donate=True,
+        world=world,
+        heads_rate=heads_rate,
+        extensions=() if settings.dropping.scheme is None else tuple(settings.dropping.weights.ours),
+    )
 
-        def make_step(source: Source) -> Step:
-            step = make_train_step(
-                model, optimizer, schedule, method, source, augment, donate=True, world=world, heads_rate=heads_rate
-            )
-            return maybe_compile(step, mode, device)
+    def make_train(size: int) -> SourcedStep:
+        def make(source: Source) -> Step:
+            return maybe_compile(make_step(source=source, augment=at_size(augment_and_normalize, size)), mode, device)
 
         shape = (train.batch_size // world.size, 3, size, size)
-        return sourcing.make_sourced_step(model, method, settings.sourcing, params, buffers, shape, make_step)
+        return sourcing.make_sourced_step(model, method, settings.sourcing, params, buffers, shape, make)
 
     def make_loss(size: int) -> Callable[..., dict[str, Tensor]]:
         return maybe_compile(make_loss_step(model, at_size(normalize, size)), mode, device)
@@ -211,7 +217,9 @@ def _make_dropping(settings: RunSettings, model: Model, data: Data, workdir: Pat
     control = None
     if (needed := needed_run(settings)) is not None:
         control = gating.read_control(run_folder(workdir, *needed), settings.train.epochs)
-    return gating.Dropping(given.scheme, static, settings.seed, control, data.num_batches if given.per_step else None)
+    num_steps = data.num_batches if given.per_step else None
+    kept_from = settings.train.epochs - given.keep_last + 1 if given.keep_last else None
+    return gating.Dropping(given.scheme, static, settings.seed, control, num_steps, kept_from)
 
 
 def _describe(run: Run, method: Method[Any], found: Fingerprint) -> dict[str, Any]:

@@ -18,6 +18,7 @@ class ModelSettings(NamedTuple):
     taps: tuple[str, ...]
     head: str
     hidden: int
+    head_init: str
 
 
 class TrainSettings(NamedTuple):
@@ -55,6 +56,7 @@ class DroppingSettings(NamedTuple):
       running: V is the last epoch's mean loss; else it is measured on fixed training images.
       probe_images: how many.
       only_positives: c_t counts positives alone, not all annotated samples.
+      keep_last: in that many last epochs no task is dropped.
     """
 
     scheme: str | None
@@ -64,6 +66,7 @@ class DroppingSettings(NamedTuple):
     running: bool
     probe_images: int
     only_positives: bool
+    keep_last: int
 
 
 class RunSettings(NamedTuple):

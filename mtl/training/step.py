@@ -10,7 +10,7 @@ outside its arguments, draws no random number and asks the device for no value; 
 tensors.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from mtl import dst
 from mtl.batch import Batch, mask_matrix
+from mtl.gradients.extending import measure_extensions
 from mtl.gradients.levels import make_source
 from mtl.gradients.per_task import features_products, scale, stack, task_losses_and_gradients
 from mtl.gradients.rows import num_coordinates
@@ -30,7 +31,7 @@ from mtl.methods.base import AnyMethod, balance, first_state
 from mtl.models.model import Model, Params
 from mtl.optim import Optimizer, Schedule
 from mtl.state import InnerProducts, OptimizerStates, TrainState
-from mtl.training.observing import check_losses, observe
+from mtl.training.observing import check_losses, losses_after, observe
 from mtl.world import ALONE, World
 
 Tree = TypeVar("Tree")
@@ -49,6 +50,7 @@ class Metrics(NamedTuple):
         parameters if the method looks there.
       gradient_norm: Euclidean norm of the trunk's gradient.
       learning_rate: of this step.
+      extensions: name of a metric of ours for DST -> its x, [K]; of those that were asked for.
     """
 
     losses: dict[str, Tensor]
@@ -57,6 +59,7 @@ class Metrics(NamedTuple):
     gramians: dict[str, Tensor]
     gradient_norm: Tensor
     learning_rate: Tensor
+    extensions: dict[str, Tensor]
 
 
 class TrainStep(Protocol):
@@ -108,6 +111,7 @@ def make_train_step(
     donate: bool = False,
     world: World = ALONE,
     heads_rate: float = 1.0,
+    extensions: Sequence[str] = (),
 ) -> TrainStep:
     """Makes train_step(state, batch, gates) -> (state, metrics).
 
@@ -123,6 +127,7 @@ def make_train_step(
       world: the processes that take this step together, each with its rows of the batch.
       heads_rate: what the heads' learning rate is, times the schedule's; the trunk's parts have theirs by
         `mtl.optim.scale_rates`.
+      extensions: names of `mtl.dst.EXTENSIONS` that are measured for DST.
 
     Raises:
       UserError: for a method that needs positive losses and a task whose loss may be negative.
@@ -171,9 +176,15 @@ def make_train_step(
             model, optimizer, head_gradients, state, gates, learning_rate * heads_rate
         )
 
+        if method.after is not None:
+            method_state = method.after(
+                method_state, observation, losses_after(model, given, Params(trunk, heads), buffers)
+            )
+
         gramians = {source.level: measured.products.gramian_KK}
         if source.level != "features":
             gramians["features"] = features_products(model, gradients.features, mask_BK, world).gramian_KK
+        seen = measure_extensions(extensions, model, state.params.heads, features, batch, gramians["features"], world)
         new_state = TrainState(
             params=Params(trunk, heads),
             buffers=buffers,
@@ -183,7 +194,7 @@ def make_train_step(
             step=state.step + 1,
         )
         of_tasks = losses, by_task(model, mask_BK.sum(0)), by_task(model, weights_K)
-        return new_state, Metrics(*of_tasks, gramians, gradient_norm, learning_rate)
+        return new_state, Metrics(*of_tasks, gramians, gradient_norm, learning_rate, seen)
 
     return train_step
 

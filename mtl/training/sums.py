@@ -20,16 +20,18 @@ class Sums(NamedTuple):
       losses_K: float64, batch losses times the labelled images that they are the means of.
       num_labelled_K: float64, labelled images.
       alignments: level of `Metrics.gramians` -> how well the tasks' gradients agree there.
+      extensions: name of a metric of ours for DST -> its x times labelled images, [K] float64.
       bad_step: int64, the first step with a loss that is not finite; -1 while there is none.
     """
 
     losses_K: Tensor
     num_labelled_K: Tensor
     alignments: dict[str, Alignment]
+    extensions: dict[str, Tensor]
     bad_step: Tensor
 
 
-def zero_sums(num_tasks: int, levels: Iterable[str], device: torch.device) -> Sums:
+def zero_sums(num_tasks: int, levels: Iterable[str], device: torch.device, extensions: Iterable[str] = ()) -> Sums:
     """The sums before an epoch's first step.
 
     Example:
@@ -41,6 +43,7 @@ def zero_sums(num_tasks: int, levels: Iterable[str], device: torch.device) -> Su
         losses_K=zeros_K,
         num_labelled_K=zeros_K.clone(),
         alignments={level: alignment.zero(num_tasks, device) for level in levels},
+        extensions={name: zeros_K.clone() for name in extensions},
         bad_step=torch.full((), -1, dtype=torch.int64, device=device),
     )
 
@@ -52,6 +55,7 @@ def add(sums: Sums, metrics: Metrics, step: Tensor) -> Sums:
         sums.losses_K + losses_K * labelled_K,
         sums.num_labelled_K + labelled_K,
         {level: alignment.add(so_far, metrics.gramians[level]) for level, so_far in sums.alignments.items()},
+        {name: so_far + metrics.extensions[name] * labelled_K for name, so_far in sums.extensions.items()},
         torch.where((sums.bad_step < 0) & ~torch.isfinite(losses_K).all(), step, sums.bad_step),
     )
 

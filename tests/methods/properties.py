@@ -20,12 +20,12 @@ CPU = torch.device("cpu")
 
 
 @contextmanager
-def few_solver_steps() -> Iterator[None]:
-    """Where it does not matter how near the optimum is: all steps of a solver are alike, and 30 of them take long."""
+def solver_steps(number: int) -> Iterator[None]:
+    """With so many steps of the solvers, each of which divides mu by about 10: for what holds after any number."""
     with pytest.MonkeyPatch.context() as patch:
         for place in ("shared.solvers.NUM_STEPS", "fairgrad.NUM_STEPS", "go4align.NUM_ITERATIONS"):
             module, _, name = place.rpartition(".")
-            patch.setattr(sys.modules[f"mtl.methods.{module}"], name, 2)
+            patch.setattr(sys.modules[f"mtl.methods.{module}"], name, number)
         yield
 
 

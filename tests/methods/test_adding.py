@@ -75,7 +75,7 @@ def test_options_table_and_names() -> None:
     assert names.balancing(NAME) == ("softmax of losses", "the larger a task's loss, the more it counts")
 
 
-def test_general_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_general_tests() -> None:
     for test in (
         test_properties.test_looks_at_what_it_says,
         test_properties.test_finite_and_zero_at_shut_gates,
@@ -85,12 +85,12 @@ def test_general_tests(monkeypatch: pytest.MonkeyPatch) -> None:
         test_properties.test_float64,
         test_properties.test_pure,
         test_properties.test_many_at_once,
+        test_properties.test_compiles,
         test_options.test_a_method_that_is_not_shown_what_it_looks_at,
         test_options.test_losses_may_be_negative_unless_a_method_says_no,
         test_pareto_front.test_ends_on_the_front,
     ):
         test(name=NAME)
-    test_properties.test_compiles(NAME, monkeypatch)
     for hostile in (
         test_options.test_values_that_no_such_option_takes,
         test_options.test_any_value_is_taken_or_refused,

@@ -146,6 +146,13 @@ LOSS_ROWS = [
         [(omega[0], (omega[1] + omega[2]) / 2, (omega[1] + omega[2]) / 2) for omega in OMEGA],
         "the groups' means of omega",
     ),
+    Row("group_dro", [softmax(0.0025, 0.01, 0.04), softmax(0.00375, 0.04, 0.05)], "softmax of 0.01 (sum of L so far)"),
+    Row(
+        "improvable_gap",
+        [(4, 1, 1 / 4), (8, 1 / 3, 1), tuple(np.divide(softmax(1, 1 / 2, 2, total=3), LOSSES[2]))],
+        "1 / L; then softmax(L / b) 3 / L, b = (3/16, 2, 5/2)",
+        {"base_epoch": 0},
+    ),
     Row("impartial_losses", [(1, 1, 1), (UP, 1, DOWN)], "e^s, first gradient L - 1 = (-3/4, 0, 3)"),
     # sigma L is in the order of L: (1/4, 1, 4) is rising, and of (1/8, 3, 1) the middle one is above both neighbours.
     Row(
@@ -160,6 +167,12 @@ LOSS_ROWS = [
         "loss_balanced",
         [(1, 1, 1), (sqrt(1 / 2), sqrt(3), 1 / 2), (1, 1, 1)],
         "square roots of L over the epoch's first: 1/2, 3, 1/4; then a new epoch",
+    ),
+    Row(
+        "loss_balanced",
+        [(1, 1, 1), proportional(sqrt(1 / 2), sqrt(3), 1 / 2, total=3)],
+        "the same, with the sum 3",
+        {"scale": "code"},
     ),
     Row("random_weighting", [softmax(*QUANTILES)], "softmax of normal quantiles"),
     Row(
@@ -176,6 +189,12 @@ LOSS_ROWS = [
         "a third of softmax(L / (3 mu)) = softmax(100 L / 3): the largest loss alone",
     ),
     Row("smooth_tchebycheff", [softmax(1 / 12, 1 / 3, 4 / 3, total=1 / 3)], "softmax(L / 3) / 3", {"mu": 1.0}),
+    Row(
+        "smooth_tchebycheff",
+        [(4, 1, 1 / 4), (8, 1 / 3, 1), (16 / 3, 1, 1 / 5), proportional(16 / 3, 1, 1 / 5, total=3)],
+        "1 / L; the second epoch's means are (3/16, 1, 5); then softmax(log(1 / n)) 3",
+        {"mu": 1.0, "warmup_epochs": 1},
+    ),
     Row("soft_uncertainty", [softmax(0.4, 0.1, 0.025)], "softmax(1 / (10 L))"),
     Row("uncertainty", [(1, 1, 1), (UP, DOWN, DOWN)], "e^-s, first gradient 1/2 - L = (1/4, -1/2, -7/2)"),
 ]
@@ -224,6 +243,12 @@ PCD_AFTER = np.array([1 / sqrt(3.5 / 1.5), 0.02 * 2 / sqrt(10.5 / 1.5), 0.02 * 3
 GRAMIAN_ROWS = [
     Row("aligned_mtl", [(3 / 39, 9 / 39, 7 / 39)], "G is its own root of M, with least eigenvalue 1: G^-1 1/3"),
     Row("cagrad", [(1 / 3, 1 / 3 + RADIUS / R13, 1 / 3)], "1/3 + r v / |g_v|, v = (0, 1, 0)"),
+    Row(
+        "cagrad",
+        [tuple(3 / 1.16 * w for w in (1 / 3, 1 / 3 + RADIUS / R13, 1 / 3))],
+        "times 3 / (1 + c^2)",
+        {"scale": "code"},
+    ),
     Row("cagrad", [(1 / 3, (5 * GAIN - 2) / 11, (81 * GAIN - 50) / 231)], "v on g_2 and g_3", {"c": 0.8}),
     Row(
         "conflict_free",
@@ -237,6 +262,12 @@ GRAMIAN_ROWS = [
     ),
     Row("dual_proj", [(1 / 3, 16 / 39, 1 / 3)], "v >= 1/3; v_2 makes <g_2, d> = -2/3 + 13 v_2 - 14/3 = 0"),
     Row("fairgrad", [(0.202094310, 0.550196164, 0.385728726)], "M w = w^(-1/2), by scipy.optimize.root"),
+    Row(
+        "gradient_norm_scaling",
+        [(1 / R5, 1 / R13, 1 / R21), tuple(sqrt(1.5 / (0.5 * a + b)) for a, b in ((5, 1), (13, 4), (21, 9)))],
+        "1 / |g|; then of (|g|^2 before / 2 + |g|^2) / 1.5",
+        {"beta": 0.5},
+    ),
     Row("gradvac", [PCGRAD, (1 + 3 * TURN_31, 1, 1 + TURN_13 / 3)], "PCGrad's, then turned by the targets"),
     Row(
         "gradnorm",

@@ -42,6 +42,7 @@ NUM_STEPS_OF_AVERAGES = {"db_mtl": 300, "moco": 300}  # gradients of many steps 
 PROMISED = {
     # |d| would be 0 there. Where rounding hides lambda_min, the rank is 1 and d jumps; 20 steps later descent is back.
     "aligned_mtl": "|d| is sqrt(lambda_min / 2): descent slows down where the gradients come to be on one line",
+    "auxinash": "as Nash-MTL",
     "cagrad": "theorem of the paper for c < 1: the mean's minimum",
     "coefficient_of_variation": "positive weights, which settle as statistics of more and more steps do",
     "conflict_free": "the angle's bisector descends for both, unless they are opposite",
@@ -57,11 +58,16 @@ PROMISED = {
     "famo": "positive weights, which settle with the losses",
     "geometric": "a minimum of an increasing function of the losses",
     "go4align": "positive weights, which hardly drift",
+    "gradient_norm_scaling": "positive weights, which settle with the lengths",
     "gradnorm": "positive weights, which settle where the lengths are in proportion",
+    "group_dro": "weights on the simplex, which move little",
+    "imgrad": "c < 1: <g_0, d> >= (1 - c) |g_0|^2, so the mean's minimum",
     "impartial": "IMTL-G's direction",
     "impartial_losses": "the scales rest at 1 / L: as scale_invariant",
+    "improvable_gap": "positive weights, which settle with the losses",
     "imtl_g": "the angle's bisector, as ConFIG",
     "ldc": "theorem of the paper; two tasks' weights are positive",
+    "log_losses": "MGDA's direction for log losses: descends for both, or is 0 where nothing does",
     "loss_balanced": "the minimum of an increasing function of the losses, in each epoch another",
     "mgda": "theorem of Désidéri's: d descends for both, or is 0 where nothing does",
     "moco": "theorem of the paper: weights on the simplex, and Y tracks the gradients",
@@ -85,6 +91,7 @@ NOT_PROMISED = {
     "graddrop": "d = 0 for certain only where all gradients are 0",
     "gradvac": "no theorem: the direction depends on targets that come from the steps before",
     "krum": "of two tasks, the first is chosen always",
+    "sam_gs": "of gradients of alike lengths it rests where g_1 |m_1| = -g_2 |m_2|, coordinate by coordinate",
     "random_weighting": "never rests: every step has another minimum",
 }
 

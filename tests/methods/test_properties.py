@@ -9,13 +9,18 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mtl.methods import METHODS, looking_at
+from mtl.methods.aligned_mtl import aligned_mtl
 from mtl.methods.db_mtl import db_mtl
 from mtl.methods.equal import equal
 from mtl.methods.excess_mtl import excess_mtl
 from mtl.methods.graddrop import graddrop
+from mtl.methods.improvable_gap import improvable_gap
 from mtl.methods.krum import krum
+from mtl.methods.mgda import mgda
 from mtl.methods.moco import moco
 from mtl.methods.random_weighting import random_weighting
+from mtl.methods.sam_gs import sam_gs
+from mtl.methods.smooth_tchebycheff import smooth_tchebycheff
 from tests.methods import properties, samplers
 from tests.methods.properties import Make
 
@@ -28,20 +33,34 @@ VARIANTS: dict[str, Make] = {
     "moco, regularized": partial(moco, beta_decay=0.0, gamma_decay=0.0, rho=0.5),
     "db_mtl, decaying": partial(db_mtl, beta_decay=0.5),
     "excess_mtl, fast": partial(excess_mtl, step_size=0.5),
+    "aligned_mtl, median": partial(aligned_mtl, "median"),
+    "improvable_gap, early": partial(improvable_gap, base_epoch=0),
+    "mgda, as coded": partial(mgda, normalizer="loss+", heads="weighted"),
+    "sam_gs, by momentum": partial(sam_gs, gamma=0.0),
+    "smooth_tchebycheff, as coded": partial(smooth_tchebycheff, mu=1.0, warmup_epochs=1),
 }
 ORDERED = {"ldc", "primary"}  # neighbours in the order of the tasks; a task by its number
 # Alone, too, these weigh a task by more than its share: by its loss, its gradient, or by what they have learned.
 NOT_ONE_ALONE = {
     "auto_lambda",
+    "auxinash",
     "boundary_intersection",
     "cagrad",
     "dynamic_task_prioritization",
     "fairgrad",
+    "gradient_norm_scaling",
+    "imgrad",
     "impartial",
     "impartial_losses",
+    "improvable_gap",
+    "improvable_gap, early",
+    "log_losses",
     "loss_balanced",
     "nash_mtl",
+    "sam_gs",
+    "sam_gs, by momentum",
     "scale_invariant",
+    "smooth_tchebycheff, as coded",
     "uncertainty",
 }
 every_method = pytest.mark.parametrize("name", [*METHODS, *VARIANTS])
@@ -79,7 +98,7 @@ def test_permutation(name: str, seed: int, num_tasks: int) -> None:
     if name not in ORDERED:
         # Of krum's closest two, which have the same score, the first is selected.
         make = partial(krum, num_selected=2) if name == "krum" else make_of(name)
-        with properties.few_solver_steps():
+        with properties.solver_steps(3):  # all steps are alike, and take long
             properties.check_permutation(make, seed, num_tasks)
 
 
@@ -87,7 +106,7 @@ def test_permutation(name: str, seed: int, num_tasks: int) -> None:
 @few
 @given(seeds, st.integers(2, 8))
 def test_shut_gates_count_nowhere(name: str, seed: int, num_tasks: int) -> None:
-    with properties.few_solver_steps():
+    with properties.solver_steps(3):  # all steps are alike, and take long
         properties.check_subproblem(make_of(name), seed, num_tasks)
         properties.check_fixed_gates(make_of(name), seed, num_tasks)
 
@@ -116,5 +135,5 @@ def test_many_at_once(name: str) -> None:
 
 @every_method
 def test_compiles(name: str) -> None:
-    with properties.few_solver_steps():
+    with properties.solver_steps(3):  # all steps are alike, and take long
         properties.check_compiles(make_of(name))

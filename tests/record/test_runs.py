@@ -89,5 +89,10 @@ def test_a_field_that_an_older_run_lacks_has_the_value_of_then() -> None:
     older = {"train.epochs": 3}
     assert changed_fields(older, {"train.epochs": 3, "train.freeze": [], "model.width": 1.0}) == []
     assert changed_fields(older, {"train.epochs": 3, "train.freeze": ["layer1"]}) == ["train.freeze"]
-    fields = effective(get_config().to_dict())
+    weights = {"train.epochs": 3, "dst.weights.signal": 0.0, "dst.weights.agreement": 0.1}  # lambdas of new metrics
+    assert changed_fields(older, weights) == ["dst.weights.agreement"]
+    config = get_config().to_dict()
+    fields = {
+        name: value for method in config["methods"] for name, value in effective(config | {"method": method}).items()
+    }
     assert {name: fields[name] for name in BEFORE} == BEFORE, "their defaults change nothing"

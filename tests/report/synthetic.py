@@ -105,12 +105,13 @@ def _write_run(
         losses = dict(zip(tasks, values.tolist(), strict=True))
         gates = dict.fromkeys(tasks, True)
         if method in DROPPING:
-            state, account = dst.update(state, losses, static)
+            seen = dict.fromkeys(dst.EXTENSIONS, dict.fromkeys(tasks, 0.5) | {tasks[0]: 0.1})
+            state, account = dst.update(state, losses, static, {} if state is None else seen)
             P = dict.fromkeys(tasks, dst.mean(account.P)) if method == "random_drop" else account.P
             gates, _ = dst.sample_gates(P, dict(zip(tasks, generator.random(len(tasks)), strict=True)))
             P = dict.fromkeys(tasks, dst.mean(account.P)) if method == "random_drop" else account.P
-            line = account._asdict() | {"P": P, "G": {task: int(gate) for task, gate in gates.items()}}
-            constants = {"depth": static.depth, "count": static.num_samples, "weights": static.weights._asdict()}
+            line = account.logged() | {"P": P, "G": {task: int(gate) for task, gate in gates.items()}}
+            constants = {"depth": static.depth, "count": static.num_samples, "weights": static.weights.logged()}
             accounts.append(line | constants | {"beta": static.beta})
         steps = [
             {"kind": "step", "epoch": epoch, "step": 2 * epoch - rest, "losses": losses, "learning_rate": 1e-3}

@@ -167,6 +167,14 @@ def test_metrics_are_the_account(study: StudyRecord) -> None:
             assert line.get_ydata().tolist() == [of_epoch[metric][task] for of_epoch in study.runs["dst"][0].dst]
 
 
+def test_metrics_of_ours_have_panels(tmp_path: Path) -> None:
+    study = read_study(write_study(tmp_path, ("dst_signal",), num_seeds=1, num_epochs=3))
+    axes, task = metrics(study, "dst_signal").axes[0], study.results["tasks"][0]
+    (line,) = _lines(axes, task)
+    assert line.get_ydata().tolist() == [each["ours"]["signal"]["P"][task] for each in study.runs["dst_signal"][0].dst]
+    assert "signal (ours)" in axes.get_title(loc="left")
+
+
 def test_curves_are_means_over_seeds(study: StudyRecord) -> None:
     loss, overall, _ = learning_curves(study).axes
     male = task_curves(study).axes[study.results["tasks"].index("Male")]

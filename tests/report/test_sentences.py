@@ -307,6 +307,15 @@ def test_lambda_and_beta_are_those_that_acted() -> None:
     assert "[$beta$], [0.5], [no effect" in text
 
 
+def test_metrics_of_ours_are_marked_as_ours(tmp_path: Path) -> None:
+    given = {"dst.keep_last": 1, "model.head_init": "zero"}
+    text = text_of(read_study(write_study(tmp_path, ("joint", "dst_signal"), 1, 3, UNKNOWN, 40, overrides=given)))
+    assert "[$lambda$, signal (ours)], [0.8], [a metric that the paper does not have" in text
+    assert "two halves of the batch" in text and "and V is ln 2 before training" in text
+    assert 'lambda_"signal" P_"signal"' in text and "last epochs no task is dropped (our choice)" in text
+    assert "metrics of ours" not in text_of(made(UNKNOWN, ("joint", "dst"), num_epochs=3))
+
+
 def with_figures(study: StudyRecord, task: str, positives: int, accuracies: dict[str, float]) -> StudyRecord:
     """The study with another number of positive test images, and other accuracies of a task beside a guess of 90%."""
     runs, results = copy.deepcopy(study.runs), copy.deepcopy(study.results)

@@ -19,7 +19,7 @@ from mtl.optim import adamw, make_schedule, scale_rates
 from mtl.state import TrainState
 from mtl.training.compile import ISOLATED, maybe_compile
 from mtl.training.step import init_state
-from tests.methods.properties import few_solver_steps
+from tests.methods.properties import solver_steps
 from tests.tiny import SIZE, TASKS, make_batch, make_gates, make_tiny, make_train_step
 
 CPU = torch.device("cpu")
@@ -57,7 +57,7 @@ def test_aot_eager() -> None:
     """What makes a step large, at once: tasks that leave the trunk at two places, MLPs as heads, a stage that stands
     still, rates of their own, and a method that solves for its weights."""
     made = make_tiny(head="mlp", freeze=("stage2",))
-    with few_solver_steps():
+    with solver_steps(2):
         state = compare("aot_eager", made, upgrad(), rates={"stage1.0.weight": 0.1}, heads_rate=10.0)
     still = {name: value for name, value in made[2].items() if name.startswith("stage2")}
     assert {"stage2.0.weight", "stage2.1.running_mean"} <= still.keys()

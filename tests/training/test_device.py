@@ -28,7 +28,7 @@ from mtl.training.step import Augment, as_they_are, init_state, make_train_step
 from mtl.training.sums import add, zero_sums
 from tests import tiny
 from tests.accelerator import Elsewhere, Waited, accelerator, waiting_refused
-from tests.methods.properties import few_solver_steps
+from tests.methods.properties import solver_steps
 
 CPU = torch.device("cpu")
 SCHEDULE = make_schedule("cosine", 0.01, 10, 2)
@@ -92,7 +92,7 @@ def test_every_method_at_both_levels(name: str, level: str) -> None:
     state, batch = make_state(made, optimizer, name), tiny.make_batch(NUM_IMAGES)
     gates = tiny.make_gates(tiny.TASKS, True, False, True)
     allowed = ("_linalg_eigh",) if name in OF_EIGENVALUES else ()
-    with few_solver_steps():
+    with solver_steps(2):
         check(lambda *given: step(*given, 2, 0), state, batch, gates, allowed=allowed)
 
 

@@ -1,6 +1,7 @@
 """A run: what it leaves behind, that it learns, and that it ends with the same bits however often it is killed."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -92,6 +93,37 @@ def test_dst_log_is_algorithm_1_of_its_own_losses(config: ConfigDict, tmp_path: 
     assert [line["gates"] for line in epochs] == [line["G"] for line in lines]
     if measure == "running":
         assert [line["V"] for line in lines[1:]] == [line["losses"] for line in epochs[:-1]]
+
+
+def test_metrics_of_ours_follow_from_the_epoch_before(config: ConfigDict, tmp_path: Path) -> None:
+    """Both are logged and decide; the last epoch keeps every task; heads that begin at 0 have V_1 = ln 2."""
+    config.dst.weights.update(
+        {"incompleteness": 0.0, "stagnancy": 0.0, "depth": 0.0, "count": 0.0, "agreement": 0.4, "signal": 0.4}
+    )
+    config.dst.keep_last, config.model.head_init = 1, "zero"
+    fit(with_method(config, "dst"), tmp_path)
+    lines = read_lines(run_folder(tmp_path, "dst", 0) / "dst.jsonl")
+    assert lines[0]["V"] == pytest.approx(dict.fromkeys(TASKS, math.log(2.0)))
+    assert [line["ours"]["signal"]["x"] is None for line in lines] == [True, False, False]
+    state = None
+    for line in lines:
+        static = dst.Static(line["depth"], line["count"], dst.Weights(**line["weights"]), line["beta"])
+        seen = {name: of["x"] for name, of in line["ours"].items() if of["x"] is not None}
+        state, account = dst.update(state, line["V"], static, seen)
+        assert line["P"] == (dict.fromkeys(TASKS, 1.0) if line.get("kept") else account.P)
+    assert all(-1.0 <= x <= 1.0 for line in lines[1:] for of in line["ours"].values() for x in of["x"].values())
+    assert lines[2]["kept"] and lines[1]["P"] != dict.fromkeys(TASKS, 1.0)
+
+
+def test_heads_at_the_base_rate(config: ConfigDict, tmp_path: Path) -> None:
+    """V_1 would be the entropy of the share of positives, (n + 1) / (N + 2), but for the network's batches."""
+    config.model.head_init = "base_rate"
+    run, state = prepare(config, tmp_path)
+    table, rows = run.data.pack.table, run.data.rows["train"]
+    shares = (table.labels[rows].sum(0) + 1) / (len(rows) + 2)
+    (head,) = state.params.heads.values()
+    assert not head["weight"].any()
+    assert head["bias"].squeeze().sigmoid().tolist() == pytest.approx(shares.tolist())
 
 
 def test_gates_drawn_per_step(config: ConfigDict, tmp_path: Path) -> None:
@@ -409,6 +441,9 @@ def test_single_class_warns_and_goes_on(config: ConfigDict, tmp_path: Path, caps
         ("dst.measure", "guess", "choose one of probe, running"),
         ("dst.count", "all", "choose one of annotated, positives"),
         ("dst.weights.depth", 0.3, "must sum to 1, but sum to 1.1"),
+        ("dst.weights.signal", 0.1, "must sum to 1, but sum to 1.1"),
+        ("dst.keep_last", 4, "from 0 to train.epochs"),
+        ("model.head_init", "ones", "choose one of random, zero, base_rate"),
         ("train.epochs", 0, "train.epochs is 0"),
         ("train.device", "cuda:99", "which torch cannot use here"),
         ("train.batch_size", 37, "36 training images do not fill one batch of 37"),

@@ -56,7 +56,7 @@ AT_PARAMETERS = {"gradients": {"level": "parameters"}}
 PLAIN = {"model": {"backbone": "plain"}}
 KILLED, BEGUN_ALONE, FINE_TUNED = "dst_killed", "moco_begun_alone", "fine_tuned"
 SAME: dict[str, dict[str, Any]] = {
-    KILLED: {"method": "dst", "dst": {"period": "step"}},
+    KILLED: {"method": "dst", "dst": {"period": "step", "weights": {"depth": 0.1, "signal": 0.1}}},
     BEGUN_ALONE: {"method": "moco"},
     "joint_": {"method": "joint"},
     "gramian_at_features": {"method": "upgrad"},

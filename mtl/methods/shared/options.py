@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from mtl.errors import UserError, closest
+from mtl.errors import UserError, check_choice, closest
 
 
 def check_number(option: str, value: Any, interval: str) -> float:
@@ -47,6 +47,20 @@ def check_count(option: str, value: Any, interval: str) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or not _lies_in(value, interval):
         raise UserError(f"{option} is {_shown(value)}; choose a whole number in {interval}", option)
+
+
+def is_as_coded(option: str, value: Any) -> bool:
+    """Whether a method's direction is as long as its authors' code makes it ("code"), not its formula ("paper").
+
+    Raises:
+      UserError: for anything else.
+
+    Example:
+      >>> is_as_coded("cagrad.scale", "paper")
+      False
+    """
+    check_choice(option, value, ("paper", "code"))
+    return bool(value == "code")
 
 
 def check_weights(option: str, values: Any) -> tuple[float, ...]:

@@ -1,6 +1,7 @@
 """How the drop rates came about: activation probabilities, the metrics behind them, and the gates that were drawn."""
 
 from math import ceil
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -78,20 +79,24 @@ def metrics(study: StudyRecord, method: str) -> Figure:
     styles = style.task_styles(coloured)
     labels = {task_name(task): styles[task] for task in coloured}
     legend_height = style.legend_layout(list(labels))[1]
-    shown = {name: given for name, given in METRICS.items() if not given[0] or run.dst[0]["weights"][given[0]] > 0}
+    weights = run.dst[0]["weights"]
+    of_paper = {name: given for name, given in METRICS.items() if not given[0] or weights[given[0]] > 0}
+    shown = {name: (name, f"{name} (ours), $P$") for name in weights.get("ours", {})} | of_paper
     left, gap, width, height = 7.0, 7.0, 45.5, 30.0
     num_rows = ceil(len(shown) / 3)
     figure = style.new_figure(legend_height + 6 + num_rows * (height + 11) - 2 + (4 if coloured != tasks else 0))
     style.legend(figure, labels)
     epochs = [line["epoch"] for line in run.dst]
-    lowest = min(value for line in run.dst for metric in shown for value in line[metric].values())
+    lowest = min(value for line in run.dst for metric in shown for value in _of_metric(line, metric).values())
     for index, (metric, (weight, label)) in enumerate(shown.items()):
         top = legend_height + 6 + (index // 3) * (height + 11)
         axes = style.panel(figure, left + (index % 3) * (width + gap), top, width, height)
-        given = f" ($\\lambda_{weight}$ = {run.dst[0]['weights'][weight]:g})" if weight else ""
+        given = f" ($\\lambda_{weight}$ = {weights[weight]:g})" if weight in weights else ""
+        if weight in weights.get("ours", {}):
+            given = f" ($\\lambda$ = {weights['ours'][weight]:g})"
         axes.set_title(label + given, fontweight="normal")
         for task in tasks:
-            values = [line[metric][task] for line in run.dst]
+            values = [_of_metric(line, metric)[task] for line in run.dst]
             if task in styles:
                 look, every = styles[task], max(1, len(epochs) // 10)
                 axes.plot(
@@ -159,6 +164,12 @@ def _read(study: StudyRecord, method: str, field: str) -> np.ndarray:
     num_epochs = min(len(lines) for lines in accounts)
     tasks = study.results["tasks"]
     return np.array([[[line[field][task] for line in lines[:num_epochs]] for task in tasks] for lines in accounts])
+
+
+def _of_metric(line: dict[str, Any], metric: str) -> dict[str, float]:
+    """Task -> a metric's probability, the paper's or one of ours."""
+    ours = line.get("ours", {})
+    return ours[metric]["P"] if metric in ours else line[metric]
 
 
 def _set_epoch_axis(axes: Axes, epochs: list[int]) -> None:

@@ -2,12 +2,16 @@
 
 from typing import Any
 
-from mtl.record.paths import DST, RESULTS, parse_run_file, run_file
+from mtl.record.paths import CONFIG, DST, RESULTS, parse_run_file, run_file
 from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name, task_name
 from mtl.report.quote import figure, look_up, quote, table, words
 from mtl.report.shown import dropping_methods, has_spread, main_form
 
+MEANINGS = {  # of metrics of ours
+    "agreement": "the cosine of a task's gradient at the shared features with the sum of the others'",
+    "signal": "the cosine between the gradients at a task's own head on two halves of the batch",
+}
 SYMBOLS = ("V", "I", "P_d", "P_c", "P_u", "R", "R_global", "P_r", "P")
 
 
@@ -20,6 +24,8 @@ def section(study: StudyRecord, figures: dict[str, str]) -> str:
 
 Algorithm 1 of the DST paper turns the losses $V_(k,t)$ of every task $t$ into an activation probability $P_(k,t)$ for epoch $k$;
 the drop rate is $1 - P_(k,t)$. {_measure(study, example)} {_formulas(_of_run(study, example)["count"])} {_without(study, example)}
+
+{_ours(study, example)}
 
 {_worked(study, example)}
 
@@ -45,6 +51,25 @@ def _without(study: StudyRecord, method: str) -> str:
     weights = next(iter(study.runs[method].values())).dst[0]["weights"]
     absent = [f"$lambda_{letter}$" for letter in "dcurb" if weights[letter] == 0]
     return f"In the runs of {words(method_name(method))}, {', '.join(absent)} = 0." if absent else ""
+
+
+def _ours(study: StudyRecord, method: str) -> str:
+    """The metrics that are not the paper's, where that method's runs have any; and the epochs without dropping."""
+    ours = next(iter(study.runs[method].values())).dst[0]["weights"].get("ours", {})
+    lines = [f"- {words(name)}: {MEANINGS.get(name, 'see mtl/dst/extensions.py')};" for name in ours]
+    added = (
+        "To these we add metrics of ours, which the paper does not have. Each averages an $x_t$ over the steps of the epoch before, and "
+        '$P = min(1, x_t \\/ op("mean")_t x_t)$ with $x_t$ kept positive, 1 in the first epoch; it is added with a weight of its own:\n\n'
+        + "\n".join(lines)
+        if ours
+        else ""
+    )
+    last = ""
+    if _of_run(study, method).get("keep_last", 0):  # older runs have none
+        file = run_file(method, next(iter(study.runs[method])), CONFIG)
+        kept = quote(study, file, "config/dst/keep_last", "plain")
+        last = f"In as many as {kept} last epochs no task is dropped (our choice); $P = 1$ there."
+    return "\n\n".join(part for part in (added, last) if part)
 
 
 def _of_run(study: StudyRecord, method: str) -> dict[str, Any]:
@@ -144,6 +169,15 @@ def _mix(study: StudyRecord, file: str, index: int, task: str) -> str:
         f"{quote(study, file, f'{index}/P_{letter}/{task}', 'number', 4)}"
         for letter in ("d", "c", "u", "r", "b")
     )
+    ours = look_up(study, file, str(index))["weights"].get("ours", {})
+    terms += "".join(
+        f" + {quote(study, file, f'{index}/weights/ours/{name}', 'plain')} dot "
+        f"{quote(study, file, f'{index}/ours/{name}/P/{task}', 'number', 4)}"
+        for name in ours
+    )
+    more = "".join(f' + lambda_"{name}" P_"{name}"' for name in ours)
+    if "kept" in look_up(study, file, str(index)):
+        return "This is one of the last epochs, in which no task is dropped: $P = 1$, whatever the metrics say."
     P = quote(study, file, f"{index}/P/{task}", "number", 4)
     method, _, _ = parse_run_file(file)
     if _of_run(study, method)["period"] == "epoch":
@@ -153,7 +187,7 @@ def _mix(study: StudyRecord, file: str, index: int, task: str) -> str:
         drawn = f"Gates drawn with this probability in every step were open in {share} % of them"
     control = "" if method != "random_drop" else " (the control replaces this $P$ by the mean over tasks of DST's run)"
     return (
-        "$ P &= lambda_d P_d + lambda_c P_c + lambda_u P_u + lambda_r P_r + lambda_b P_b \\ "
+        f"$ P &= lambda_d P_d + lambda_c P_c + lambda_u P_u + lambda_r P_r + lambda_b P_b{more} \\ "
         f"&= {terms} = {P} $\n"
         f"{drawn}{control}."
     )

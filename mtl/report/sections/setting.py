@@ -19,6 +19,8 @@ METHODS = {
     "dst_count": "DST with sample count as its only metric",
     "dst_incompleteness": "DST with training incompleteness as its only metric",
     "dst_stagnancy": "DST with training stagnancy as its only metric",
+    "dst_agreement": "DST's gates with a metric of ours alone: how a task's gradient agrees with the others'",
+    "dst_signal": "DST's gates with a metric of ours alone: how a task's gradients on two halves of the batch agree",
 }
 
 

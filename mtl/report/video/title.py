@@ -71,5 +71,8 @@ def title(study: StudyRecord, run: RunRecord, images: list[Image.Image]) -> list
 def _what_dst_does(run: RunRecord) -> str:
     """A line on DST; its rates follow from the tasks' progress only where lambda_u or lambda_r is not 0."""
     weights = run.dst[0]["weights"]
+    on_gradients = ", ".join(weights.get("ours", {}))
     progress = "their progress" if weights["u"] + weights["r"] > 0 else "their depth and number of samples"
+    if on_gradients and weights["d"] + weights["c"] + weights["u"] + weights["r"] == 0:
+        progress = f"their gradients ({on_gradients})"
     return f"DST (Dropped Scheduled Task) may leave tasks out of training, at rates that follow from {progress}"
