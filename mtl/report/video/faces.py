@@ -150,11 +150,9 @@ def _draw_answers(canvas: Canvas, face: Face, columns: list[int], place: str) ->
         more = f"and {len(face.tasks) - len(columns)} more {face.terms.task}s"
         write(canvas, box[2] - 20, box[3] - 22, more, 16, MUTED, "rm")
 
-    _explain(
-        canvas,
-        f"Bar: how probable the {face.terms.task} is; blue with a check: the label agrees, "
-        "orange with a cross: it does not",
-    )
+    what = "the attribute" if face.terms.task == "attribute" else "yes"
+    agrees = "blue with a check: the label agrees, orange with a cross: it does not"
+    _explain(canvas, f"Bar: how probable {what} is; {agrees}")
 
 
 def _draw_saliency(canvas: Canvas, face: Face, columns: list[int], place: str) -> None:
