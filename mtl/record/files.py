@@ -180,7 +180,7 @@ def _wanting(value: Any, fields: Fields) -> str:
     if not isinstance(value, dict):
         return "it holds no JSON object"
     for name, kind in fields.items():
-        found = value
+        found: Any = value
         for part in name.split("."):
             found = found.get(part) if isinstance(found, dict) else None
         if not isinstance(found, kind):

@@ -22,6 +22,7 @@ class Progress(NamedTuple):
       last_losses: mean training losses of the epoch before; None for a task without a label in it.
       best_epoch, best_accuracy: by the overall score on the validation split, `mtl.metrics.overall`.
       seconds, step_seconds: spent so far, all in all and in training steps.
+      num_skipped: steps with numbers that were not finite.
     """
 
     epoch: int = 1
@@ -33,6 +34,7 @@ class Progress(NamedTuple):
     best_accuracy: float = -1.0
     seconds: float = 0.0
     step_seconds: float = 0.0
+    num_skipped: int = 0
 
 
 def resume(run: Run, state: TrainState) -> tuple[TrainState, Sums, Progress]:
