@@ -53,7 +53,7 @@ from mtl.methods.upgrad import upgrad
 from mtl.models.images import augment_and_normalize
 from mtl.models.model import Model, in_bfloat16
 from mtl.state import TrainState
-from mtl.training.loop import epoch_batches
+from mtl.training.epoch import epoch_batches
 from mtl.training.resuming import Progress
 from mtl.training.run import Run, prepare
 

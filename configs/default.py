@@ -116,6 +116,8 @@ def get_config() -> ConfigDict:
     train.regression_loss = "squared"  # squared, l1 or huber, of labels less their mean, in standard deviations
     train.huber_delta = 1.0  # where huber's becomes linear, in standard deviations
     train.checkpoint_seconds = 60.0  # a killed run loses no more than this
+    train.on_nonfinite = "stop"  # stop or skip: what a loss or gradient that is not finite does to the run, or its step
+    train.max_skips = 10  # steps; one more stops the run
 
     config.dst = dst = ConfigDict()
     dst.enabled = False  # drop tasks by Algorithm 1 under any other method too; method = dst does it by itself

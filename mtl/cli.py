@@ -1,29 +1,42 @@
 """The command `mtl`, which is also launch.py: see `mtl.command`."""
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
 from mtl.command.flags import Command, parse
 from mtl.command.jobs import RUN
 from mtl.errors import UserError
+from mtl.processes.stopping import Stopped, listening
+
+READER_GONE = 128 + signal.SIGPIPE  # as shells have it for a command before `| head`
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Does what a command line says, that of the process if none is given.
 
     Returns:
-      The exit code: 2 for a user's mistake, which is said in one sentence.
+      The exit code: 2 for a user's mistake, which is said in one sentence; 75 after SIGTERM, and 130 after Ctrl-C:
+        the same command goes on.
     """
     try:
-        command = parse(list(sys.argv if argv is None else argv))
-        if command is not None:
-            do(command)
+        with listening(signal.SIGINT, signal.SIGTERM):
+            command = parse(list(sys.argv if argv is None else argv))
+            if command is not None:
+                do(command)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        for stream in (sys.stdout, sys.stderr):  # what they still hold goes nowhere, instead of failing at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return READER_GONE
     except (UserError, OSError) as error:  # OSError: a full disk, a folder that may not be written
         print(f"mtl: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("\nmtl: stopped; with the same command, training goes on from the last checkpoint", file=sys.stderr)
-        return 130
+    except Stopped as stopped:
+        name = signal.Signals(stopped.number).name
+        print(f"\nmtl: stopped by {name}; the same command goes on from where it was", file=sys.stderr)
+        return stopped.exit_code
     return 0
 
 

@@ -1,7 +1,9 @@
 """What a user's mistake raises, and the names that somebody may have meant."""
 
 import difflib
+import errno
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class UserError(ValueError):
@@ -71,3 +73,22 @@ def not_installed(what: str, package: str, extra: str = "report") -> UserError:
     return UserError(
         f"{what} with {package}, which is not installed: in the clone, run .venv/bin/pip install -e '.[{extra}]'"
     )
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, a quota, a limit on the length of files
+IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
+
+
+def not_written(path: Path, error: OSError) -> UserError:
+    """The sentence on a file or folder that cannot be written.
+
+    Example:
+      >>> print(not_written(Path("out/report.pdf"), OSError(errno.ENOSPC, "No space left on device")))
+      out/report.pdf cannot be written (No space left on device): make room, and give the same command again
+    """
+    remedy = "see to it that it can be"
+    if error.errno in NO_ROOM:
+        remedy = "make room"
+    elif error.errno in IN_THE_WAY:
+        remedy = "move away what has its name, or that of a folder above it"
+    return UserError(f"{path} cannot be written ({error.strerror or error}): {remedy}, and give the same command again")

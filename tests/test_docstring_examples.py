@@ -46,6 +46,7 @@ WITHOUT = {
     ),
     "starts, locks or asks about processes": (
         "mtl/launchers/",
+        "mtl/processes/children.py",
         "mtl/record/locks.py",
         "mtl/training/distributed.py",
         "mtl/training/provenance.py",
@@ -75,9 +76,11 @@ WITHOUT = {
     "trains, or measures, a whole run": (
         "mtl/bench/",
         "mtl/study.py",
+        "mtl/training/epoch.py",
         "mtl/training/evaluation.py",
         "mtl/training/examples.py",
         "mtl/training/fine_tuning.py",
+        "mtl/training/finite.py",
         "mtl/training/leaving.py",
         "mtl/training/loop.py",
         "mtl/training/networks.py",

@@ -48,7 +48,7 @@ def bench(settings: BenchSettings) -> str:
     device, revision = provenance.device_name(settings.device), provenance.revision()
     settings.folder.mkdir(parents=True, exist_ok=True)
     path = settings.folder / f"{file_name(device)}.json"
-    parts: dict[str, Any] = read_json(path)["parts"] if path.is_file() else {}
+    parts: dict[str, Any] = read_json(path, {"parts": dict}, "delete it")["parts"] if path.is_file() else {}
     for name in settings.parts:
         began = time.perf_counter()
         found = PARTS[name].run(settings)

@@ -26,6 +26,7 @@ from mtl.training import sourcing
 from mtl.training.compile import MODES
 from mtl.training.head_init import HEAD_INITS
 from mtl.training.settings import (
+    ON_NONFINITE,
     ModelSettings,
     RaySettings,
     RunSettings,
@@ -70,9 +71,7 @@ def read_study(config: ConfigDict) -> StudySettings:
     """
     names, seeds = order_methods(split_names(config.study.methods), list(config.study.variants)), config.study.seeds
     if not names or not seeds:
-        raise UserError(
-            "study.methods and study.seeds must name at least one method and one seed, as in ('joint',) (0,)"
-        )
+        raise UserError("study.methods and study.seeds must name at least one method and seed, as in ('joint',) (0,)")
     if not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
         raise UserError(f"study.seeds is {tuple(seeds)}; give whole numbers from 0 up, as in 0,1,2")
     _check_references(config)
@@ -187,6 +186,7 @@ def _check(config: ConfigDict) -> None:
         ("train.schedule", config.train.schedule, SCHEDULES),
         ("train.precision", config.train.precision, ("auto", *PRECISIONS)),
         ("train.compile", config.train.compile, MODES),
+        ("train.on_nonfinite", config.train.on_nonfinite, ON_NONFINITE),
         ("dst.measure", config.dst.measure, ("probe", "running")),
         ("dst.period", config.dst.period, ("epoch", "step")),
         ("dst.count", config.dst.count, ("annotated", "positives")),
@@ -200,6 +200,7 @@ def _check(config: ConfigDict) -> None:
         ("train.epochs", config.train.epochs, 1),
         ("train.batch_size", config.train.batch_size, 2),
         ("train.log_every", config.train.log_every, 1),
+        ("train.max_skips", config.train.max_skips, 0),
     ):
         if value < least:
             raise UserError(f"{name} is {value}; it must be at least {least}")

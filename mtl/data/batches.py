@@ -61,6 +61,16 @@ def num_train_batches(num_rows: int, batch_size: int) -> int:
     return num_rows // batch_size
 
 
+def batch_rows(rows: np.ndarray, seed: int, epoch: int, batch_size: int, number: int) -> np.ndarray:
+    """Which of `rows` are batch `number` of an epoch.
+
+    Example:
+      >>> batch_rows(np.array([10, 11, 12, 13, 14]), seed=0, epoch=1, batch_size=2, number=1)
+      array([14, 10])
+    """
+    return rows[epoch_order(len(rows), seed, epoch)][number * batch_size : (number + 1) * batch_size]
+
+
 def train_batches(
     pack: Pack,
     rows: np.ndarray,

@@ -72,7 +72,6 @@ def load_table(data: DataSettings) -> Table:
     # A folder for each set of faces, so that other settings never meet old files.
     folder = data.root / f"v{VERSION}_{data.num_faces}_seed{data.faces_seed}_noise{data.label_noise:g}"
     if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
         with locks.wait_for(folder.with_name(f"{folder.name}.lock")):
             if not folder.exists():
                 write_faces(folder, data.num_faces, data.faces_seed, data.label_noise, data.num_workers)

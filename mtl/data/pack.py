@@ -19,11 +19,13 @@ from mtl.data.table import Table, take_rows
 from mtl.errors import UserError, check_choice
 from mtl.progress import progress
 from mtl.record import locks
+from mtl.record.atomic import to_disk, writing
 from mtl.record.files import read_json, write_json
 
 FORMAT_VERSION = 1  # raise it when the same images would give other pixels
 CROPS, ON_BAD_IMAGE = ("full", "square"), ("fail", "skip")
 IMAGES, MADE_OF = "images.npy", "made_of.json"
+OF_MADE = {"num_images": int, "skipped": dict, "pixels.digest": str, "pixels.stamp": list}
 ROWS = 256  # of the array that are digested at a time
 
 
@@ -72,7 +74,6 @@ def open_pack(
     }
     folder = cache / hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
     if not _is_as_made(folder):
-        cache.mkdir(parents=True, exist_ok=True)
         with locks.wait_for(folder.with_suffix(".lock")):
             if not _is_as_made(folder):
                 _make(folder, made_of, table, on_bad_image, num_workers)
@@ -119,12 +120,12 @@ def _is_as_made(folder: Path) -> bool:
     """
     path = folder / IMAGES
     try:
-        made = read_json(folder / MADE_OF)
+        made = read_json(folder / MADE_OF, OF_MADE)
         pixels = made["pixels"]
         if _stamp(path) == pixels["stamp"]:
             return True
         digest = _digest_file(path, made["num_images"] - len(made["skipped"]))
-    except (FileNotFoundError, UserError, ValueError, EOFError, KeyError):  # not there, garbled, cut short, no digest
+    except (OSError, ValueError, EOFError):  # not there, garbled, cut short, no digest
         return False
     if digest != pixels["digest"]:
         return False
@@ -164,15 +165,16 @@ def _make(folder: Path, made_of: dict, table: Table, on_bad_image: str, num_work
     partial.mkdir()
     try:
         path = partial / IMAGES
-        bad = _write_images(path, table, size, made_of["crop"], on_bad_image, num_workers)
+        with writing(path):
+            bad = _write_images(path, table, size, made_of["crop"], on_bad_image, num_workers)
         if len(bad) == num_images:
             raise bad_image_error(table.source, *next(iter(bad.items())))
-        _to_disk(path)
+        to_disk(path)
         pixels = {"digest": _digest_file(path, num_images - len(bad)), "stamp": _stamp(path)}
         write_json(partial / MADE_OF, {**made_of, "skipped": bad, "pixels": pixels})
-        _to_disk(partial)
+        to_disk(partial)
         partial.rename(folder)
-        _to_disk(folder.parent)
+        to_disk(folder.parent)
     finally:
         open_zip.cache_clear()  # closes it; its path may hold another zip the next time
         shutil.rmtree(partial, ignore_errors=True)
@@ -202,11 +204,3 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
     """Writes the start of a `.npy`: as many bytes whatever the number of images, so that it may be written again."""
     header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

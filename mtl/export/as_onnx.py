@@ -15,6 +15,7 @@ from mtl.errors import UserError, not_installed
 from mtl.export.graph import trace
 from mtl.export.metadata import metadata
 from mtl.models.weights import first_line
+from mtl.record.files import write_bytes
 from mtl.trained.folder import Loaded
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -44,7 +45,7 @@ def write(loaded: Loaded, path: Path) -> None:
     num_bytes = sum(value.nbytes for value in program.state_dict.values())
     if num_bytes > MAX_BYTES:
         raise UserError(f"the network has {num_bytes / 1e9:.1f} GB, and an ONNX file ends at 2: choose the format pt2")
-    path.write_bytes(_translate(program, metadata(loaded.settings, PACKAGES) | {"opset": str(OPSET)}))
+    write_bytes(path, _translate(program, metadata(loaded.settings, PACKAGES) | {"opset": str(OPSET)}))
 
 
 def _translate(program: ExportedProgram, properties: dict[str, str]) -> bytes:

@@ -1,5 +1,6 @@
 """torch.export's own file: the graph with its numbers, which torch runs or compiles without this package."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from mtl.export.graph import trace
 from mtl.export.metadata import metadata
+from mtl.record.files import write_bytes
 from mtl.trained.folder import Loaded
 
 METADATA = "metadata.json"
@@ -16,7 +18,9 @@ METADATA = "metadata.json"
 
 def write(loaded: Loaded, path: Path) -> None:
     """Writes the graph, and the metadata as a further file in the archive."""
-    torch.export.save(trace(loaded), path, extra_files={METADATA: json.dumps(metadata(loaded.settings), indent=2)})
+    archive = io.BytesIO()
+    torch.export.save(trace(loaded), archive, extra_files={METADATA: json.dumps(metadata(loaded.settings), indent=2)})
+    write_bytes(path, archive.getvalue())
 
 
 def run(path: Path) -> Callable[[Tensor], Tensor]:

@@ -1,8 +1,8 @@
 """--job=export: writes a network's file, reads it back, compares, and leaves it only if both say the same."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import torch
@@ -13,6 +13,8 @@ from mtl.export import FILES, as_onnx, as_pt2, as_safetensors
 from mtl.export.agreement import NUM_IMAGES, draw_images, greatest_difference
 from mtl.export.graph import in_float32
 from mtl.kinds import all_binary, num_outputs
+from mtl.record.atomic import to_disk, writing
+from mtl.record.locks import wait_for
 from mtl.record.paths import TENSORS
 from mtl.trained.folder import Loaded, load_model
 from mtl.trained.module import to_module
@@ -59,14 +61,20 @@ def export(folder: Path, kind: str, path: Path | None = None) -> str:
         raise UserError(f"{path} is what the network is read from: choose another name")
     chosen.check_installed()
     loaded = load_model(folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".export_", dir=path.parent) as apart:
-        unchecked = Path(apart) / path.name
-        chosen.write(loaded, unchecked)
-        as_written = in_float32(loaded)
-        difference = compare(as_written, chosen.run(unchecked, as_written), chosen.tolerance)
-        size = unchecked.stat().st_size
-        unchecked.replace(path)
+    with writing(path), wait_for(path.with_name(f"{path.name}.lock")):
+        apart = path.with_name(f".export_{path.name}")
+        shutil.rmtree(apart, ignore_errors=True)  # what a killed process left
+        try:
+            apart.mkdir()
+            unchecked = apart / path.name
+            chosen.write(loaded, unchecked)
+            as_written = in_float32(loaded)
+            difference = compare(as_written, chosen.run(unchecked, as_written), chosen.tolerance)
+            size = unchecked.stat().st_size
+            unchecked.replace(path)
+            to_disk(path.parent)
+        finally:
+            shutil.rmtree(apart, ignore_errors=True)
     precision = loaded.settings.precision
     how = "" if precision == "float32" else f" in float32, though it was trained in {precision}"
     return (

@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import signal
-import threading
+import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +13,8 @@ import torch
 
 from mtl.errors import UserError
 from mtl.launchers.queue import Crew, Outcome, Train, attempt, name_all
+from mtl.processes.children import end_with_parent
+from mtl.processes.stopping import LATER, Stopped, listening
 from mtl.training.settings import RunSettings
 
 
@@ -70,7 +72,7 @@ def at_once(train: Train, num_processes: int) -> Iterator[Crew]:
         yield Crew(num_processes, start, collect)
     finally:
         for process in processes:
-            process.terminate()
+            process.terminate()  # they save what they train
         for process in processes:
             process.join()
         for connection in connections:
@@ -78,19 +80,15 @@ def at_once(train: Train, num_processes: int) -> Iterator[Crew]:
 
 
 def _work(connection: Connection, train: Train, num_threads: int) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     os.environ["TERM"] = "dumb"  # lines of progress, not bars: several processes write to one terminal
     torch.set_num_threads(num_threads)
-    with suppress(EOFError, ConnectionError):
-        while True:
-            connection.send(attempt(train, connection.recv()))
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)  # in mid-run, as if killed: whoever gives the command again finds the run free
+    try:
+        with listening(signal.SIGTERM), suppress(EOFError, ConnectionError):
+            while True:
+                connection.send(attempt(train, connection.recv()))
+    except Stopped:
+        sys.exit(LATER)
 
 
 @contextmanager

@@ -1,10 +1,12 @@
-"""JSON, JSON lines and arrays: how they are written, and how they are read."""
+"""JSON, JSON lines and arrays: how they are written, and how they are read.
+
+All that is written is written by `mtl.record.atomic`, but for the lines of logs, which are cut back when a run goes on.
+"""
 
 import io
 import json
-import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -12,29 +14,14 @@ from zipfile import BadZipFile
 import numpy as np
 
 from mtl.errors import UserError
-from mtl.record import locks
+from mtl.record.atomic import write_atomically as write_atomically
+from mtl.record.atomic import writing
 
 Line = dict[str, Any]  # of a file of JSON lines
-
-
-def write_atomically(path: Path, write: Callable[[Any], object]) -> None:
-    """Lets `write` fill a temporary file, syncs it and renames it to `path`.
-
-    Of two processes that write the same file, a study and a report, say, the second waits for the first.
-
-    Example:
-      >>> import tempfile
-      >>> with tempfile.TemporaryDirectory() as folder:
-      ...     write_atomically(Path(folder) / "note.txt", lambda file: file.write(b"whole or not at all"))
-      ...     (Path(folder) / "note.txt").read_text()
-      'whole or not at all'
-    """
-    unfinished = path.with_name(path.name + ".tmp")
-    with locks.temporary(unfinished) as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-        unfinished.replace(path)
+Kind = type | tuple[type, ...]
+Fields = Mapping[str, Kind]  # "config.method" -> what the value there must be
+NUMBER = (int, float)
+AGAIN = "put a whole copy in its place, or delete its folder and give the command again"
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -89,8 +76,9 @@ def append_line(path: Path, line: Line) -> None:
       ...     read_lines(Path(folder) / "dst.jsonl")
       [{'epoch': 1}, {'epoch': 2}]
     """
-    with path.open("a") as file:
-        file.write(json.dumps(line, allow_nan=False) + "\n")
+    text = json.dumps(line, allow_nan=False) + "\n"
+    with writing(path), path.open("a") as file:
+        file.write(text)
 
 
 def as_json(value: Any) -> Any:
@@ -103,36 +91,46 @@ def as_json(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def read_json(path: Path) -> Any:
-    """Reads one JSON value.
+def read_json(path: Path, fields: Fields | None = None, remedy: str = AGAIN) -> dict[str, Any]:
+    """Reads a file of ours that holds one JSON object.
+
+    Args:
+      path: of the file.
+      fields: that it must have, and of which kind.
+      remedy: what to do if it is damaged.
 
     Raises:
-      UserError: if the file is damaged.
+      UserError: if it is not there, cannot be read or is damaged.
 
     Example:
       >>> import tempfile
       >>> with tempfile.TemporaryDirectory() as folder:
-      ...     _ = (Path(folder) / "config.json").write_text('{"seed": 0}')
-      ...     read_json(Path(folder) / "config.json")
-      {'seed': 0}
+      ...     _ = (Path(folder) / "config.json").write_text('{"config": {"seed": 0}}')
+      ...     read_json(Path(folder) / "config.json", {"config.seed": int})
+      {'config': {'seed': 0}}
     """
-    return _parse(path, path.read_bytes())
+    return _parse(str(path), _read(path, remedy), fields or {}, remedy)
 
 
-def read_lines(path: Path) -> list[Line]:
-    """Reads a file of JSON lines.
+def read_lines(path: Path, fields: Fields | None = None) -> list[Line]:
+    """Reads a file of JSON lines, each an object.
+
+    Args:
+      path: of the file.
+      fields: that each line must have, and of which kind.
 
     Raises:
-      UserError: if a line is damaged; it says which.
+      UserError: if it is not there or a line is damaged; it says which.
 
     Example:
       >>> import tempfile
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     _ = (Path(folder) / "metrics.jsonl").write_text('{"step": 1}')
-      ...     read_lines(Path(folder) / "metrics.jsonl")
+      ...     read_lines(Path(folder) / "metrics.jsonl", {"step": int})
       [{'step': 1}]
     """
-    return [_parse(path, line, number) for number, line in enumerate(path.read_bytes().splitlines(), 1)]
+    lines = enumerate(_read(path, AGAIN).splitlines(), 1)
+    return [_parse(f"line {number} of {path}", line, fields or {}, AGAIN) for number, line in lines]
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -157,12 +155,34 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path} cannot be read ({error}); delete that run's folder and train it again") from error
 
 
-def _parse(path: Path, text: bytes, number: int | None = None) -> Any:
+def _read(path: Path, remedy: str) -> bytes:
     try:
-        return json.loads(text)
-    except ValueError as error:  # no JSON, or not even text
-        where = str(path) if number is None else f"line {number} of {path}"
-        raise UserError(
-            f"{where} is damaged ({error}): put a whole copy in its place, or delete its folder and give the command "
-            "again"
-        ) from error
+        return path.read_bytes()
+    except OSError as error:
+        what = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        raise UserError(f"{path} {what}: {remedy}") from error
+
+
+def _parse(where: str, text: bytes, fields: Fields, remedy: str) -> dict[str, Any]:
+    value: Any = None
+    try:
+        value = json.loads(text)
+        wanting = _wanting(value, fields)
+    except (ValueError, RecursionError) as error:  # no JSON, or not even text
+        wanting = str(error)
+    if wanting:
+        raise UserError(f"{where} is damaged ({wanting}): {remedy}")
+    return value
+
+
+def _wanting(value: Any, fields: Fields) -> str:
+    """What is not as it must be, in words; "" if everything is."""
+    if not isinstance(value, dict):
+        return "it holds no JSON object"
+    for name, kind in fields.items():
+        found: Any = value
+        for part in name.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+        if not isinstance(found, kind):
+            return f"{name} is {'missing' if found is None else 'something else than it should be'}"
+    return ""

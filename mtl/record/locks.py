@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from mtl.errors import UserError
+from mtl.errors import UserError, not_written
 
 LOCK = ".lock"
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # Lustre without the mount option flock, NFS without lockd
@@ -41,6 +41,8 @@ def hold(folder: Path) -> Iterator[None]:
                 f"{folder} is in use by {_read_holder(path)}: wait until that has ended, or stop it, "
                 "and give the command again"
             ) from None
+        except OSError as error:
+            raise not_written(folder, error) from error
         with _closing(file, path):
             _write_holder(file)
             yield
@@ -52,7 +54,11 @@ def hold(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def wait_for(path: Path) -> Iterator[None]:
-    """Holds the lock file `path`; while another process holds it, says so and waits."""
+    """Holds the lock file `path`, whose folder is made; while another process holds it, says so and waits."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_written(path.parent, error) from error
     try:
         file = _open_alone(path, wait=False)
     except BlockingIOError:

@@ -1,8 +1,8 @@
 """Where a study and its runs leave their files; no other place knows.
 
   WORKDIR/                  config.json, results.json, tables.md, report.pdf, demo.mp4, figures/, precision.json
-  WORKDIR/<name>/seed_<s>/  config.json, metrics.jsonl, dst.jsonl, results.json, predictions.npz, examples.npz,
-                            checkpoint/, model/, events.out.tfevents.mtl
+  WORKDIR/<name>/seed_<s>/  config.json, metrics.jsonl, dst.jsonl, nonfinite.jsonl, results.json, predictions.npz,
+                            examples.npz, checkpoint/, model/, events.out.tfevents.mtl
   .../model/                config.json, model.safetensors, README.md
 
 `<name>` is that of a method, or of a variant of the study.
@@ -14,6 +14,7 @@ CONFIG, RESULTS = "config.json", "results.json"  # of a study, and of each of it
 TABLES, REPORT, VIDEO, FIGURES = "tables.md", "report.pdf", "demo.mp4", "figures"
 PRECISION = "precision.json"  # of a study that lets it be chosen
 METRICS, DST = "metrics.jsonl", "dst.jsonl"
+NONFINITE = "nonfinite.jsonl"  # of a run in which some number was not finite
 EVENTS = "events.out.tfevents.mtl"  # of a run, and of figures; TensorBoard looks for the word in the middle
 PREDICTIONS, EXAMPLES = "predictions.npz", "examples.npz"
 CHECKPOINTS, BEST = "checkpoint", "best.pt"
@@ -54,7 +55,7 @@ def run_folder(workdir: Path, name: str, seed: int) -> Path:
 
 
 def find_files(workdir: Path, file: str) -> list[Path]:
-    """That file of every run of a study that has it, sorted.
+    """That file of every run of a study that has it, sorted; what is named seed_x is no run.
 
     Example:
       >>> import tempfile
@@ -64,4 +65,4 @@ def find_files(workdir: Path, file: str) -> list[Path]:
       ...     [path.relative_to(study).as_posix() for path in find_files(Path(study), RESULTS)]
       ['dst/seed_0/results.json']
     """
-    return sorted(workdir.glob(f"*/{SEED}*/{file}"))
+    return sorted(path for path in workdir.glob(f"*/{SEED}*/{file}") if path.parts[-2].removeprefix(SEED).isdecimal())

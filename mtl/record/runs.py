@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from mtl.errors import UserError
-from mtl.record.files import read_json
-from mtl.record.paths import CONFIG, DST, RESULTS, find_files
+from mtl.record.paths import DST, METRICS, RESULTS, find_files, run_file
+from mtl.record.reading import read_config, read_dst, read_metrics, read_results
 from mtl.record.settings import Settings, changed_fields, effective
 
 Folders = dict[str, dict[int, Path]]  # method or variant -> seed -> folder of a finished run
@@ -16,13 +16,20 @@ def find_runs(workdir: Path) -> Folders:
     """The finished runs of a study: `FIRST`, other methods, those that drop tasks, and variants, each by the alphabet.
 
     Raises:
-      UserError: if there is none, or two runs were trained with different settings, or began with different numbers of
-        the same name.
+      UserError: if there is none, a file of one is damaged or was moved, two were trained with different settings, or
+        began with different numbers of the same name.
     """
     folders: Folders = {}
     for path in find_files(workdir, RESULTS):
-        results = read_json(path)
-        folders.setdefault(results["method"], {})[results["seed"]] = path.parent
+        results = read_results(path.parent)
+        name, seed = results["method"], results["seed"]
+        if path.relative_to(workdir).as_posix() != run_file(name, seed, RESULTS):
+            raise UserError(
+                f"{path} is that of {name}, seed {seed}, whose place is {run_file(name, seed)}: a copy does not count "
+                "as a run; move it out of the study, or back to its place"
+            )
+        _check_logs(path.parent, results["epochs"])
+        folders.setdefault(name, {})[seed] = path.parent
     if not folders:
         raise UserError(f"{workdir} holds no finished run: run the job study with this workdir first")
     _check_same_settings(folders)
@@ -33,12 +40,12 @@ def find_runs(workdir: Path) -> Folders:
 
 def method_of(folder: Path) -> str:
     """The method of a run, whose name is its variant's where it is one."""
-    return read_json(folder / CONFIG)["config"]["method"]
+    return read_config(folder)["config"]["method"]
 
 
 def read_provenance(folders: Folders) -> dict[str, list[str]]:
     """How the runs were made, each text once: commands, source revisions, devices, versions."""
-    configs = [read_json(folder / CONFIG) for runs in folders.values() for folder in runs.values()]
+    configs = [read_config(folder) for runs in folders.values() for folder in runs.values()]
     described = {
         "commands": [config["command"] for config in configs],
         "revisions": [config["revision"] for config in configs],
@@ -54,12 +61,24 @@ def _place(name: str, folder: Path) -> tuple[int, bool, bool, str]:
     return rank, is_variant, not is_variant and (folder / DST).is_file(), name
 
 
+def _check_logs(folder: Path, num_epochs: int) -> None:
+    """The logs of a finished run have a line for each of its epochs: one that was cut between two lines has fewer."""
+    _, epochs = read_metrics(folder)
+    drops = any(gate < 1 for line in epochs for gate in line.get("gates", {}).values()) or (folder / DST).exists()
+    for name, lines in {METRICS: epochs, **({DST: read_dst(folder)} if drops else {})}.items():
+        if len(lines) != num_epochs:
+            raise UserError(
+                f"{folder / name} has lines of {len(lines)} of {num_epochs} epochs, though the run is finished: put a "
+                "whole copy in its place, or delete that run's folder and train it again"
+            )
+
+
 def _check_same_settings(folders: Folders) -> None:
     """Methods share all settings but `PER_RUN`; a variant's own differ, but not between its seeds."""
     seen: dict[str, tuple[Path, Settings]] = {}
     for name, of_method in folders.items():
         for folder in of_method.values():
-            config = read_json(folder / CONFIG)["config"]
+            config = read_config(folder)["config"]
             settings = {field: of for field, of in effective(config).items() if not field.startswith(PER_RUN)}
             other, expected = seen.setdefault("" if name == config["method"] else name, (folder, settings))
             if changed := changed_fields(settings, expected):
@@ -73,7 +92,7 @@ def _check_same_weights(folders: list[Path]) -> None:
     """Files of weights with the same name must have held the same; runs from before their digests pass."""
     seen: dict[str, tuple[Path, str]] = {}
     for folder in folders:
-        described = read_json(folder / CONFIG)
+        described = read_config(folder)
         if "weights" in described:
             name, digest = described["config"]["model"]["weights"], described["weights"]["digest"]
             other, expected = seen.setdefault(name, (folder, digest))

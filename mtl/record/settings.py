@@ -8,7 +8,7 @@ Settings = dict[str, Any]  # "section.field" -> JSON value
 # Fields that change nothing of a run's numbers: a run may go on with others than it began with.
 WITHOUT_EFFECT = (
     *("study", "bench", "data.cache", "data.num_workers"),
-    *("train.log_every", "train.checkpoint_seconds", "train.tensorboard"),
+    *("train.log_every", "train.checkpoint_seconds", "train.tensorboard", "train.on_nonfinite", "train.max_skips"),
 )
 
 # Fields that runs begun before they existed do not have: what was in effect then.

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 from mtl.errors import not_installed
 from mtl.record import files
+from mtl.record.atomic import writing
 from mtl.record.files import Line
 from mtl.record.paths import EVENTS, METRICS
-from mtl.record.reading import read_dst
+from mtl.record.reading import read_dst, read_metrics
 
 MEASURES = ("accuracy", "balanced_accuracy", "score", "mae")  # of a task, on the validation split
 NORMS = ("gradient", "parameter", "update")  # of the trunk
@@ -90,19 +91,21 @@ def append(folder: Path, line: Line, num_steps: int) -> None:
       line: see `scalars`.
       num_steps: of all epochs before the line's; a line of dst.jsonl stands there.
     """
-    with (folder / EVENTS).open("ab") as file:
+    with writing(folder / EVENTS), (folder / EVENTS).open("ab") as file:
         file.write(_records([_event(line, num_steps, time.time())]))
 
 
 def rewrite(folder: Path) -> None:
     """Makes a run's event file from its logs; where there is one, its lines keep their times."""
-    metrics = files.read_lines(folder / METRICS) if (folder / METRICS).is_file() else []
-    num_steps = {0: 0} | {line["epoch"]: line["step"] for line in metrics if line["kind"] == "epoch"}
-    lines = sorted([*read_dst(folder), *metrics], key=lambda line: line["epoch"])  # as they were appended
+    steps, epochs = read_metrics(folder) if (folder / METRICS).is_file() else ([], [])
+    num_steps = {0: 0} | {line["epoch"]: line["step"] for line in epochs}
+    # As they were appended: those of an epoch's steps before its own.
+    lines = sorted([*read_dst(folder), *steps, *epochs], key=lambda line: line["epoch"])
     times = chain(_read_times(folder / EVENTS), repeat(time.time()))
     first = _package().Event(wall_time=next(times), file_version="brain.Event:2")
     events = [_event(line, num_steps[line["epoch"] - 1], at) for line, at in zip(lines, times, strict=False)]
-    (folder / EVENTS).write_bytes(_records([first, *events]))  # in place: a renamed file would be another to a reader
+    with writing(folder / EVENTS):  # in place: a renamed file would be another to a reader
+        (folder / EVENTS).write_bytes(_records([first, *events]))
 
 
 def write_images(folder: Path, images: dict[str, bytes]) -> None:

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mtl.record.files import Line, read_json
-from mtl.record.paths import CONFIG
-from mtl.record.reading import read_dst, read_metrics
+from mtl.record.files import Line
+from mtl.record.reading import read_config, read_dst, read_metrics
 from mtl.record.runs import Folders
 
 
@@ -84,4 +83,4 @@ def gradient_levels(folders: Folders) -> dict[str, str]:
 
 def _described(runs: dict[int, Path], field: str) -> bool:
     """What config.json says of a run's method; no, where the run is from before it said so."""
-    return read_json(next(iter(runs.values())) / CONFIG).get(field, False)
+    return read_config(next(iter(runs.values()))).get(field, False)

@@ -3,8 +3,10 @@
 import subprocess
 import zipfile
 from pathlib import Path
+from typing import BinaryIO
 
 from mtl.errors import UserError
+from mtl.record.atomic import write_atomically, writing
 from mtl.record.paths import CONFIG, DST, METRICS, REPORT, RESULTS, VIDEO, find_files
 
 ROOT = Path(__file__).parents[2]
@@ -29,13 +31,16 @@ def bundle(workdir: Path, path: Path) -> str:
     for name in OF_RUNS:
         files |= {f"study/{file.relative_to(workdir)}": file for file in find_files(workdir, name)}
     files |= {f"code/{name}": ROOT / name for name in source_files()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(ROOT / "README.md", "README.md")
-        for name, file in files.items():
-            archive.write(file, name)
-    temporary.replace(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def write(file: BinaryIO) -> None:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(ROOT / "README.md", "README.md")
+            for name, source in files.items():
+                archive.write(source, name)
+
+    write_atomically(path, write)
     return f"Wrote {path}: {len(files) + 1} files, {path.stat().st_size / 1e6:.1f} MB."
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mtl.errors import UserError
 from mtl.record import tensorboard
+from mtl.record.files import write_bytes
 from mtl.record.paths import EVENTS, FIGURES, REPORT, RESULTS, TABLES, VIDEO, find_files
 from mtl.record.reading import StudyRecord, read_study
 from mtl.report.document import document
@@ -21,7 +22,7 @@ def report(workdir: Path) -> str:
       UserError: if there is no finished run, or something of the extra [report] is missing.
     """
     results = write_results(workdir, with_comparisons=True)
-    (workdir / TABLES).write_text(tables(results) + "\n")
+    write_bytes(workdir / TABLES, f"{tables(results)}\n".encode())
     study = read_study(workdir)
     figures = draw_figures(study, workdir / FIGURES)
     relative = {name: path.relative_to(workdir).as_posix() for name, path in figures.items()}

@@ -17,6 +17,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
 
+from mtl.record.files import write_bytes
+
 WIDTH = 160.0  # of the text column of an A4 page, mm
 MAX_HEIGHT = 225.0  # what a page has room for beside a caption, mm
 FONT_SIZE, SMALL = 7.0, 6.0  # points
@@ -184,7 +186,9 @@ def note(figure: Figure, text: str) -> None:
 
 def save(figure: Figure, path: Path) -> Path:
     """Writes an SVG that does not depend on the time of day."""
-    figure.savefig(path, format="svg", metadata={"Date": None})
+    buffer = BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    write_bytes(path, buffer.getvalue())
     return path
 
 

@@ -27,6 +27,6 @@ def typeset(source: str, path: Path) -> None:
         raise not_installed("the report is typeset", "Typst") from None
     # The compiler resolves images against the folder of its input file.
     main = path.with_suffix(".typ")
-    main.write_text(source)
+    write_bytes(main, source.encode())
     pdf = typst.compile(str(main), format="pdf")
     write_bytes(path, pdf)

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from mtl.record.files import read_json, write_json
+from mtl.record.files import write_json
 from mtl.record.paths import CONFIG, PREDICTIONS, RESULTS
+from mtl.record.reading import read_of_study, read_results
 from mtl.record.runs import Folders, find_runs, read_provenance
 from mtl.record.traces import gradient_levels, largest_weight_deviations, read_drop_rates, summarize_dropping
 from mtl.statistics.predictions import read_predictions
@@ -27,7 +28,7 @@ def write_results(workdir: Path, with_comparisons: bool) -> dict[str, Any]:
         for method, of_method in folders.items()
     }
     rates = read_drop_rates(folders)
-    first = read_json(next(iter(next(iter(folders.values())).values())) / RESULTS)
+    first = read_results(next(iter(next(iter(folders.values())).values())))
     scores = summarize(predictions, _baselines(workdir, folders)) if with_comparisons else describe(predictions)
     results = scores | {
         "split_sizes": first["split_sizes"],
@@ -43,5 +44,5 @@ def write_results(workdir: Path, with_comparisons: bool) -> dict[str, Any]:
 
 def _baselines(workdir: Path, folders: Folders) -> dict[str, str]:
     """`study.references`, as far as both runs are there; a study from before that field names none."""
-    named = read_json(workdir / CONFIG)["config"]["study"].get("references", {})
+    named = read_of_study(workdir, CONFIG)["config"]["study"].get("references", {})
     return {name: baseline for name, baseline in named.items() if name in folders and baseline in folders}

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from mtl.errors import UserError
 from mtl.record import files
+from mtl.trained.digest import digest
 from mtl.trained.untrusted import damaged, parse_object
 
 DTYPES = {
@@ -32,6 +33,7 @@ DTYPES = {
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 METADATA = "__metadata__"
+DIGEST = "digest"  # of what we wrote; other programs' files have none
 MAX_HEADER = 100_000_000  # bytes, as the format has it
 MAX_DIMENSIONS = 64  # what torch takes
 LENGTH = 8  # bytes of the header's length, and what it is padded to
@@ -60,7 +62,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
       {'bias': tensor([ 0.5000, -1.0000])}
     """
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
-    header: dict[str, Any] = {METADATA: {"format": "pt"} | dict(metadata or {})}
+    header: dict[str, Any] = {METADATA: {"format": "pt", DIGEST: digest(tensors)} | dict(metadata or {})}
     end = 0
     for name in names:
         begin, end = end, end + tensors[name].nbytes
@@ -95,9 +97,13 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """
     try:
         with path.open("rb") as file:
-            return {name: _read(path, file, entry) for name, entry in _read_header(path, file).items()}
+            entries, written = _read_header(path, file)
+            tensors = {name: _read(path, file, entry) for name, entry in entries.items()}
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror})") from error
+    if written is not None and digest(tensors) != written:
+        raise damaged(path, "its numbers are not those that were written")
+    return tensors
 
 
 def _read(path: Path, file: BinaryIO, entry: Entry) -> Tensor:
@@ -109,8 +115,8 @@ def _read(path: Path, file: BinaryIO, entry: Entry) -> Tensor:
     return values.view(entry.dtype).view(entry.shape)
 
 
-def _read_header(path: Path, file: BinaryIO) -> dict[str, Entry]:
-    """Name -> where it lies, in the order of the bytes; leaves the file at the first."""
+def _read_header(path: Path, file: BinaryIO) -> tuple[dict[str, Entry], Any]:
+    """(name -> where it lies, in the order of the bytes; the digest, if there is one); leaves the file at the first."""
     size = os.fstat(file.fileno()).st_size
     length = int.from_bytes(file.read(LENGTH), "little")
     if size < LENGTH or length > size - LENGTH:
@@ -118,7 +124,7 @@ def _read_header(path: Path, file: BinaryIO) -> dict[str, Entry]:
     if length > MAX_HEADER:
         raise damaged(path, f"its header of {length} bytes is longer than the {MAX_HEADER} that the format allows")
     values = parse_object(path, file.read(length))
-    values.pop(METADATA, None)
+    metadata = values.pop(METADATA, None)
     entries = {name: _entry(path, name, value, size) for name, value in values.items()}
     entries = dict(sorted(entries.items(), key=lambda item: item[1].begin))
     end = 0
@@ -128,7 +134,7 @@ def _read_header(path: Path, file: BinaryIO) -> dict[str, Entry]:
         end = entry.end
     if LENGTH + length + end != size:
         raise damaged(path, "its tensors end before or behind the file")
-    return entries
+    return entries, metadata.get(DIGEST) if isinstance(metadata, dict) else None
 
 
 def _entry(path: Path, name: str, value: Any, size: int) -> Entry:

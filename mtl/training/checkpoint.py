@@ -1,8 +1,8 @@
 """Checkpoints: written atomically, the newest valid one is read back.
 
-A checkpoint is a plain dictionary of tensors, named by their place in the tree, one of JSON-able values, and the number
-of its format. It is written to a temporary file, synced and renamed, so a run that is killed leaves the old one or the
-new one, never half.
+A checkpoint is a plain dictionary of tensors, named by their place in the tree, one of JSON-able values, the number of
+its format, and a digest, by which a byte that was changed is noticed. It is written to a temporary file, synced and
+renamed, so a run that is killed leaves the old one or the new one, never half.
 """
 
 import json
@@ -16,10 +16,23 @@ from torch.utils._pytree import keystr, tree_flatten_with_path, tree_unflatten
 
 from mtl.errors import UserError
 from mtl.record import files
+from mtl.record.atomic import TEMPORARY
+from mtl.trained.digest import digest
 
 Tree = TypeVar("Tree")
 FORMAT = 1  # goes up when what is saved, or what it means, changes; before there were formats, files had no number
 KEPT = 2  # the newest, and one to fall back on
+
+
+class Damaged(UserError):
+    """A checkpoint that cannot be read, and why."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path} is damaged ({reason}): put a whole copy in its place, or delete the folder of its run and train "
+            "that again"
+        )
+        self.reason = reason
 
 
 class Checkpoint(NamedTuple):
@@ -36,8 +49,8 @@ def save(folder: Path, step: int, tree: Any, progress: dict[str, Any]) -> None:
 
 
 def keep_newest(folder: Path, kept: int) -> None:
-    """Removes all checkpoints but the newest `kept`."""
-    for old in _files(folder)[kept:]:
+    """Removes all checkpoints but the newest `kept`, and what a killed process had begun to write."""
+    for old in (*_files(folder)[kept:], *folder.glob(f"*{TEMPORARY}")):
         old.unlink()
 
 
@@ -54,10 +67,8 @@ def load_newest(folder: Path, template: Tree) -> Checkpoint | None:
     for path in _files(folder):
         try:
             return load_file(path, template)
-        except UserError:
-            raise
-        except Exception as error:  # a damaged file raises whatever its damage meets first
-            print(f"warning: {path} cannot be read ({type(error).__name__}); trying the one before", file=sys.stderr)
+        except Damaged as error:
+            print(f"warning: {path} cannot be read ({error.reason}); trying the one before", file=sys.stderr)
     return None
 
 
@@ -65,7 +76,8 @@ def save_file(path: Path, tree: Any, progress: dict[str, Any]) -> None:
     """Writes one checkpoint atomically."""
     tensors = {keystr(place): tensor for place, tensor in tree_flatten_with_path(tree)[0]}
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"format": FORMAT, "tensors": tensors, "progress": json.dumps(progress)}
+    text = json.dumps(progress)
+    content = {"format": FORMAT, "tensors": tensors, "progress": text, "digest": digest(tensors, text)}
     files.write_atomically(path, lambda file: torch.save(content, file))
 
 
@@ -73,6 +85,7 @@ def load_file(path: Path, template: Tree) -> Checkpoint:
     """Reads one checkpoint into the structure, and onto the device, of `template`.
 
     Raises:
+      Damaged: if it is missing, cannot be read, or is not what was written.
       UserError: if another version of mtl wrote it, or it holds other tensors than the template.
     """
     content = _read(path)
@@ -91,19 +104,27 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """All tensors of a checkpoint, named by their place in its tree.
 
     Raises:
+      Damaged: if it is missing, cannot be read, or is not what was written.
       UserError: if another version of mtl wrote it.
     """
     return _read(path)["tensors"]
 
 
 def _read(path: Path) -> dict[str, Any]:
-    content = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise Damaged(path, error.strerror or str(error)) from error
+    except Exception as error:  # a damaged file raises whatever its damage meets first
+        raise Damaged(path, type(error).__name__) from error
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
         raise UserError(
             f"{path} was written by another version of mtl (its format is {found}, this one's {FORMAT}): "
             f"go on with that version, {_or_again(path)}"
         )
+    if "digest" in content and digest(content["tensors"], content["progress"]) != content["digest"]:
+        raise Damaged(path, "its numbers are not those that were written")
     return content
 
 

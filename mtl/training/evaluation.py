@@ -8,9 +8,11 @@ from torch import Tensor
 
 from mtl.batch import mask_matrix
 from mtl.data.batches import evaluation_batches
+from mtl.errors import UserError
 from mtl.kinds import all_binary, as_text
 from mtl.metrics import evaluate
 from mtl.models.model import Params
+from mtl.processes.stopping import leave_if_asked
 from mtl.state import TrainState
 from mtl.streams import Stream, generator
 from mtl.training.run import Run
@@ -28,6 +30,7 @@ def probe(run: Run, state: TrainState, epoch: int) -> dict[str, float | None]:
     losses_K = torch.zeros(len(run.model.tasks), dtype=torch.float64, device=run.device)
     num_labelled_K = torch.zeros_like(losses_K)
     for batch in evaluation_batches(run.data.pack, np.sort(order[:num_images]), batch_size, run.device, run.world.rows):
+        leave_if_asked()
         labelled_K = mask_matrix(batch, run.model.tasks).sum(0).double()
         losses_K += stack(loss_step(state.params, state.buffers, batch)) * labelled_K
         num_labelled_K += labelled_K
@@ -47,10 +50,10 @@ def score(
     """Scores a split: (what results.json says of it, what predictions.npz holds)."""
     rows, world = run.data.rows[split], run.world
     batch_size = -(-max(run.settings.train.batch_size, BATCH_SIZE) // world.size) * world.size
-    logits = [
-        torch.cat(list(run.steps.predict(params, buffers, batch.inputs).values()), dim=1)
-        for batch in evaluation_batches(run.data.pack, rows, batch_size, run.device, world.rows)
-    ]
+    logits = []
+    for batch in evaluation_batches(run.data.pack, rows, batch_size, run.device, world.rows):
+        leave_if_asked()
+        logits.append(torch.cat(list(run.steps.predict(params, buffers, batch.inputs).values()), dim=1))
     table = run.data.pack.table
     predictions = {
         "logits": world.gather(torch.cat(logits), 0)[: len(rows)].cpu().numpy(),
@@ -63,6 +66,12 @@ def score(
         **({} if all_binary(table.kinds) else {"kinds": np.array([as_text(kind) for kind in table.kinds])}),
     }
     outputs, labels, mask = (predictions[name] for name in ("logits", "labels", "mask"))
+    if not np.isfinite(outputs).all():
+        raise UserError(
+            f"the network's answers on images of the {split} split are not finite: lower the learning rate and start "
+            "in a new workdir",
+            "learning_rate",
+        )
     return evaluate(table.attributes, outputs, labels, mask, run.data.guess_K, table.kinds), predictions
 
 

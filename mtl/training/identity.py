@@ -8,8 +8,8 @@ from typing import Any
 
 from mtl.data.fingerprint import Fingerprint, differences
 from mtl.errors import UserError
-from mtl.record.files import read_json
 from mtl.record.paths import CONFIG, find_files
+from mtl.record.reading import read_config
 from mtl.record.settings import changed_fields, effective
 from mtl.training.settings import RunSettings
 
@@ -20,10 +20,9 @@ def check_same_run(settings: RunSettings, folder: Path) -> None:
     Raises:
       UserError: with the first field that differs.
     """
-    path = folder / CONFIG
-    if not path.is_file():
+    if not (folder / CONFIG).exists():
         return
-    before, now = (effective(values) for values in (read_json(path)["config"], settings.raw))
+    before, now = (effective(values) for values in (read_config(folder)["config"], settings.raw))
     changed = changed_fields(before, now)
     if changed:
         name = changed[0]
@@ -41,7 +40,7 @@ def check_same_data(settings: RunSettings, now: Fingerprint, workdir: Path) -> N
     """
     of_this = effective(settings.raw)
     for path in find_files(workdir, CONFIG):
-        described = read_json(path)
+        described = read_config(path.parent)
         if "fingerprint" in described:
             changed = changed_fields(effective(described["config"]), of_this)
             fields = {name.removeprefix("data.") for name in changed if name.startswith("data.")}
@@ -63,7 +62,7 @@ def check_same_weights(settings: RunSettings, begun: dict[str, Any], workdir: Pa
     """
     name = settings.raw["model"]["weights"]
     for path in find_files(workdir, CONFIG):
-        described = read_json(path)
+        described = read_config(path.parent)
         same_name = described["config"]["model"]["weights"] == name
         if same_name and "weights" in described and described["weights"]["digest"] != begun["weights"]["digest"]:
             raise UserError(

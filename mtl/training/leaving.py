@@ -6,8 +6,8 @@ from typing import Any
 from mtl.models.images import IMAGENET_MEAN, IMAGENET_STD
 from mtl.models.model import Params
 from mtl.models.probes import Tensors
-from mtl.record import files
-from mtl.record.paths import CONFIG, MODEL
+from mtl.record.paths import MODEL
+from mtl.record.reading import read_config
 from mtl.statistics.decisions import Decisions
 from mtl.statistics.predictions import Predictions
 from mtl.trained.card import write_card
@@ -30,7 +30,7 @@ def leave_model(
       decisions: from the validation split.
       test: predictions of the test split.
     """
-    described = files.read_json(run.folder / CONFIG)
+    described = read_config(run.folder)
     settings = describe(run, described, results)
     save_model(
         run.folder / MODEL,

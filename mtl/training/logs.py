@@ -5,11 +5,12 @@ from pathlib import Path
 
 from torch import Tensor
 
+from mtl.errors import UserError
 from mtl.record.files import Line
-from mtl.record.paths import DST, METRICS
+from mtl.record.paths import DST, METRICS, NONFINITE
 from mtl.training.step import Metrics, norm
 
-LOGS = (METRICS, DST)
+LOGS = (METRICS, DST, NONFINITE)
 
 
 def step_line(epoch: int, step: int, metrics: Metrics, before: dict[str, Tensor], after: dict[str, Tensor]) -> Line:
@@ -40,8 +41,18 @@ def sync_logs(folder: Path) -> dict[str, int]:
 
 
 def cut_logs(folder: Path, sizes: dict[str, int]) -> None:
-    """Cuts off what was written after the logs were that long; a run that goes on writes it again."""
+    """Cuts off what was written after the logs were that long; a run that goes on writes it again.
+
+    Raises:
+      UserError: if one is shorter: then something of it was lost.
+    """
     for name in LOGS:
         path, size = folder / name, sizes.get(name, 0)
-        if path.is_file() and path.stat().st_size > size:
+        found = path.stat().st_size if path.exists() else 0
+        if found < size:
+            raise UserError(
+                f"{path} has {found} bytes, and had {size} when the run's checkpoint was written: put a whole copy in "
+                f"its place, or delete {folder} and train from the start"
+            )
+        if found > size:
             os.truncate(path, size)

@@ -4,27 +4,30 @@
 
 A run is a pure function of its settings. Killed at any moment, the same call goes on from the newest checkpoint
 and ends with the same bits: what it needs is the state, the position (epoch, batch) and the lengths of its logs.
+Asked to end (`mtl.processes.stopping`), it does so after its step, and saves before; one of several processes does not.
 """
 
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import nullcontext
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from mtl import dst, gating
-from mtl.batch import Batch
-from mtl.data.batches import train_batches
 from mtl.errors import UserError
 from mtl.gradients import alignment
 from mtl.metrics import overall
+from mtl.processes import stopping
 from mtl.progress import progress as show_progress
 from mtl.record import files, locks, tensorboard
 from mtl.record.paths import BEST, CHECKPOINTS, DST, EXAMPLES, METRICS, PREDICTIONS, RESULTS, run_folder
 from mtl.state import TrainState
 from mtl.statistics.decisions import choose_decisions, describe_decisions
 from mtl.statistics.predictions import of_arrays
-from mtl.training import checkpoint, provenance
+from mtl.training import checkpoint, finite, provenance
+from mtl.training.epoch import epoch_batches, epoch_gates
 from mtl.training.evaluation import mean_losses, probe, score
 from mtl.training.examples import show_examples
 from mtl.training.leaving import leave_model
@@ -32,7 +35,7 @@ from mtl.training.logs import step_line
 from mtl.training.resuming import Progress, no_sums, num_steps, resume, save
 from mtl.training.run import Run, finished, prepare
 from mtl.training.settings import RunSettings
-from mtl.training.sums import Sums, add, check_finite
+from mtl.training.sums import Sums, add
 from mtl.world import ALONE, World
 
 
@@ -48,8 +51,8 @@ def fit(settings: RunSettings, workdir: Path, world: World = ALONE) -> tuple[Tra
       (the state after the last step, what results.json holds).
 
     Raises:
-      UserError: for a mistake in the settings or the data, for a loss that is not finite, and at once if another
-        process is at work on this run.
+      UserError: for a mistake in the settings or the data, for a loss, gradient or parameter that is not finite, and
+        at once if another process is at work on this run.
     """
     with locks.hold(run_folder(workdir, settings.name, settings.seed)):
         return _fit(world.tell(settings), workdir, world)
@@ -71,13 +74,14 @@ def _fit(settings: RunSettings, workdir: Path, world: World) -> tuple[TrainState
         return state, results
     num_epochs = settings.train.epochs
     label, stream = f"{settings.name}, seed {settings.seed}", None if world.rank == 0 else StringIO()
-    with show_progress(label, num_epochs * run.data.num_batches, stream, start=num_steps(run, at)) as show:
-        while at.epoch <= num_epochs:
-            if at.gates is None:
-                at = plan(run, state, at)
-            state, sums, at = train_steps(run, state, sums, at, show)
-            state, sums, at = close_epoch(run, state, sums, at)
-    return state, finish(run, state, at)
+    with stopping.deferring() if world.size == 1 else nullcontext():
+        with show_progress(label, num_epochs * run.data.num_batches, stream, start=num_steps(run, at)) as show:
+            while at.epoch <= num_epochs:
+                if at.gates is None:
+                    at = plan(run, state, at)
+                state, sums, at = train_steps(run, state, sums, at, show)
+                state, sums, at = close_epoch(run, state, sums, at)
+        return state, finish(run, state, at)
 
 
 def train_steps(
@@ -85,26 +89,36 @@ def train_steps(
 ) -> tuple[TrainState, Sums, Progress]:
     """Trains on what is left of the epoch's batches, logging and writing a checkpoint now and then."""
     before, began, train = at, time.monotonic(), run.settings.train
-    train_step = run.steps.train[train.sizes[at.epoch - 1]]
+    train_step, skips = run.steps.train[train.sizes[at.epoch - 1]], train.on_nonfinite == "skip"
     last_saved = began
     for batch, gates in zip(epoch_batches(run, at), epoch_gates(run, at), strict=True):
         is_logged = (num_steps(run, at) + 1) % train.log_every == 0
         # The step may write over the parameters.
         previous = {name: value.clone() for name, value in state.params.trunk.items()} if is_logged else None
+        kept = (finite.keep(state), sums) if skips else None
         on = {task: run.switches[gate] for task, gate in gates.items()}
         state, metrics = train_step(state, batch, on, sum(gates.values()), at.batch)
         sums = add(sums, metrics, state.step)
         at = at._replace(batch=at.batch + 1)
         done = num_steps(run, at)
-        if previous is not None:
-            check_finite(sums)
+        looks = is_logged or finite.looks_at_each_step(run)
+        bad = finite.find_bad(run, state, sums, done, with_parameters=is_logged or skips) if looks else None
+        if bad is not None and kept is not None:
+            finite.skip(run, bad, at.num_skipped)
+            state, sums = kept[0]._replace(step=state.step), kept[1]
+            at = at._replace(num_skipped=at.num_skipped + 1)
+        elif bad is not None:
+            finite.stop(run, bad)
+        elif previous is not None:
             log(run, METRICS, step_line(at.epoch, done, metrics, previous, state.params.trunk))
-        now = time.monotonic()
-        if at.batch < run.data.num_batches and now - last_saved > train.checkpoint_seconds:
+        now, is_last = time.monotonic(), at.batch == run.data.num_batches
+        if stopping.is_asked() or (now - last_saved > train.checkpoint_seconds and not is_last):
+            finite.check(run, state, sums, done)
             save(run, state, sums, spend(at, before, now - began))
+            stopping.leave_if_asked()
             last_saved = now
         show(done, f"epoch {at.epoch}/{train.epochs}")
-    check_finite(sums)  # waits for the device, so the time is that of finished steps
+    finite.check(run, state, sums, num_steps(run, at))  # waits for the device, so the time is that of finished steps
     return state, sums, spend(at, before, time.monotonic() - began)
 
 
@@ -120,7 +134,11 @@ def close_epoch(run: Run, state: TrainState, sums: Sums, at: Progress) -> tuple[
     """
     began = time.monotonic()
     state = state._replace(buffers=run.world.broadcast(state.buffers))
-    valid = score(run, state.params, state.buffers, "valid")[0]
+    try:
+        valid = score(run, state.params, state.buffers, "valid")[0]
+    except stopping.Stopped:
+        save(run, state, sums, at)
+        raise
     losses = mean_losses(run, sums.losses_K, sums.num_labelled_K)
     is_best = at.best_epoch == 0 or overall(valid) > at.best_accuracy
     if is_best and run.world.rank == 0:
@@ -160,6 +178,12 @@ def plan(run: Run, state: TrainState, at: Progress) -> Progress:
     running = run.settings.dropping.running
     measured = at.last_losses if running and at.last_losses is not None else probe(run, state, at.epoch)
     losses = {task: loss for task, loss in measured.items() if loss is not None}
+    if bad := [task for task, loss in losses.items() if not math.isfinite(loss)]:
+        raise UserError(
+            f"the loss of {', '.join(bad)}, measured before epoch {at.epoch} of {run.folder}, is not finite: lower the "
+            "learning rate and start in a new workdir",
+            "learning_rate",
+        )
     for task in measured.keys() - losses.keys():
         raise UserError(
             f"no image that DST measured its losses on has a label for {task}: raise probe_images", "probe_images"
@@ -189,6 +213,7 @@ def finish(run: Run, state: TrainState, at: Progress) -> dict[str, Any]:
         "epochs": train.epochs,
         "train_seconds": at.seconds,
         "images_per_second": train.epochs * run.data.num_batches * train.batch_size / at.step_seconds,
+        **({"num_skipped_steps": at.num_skipped} if at.num_skipped else {}),
         "device": provenance.device_name(run.device, run.world.size),
         "versions": provenance.versions(),
         "valid": valid,
@@ -199,33 +224,9 @@ def finish(run: Run, state: TrainState, at: Progress) -> dict[str, Any]:
         files.write_arrays(run.folder / PREDICTIONS, predictions)
         files.write_arrays(run.folder / EXAMPLES, show_examples(run, params, buffers, predictions))
         leave_model(run, params, buffers, results, decisions, of_arrays(predictions))
-        files.write_json(run.folder / RESULTS, results)
         checkpoint.keep_newest(run.folder / CHECKPOINTS, 1)
+        files.write_json(run.folder / RESULTS, results)
     return run.world.tell(results)
-
-
-def epoch_gates(run: Run, at: Progress) -> list[gating.Gates]:
-    """The gates of the batches that are left of the epoch."""
-    assert at.gates is not None, "an epoch is planned before it is trained"
-    gates = at.gates * run.data.num_batches if len(at.gates) == 1 else at.gates
-    return gates[at.batch :]
-
-
-def epoch_batches(run: Run, at: Progress) -> Iterator[Batch]:
-    """The batches that are left of the epoch."""
-    data, train = run.settings.data, run.settings.train
-    return train_batches(
-        run.data.pack,
-        run.data.rows["train"],
-        run.settings.seed,
-        at.epoch,
-        train.batch_size,
-        data.max_shift,
-        run.device,
-        first=at.batch,
-        flip=data.flip,
-        mine=run.world.rows,
-    )
 
 
 def log(run: Run, name: str, line: files.Line) -> None:

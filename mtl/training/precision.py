@@ -47,7 +47,8 @@ def find_precision(
         print(f"precision: {found['chosen']} (a forward and backward pass: {_in_words(found['seconds'])})", flush=True)
         workdir.mkdir(parents=True, exist_ok=True)
         files.write_json(path, found)
-    return files.read_json(path)["chosen"]
+    again = "put a whole copy in its place, or delete it, and it is measured again"
+    return files.read_json(path, {"chosen": str}, again)["chosen"]
 
 
 def measure(make: Callable[[str], tuple[Model, Params, dict[str, Tensor]]], inputs: Tensor) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Progress(NamedTuple):
       seen: of metrics of ours for DST, name -> the same of their x.
       best_epoch, best_accuracy: by the overall score on the validation split, `mtl.metrics.overall`.
       seconds, step_seconds: spent so far, all in all and in training steps.
+      num_skipped: steps with numbers that were not finite.
     """
 
     epoch: int = 1
@@ -35,6 +36,7 @@ class Progress(NamedTuple):
     best_accuracy: float = -1.0
     seconds: float = 0.0
     step_seconds: float = 0.0
+    num_skipped: int = 0
 
 
 def resume(run: Run, state: TrainState) -> tuple[TrainState, Sums, Progress]:

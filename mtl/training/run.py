@@ -25,6 +25,7 @@ from mtl.models.model import Model
 from mtl.optim import make_optimizer, make_schedule, scale_rates
 from mtl.record import files
 from mtl.record.paths import CONFIG, RESULTS, run_folder
+from mtl.record.reading import read_results
 from mtl.state import TrainState
 from mtl.training import distributed, provenance, sourcing
 from mtl.training.compile import maybe_compile
@@ -191,8 +192,7 @@ def finished(settings: RunSettings, workdir: Path) -> dict[str, Any] | None:
     """
     folder = run_folder(workdir, settings.name, settings.seed)
     check_same_run(settings, folder)
-    path = folder / RESULTS
-    return files.read_json(path) if path.is_file() else None
+    return read_results(folder) if (folder / RESULTS).exists() else None
 
 
 def _arrange(pack: Pack, batch_size: int) -> Data:

@@ -7,6 +7,8 @@ from mtl.data.load import DataSettings
 from mtl.training.sourcing import Sourcing
 from mtl.training.tasks import LossSettings
 
+ON_NONFINITE = ("stop", "skip")
+
 
 class ModelSettings(NamedTuple):
     """`config.model`."""
@@ -41,6 +43,8 @@ class TrainSettings(NamedTuple):
     device: str
     log_every: int
     checkpoint_seconds: float
+    on_nonfinite: str
+    max_skips: int
     tensorboard: bool
     mirrored: bool
     losses: LossSettings

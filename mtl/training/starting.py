@@ -1,6 +1,5 @@
 """What a run begins with: random numbers, torchvision's weights, those of a file, or the network of an earlier run."""
 
-import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ from mtl.models.filling import COUNT
 from mtl.models.heads import HeadParams, make_groups, parse_taps
 from mtl.models.model import Model
 from mtl.models.weights import Weights, build_on_meta, in_todays_names, read_weights, unwrap
-from mtl.record.files import read_json
 from mtl.record.paths import BEST, CHECKPOINTS, CONFIG, TENSORS
+from mtl.record.reading import read_config
 from mtl.record.settings import BEFORE
+from mtl.trained.digest import digest as digest_tensors
 from mtl.trained.naming import TRUNK, head_name
 from mtl.trained.settings import read_settings
 from mtl.trained.tensors import read_tensors
@@ -87,17 +87,15 @@ def read_run(folder: Path) -> Weights:
             f"{CONFIG} (a run's folder is STUDY/METHOD/seed_0)",
             "weights",
         )
-    described = read_json(folder / CONFIG)
+    described = read_config(folder)
     config = described["config"]
     if config["method"] == "single_task":
         raise _one_per_task(folder)
     model = config["model"]
     try:
         tensors = checkpoint.read_tensors(path)
-    except UserError:
-        raise
-    except Exception as error:  # a damaged file raises whatever its damage meets first
-        raise UserError(f"{path} cannot be read ({type(error).__name__}): give another run", "weights") from error
+    except checkpoint.Damaged as error:
+        raise UserError(f"{path} cannot be read ({error.reason}): give another run", "weights") from error
     trunk = {match[1] or match[2]: value for key, value in tensors.items() if (match := OF_TRUNK.fullmatch(key))}
     return Weights(
         where=str(folder),
@@ -174,7 +172,7 @@ def fill_heads(model: Model, heads: HeadParams, weights: Weights) -> tuple[HeadP
 
 
 def digest(weights: Weights) -> str:
-    """16 hexadecimal digits of SHA-256 of all that was found, trunk and heads.
+    """A digest of all that was found, trunk and heads.
 
     Example:
       >>> one, same = (Weights(name, {"w": torch.ones(2)}, {}) for name in ("a.pt", "b.pt"))
@@ -182,11 +180,7 @@ def digest(weights: Weights) -> str:
       (True, False)
     """
     heads = {f"{task} {tap} {key}": of[key] for task, (tap, of) in weights.heads.items() for key in of}
-    found = hashlib.sha256()
-    for key, value in sorted((weights.trunk | heads).items()):
-        found.update(f"{key} {value.dtype} {tuple(value.shape)}\n".encode())
-        found.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
-    return found.hexdigest()[:16]
+    return digest_tensors(weights.trunk | heads)
 
 
 def describe(weights: Weights) -> dict[str, Any]:

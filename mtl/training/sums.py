@@ -6,7 +6,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mtl.errors import UserError
 from mtl.gradients import alignment
 from mtl.gradients.alignment import Alignment
 from mtl.training.evaluation import stack
@@ -21,7 +20,8 @@ class Sums(NamedTuple):
       num_labelled_K: float64, labelled images.
       alignments: level of `Metrics.gramians` -> how well the tasks' gradients agree there.
       extensions: name of a metric of ours for DST -> its x times labelled images, [K] float64.
-      bad_step: int64, the first step with a loss that is not finite; -1 while there is none.
+      bad_step: int64, the first step with a loss or a gradient that is not finite; -1 while there is none. The sums
+        of losses stay as they were after it.
     """
 
     losses_K: Tensor
@@ -49,29 +49,25 @@ def zero_sums(num_tasks: int, levels: Iterable[str], device: torch.device, exten
 
 
 def add(sums: Sums, metrics: Metrics, step: Tensor) -> Sums:
-    """Adds one step's metrics, and notes the step if it is the first with a loss that is not finite."""
+    """Adds one step's metrics, and notes the step if it is the first with a loss or gradient that is not finite."""
     losses_K, labelled_K = stack(metrics.losses), stack(metrics.num_labelled)
+    is_well, is_finite = sums.bad_step < 0, torch.isfinite(losses_K).all() & torch.isfinite(metrics.gradient_norm)
+    # A loss that is not finite shows even where no label is known.
+    added_K = torch.where(torch.isfinite(losses_K), losses_K * labelled_K, losses_K)
     return Sums(
-        sums.losses_K + losses_K * labelled_K,
+        torch.where(is_well, sums.losses_K + added_K, sums.losses_K),
         sums.num_labelled_K + labelled_K,
         {level: alignment.add(so_far, metrics.gramians[level]) for level, so_far in sums.alignments.items()},
         {name: so_far + metrics.extensions[name] * labelled_K for name, so_far in sums.extensions.items()},
-        torch.where((sums.bad_step < 0) & ~torch.isfinite(losses_K).all(), step, sums.bad_step),
+        torch.where(is_well & ~is_finite, step, sums.bad_step),
     )
 
 
-def check_finite(sums: Sums) -> None:
-    """Stops a run whose loss is not finite, naming the step.
-
-    Raises:
-      UserError: at the first log line, or end of an epoch, after it happened.
+def bad_tasks(sums: Sums) -> list[bool]:
+    """Of which tasks the loss of the bad step is not finite; of none if the gradient alone is not.
 
     Example:
-      >>> check_finite(zero_sums(2, [], torch.device("cpu")))  # says nothing: no loss was bad
+      >>> bad_tasks(zero_sums(2, [], torch.device("cpu")))
+      [False, False]
     """
-    step = int(sums.bad_step)
-    if step >= 0:
-        raise UserError(
-            f"the loss of step {step} is not finite: lower the learning rate and start in a new workdir",
-            "learning_rate",
-        )
+    return (~torch.isfinite(sums.losses_K)).tolist()

@@ -263,6 +263,18 @@ def test_a_pack_without_a_digest_is_made_again(root: Path) -> None:
     assert "pixels" in json.loads((folder / "made_of.json").read_text())
 
 
+@pytest.mark.parametrize("damage", [b"", b"\0" * 99, b"null", b'{"pixels": null}', b'{"num_images"'])
+@pytest.mark.parametrize("name", ["made_of.json", "images.npy"])
+def test_a_pack_with_a_damaged_file_is_made_again(root: Path, name: str, damage: bytes) -> None:
+    first = open_small(root)
+    (folder,) = packs_in(root / "cache")
+    (folder / name).write_bytes(damage)
+    assert open_small(root).digest == first.digest
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    assert open_small(root).digest == first.digest
+
+
 @pytest.mark.parametrize("bad", [[0], [6], [2, 3], [0, 1, 2, 3, 4, 5], [1, 4, 6]])
 def test_skipped_images_leave_no_gap(root: Path, bad: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     for row in bad:
@@ -300,7 +312,7 @@ def test_a_killed_run_is_not_taken_for_whole(root: Path) -> None:
     assert packs_in(root / "cache") == [folder]
 
 
-@pytest.mark.parametrize(("place", "name"), [(decoding, "_decode"), (pack_module, "_to_disk"), (Path, "rename")])
+@pytest.mark.parametrize(("place", "name"), [(decoding, "_decode"), (pack_module, "to_disk"), (Path, "rename")])
 def test_an_interrupted_run_leaves_nothing(
     root: Path, monkeypatch: pytest.MonkeyPatch, place: object, name: str
 ) -> None:

@@ -27,6 +27,7 @@ from mtl.training.run import finished
 from mtl.training.settings import RunSettings
 from mtl.world import World
 from tests.launchers.runs import make_runs
+from tests.made_up import results_of_nothing
 
 
 def scripted(size: int, outcomes: dict[str, list[Outcome]], log: list[str]) -> Crew:
@@ -126,7 +127,7 @@ def test_commands_at_once_train_each_run_once(tmp_path: Path, monkeypatch: pytes
         found = finished(run, workdir)
         if found is None:
             begun.append((run.name, run.seed))
-            found = {"name": run.name}
+            found = results_of_nothing(run.name, run.seed)
             write_json(run_folder(workdir, run.name, run.seed) / RESULTS, found)
         return None, found
 

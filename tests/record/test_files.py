@@ -19,7 +19,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     def fail(file: object) -> None:
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(UserError, match=rf"^{path} cannot be written \(disk full\)"):
         files.write_atomically(path, fail)
     assert path.read_text() == '{\n  "old": 1\n}\n'
 
@@ -66,3 +66,26 @@ def test_as_json_is_what_is_read_back(tmp_path: Path) -> None:
     value = {"taps": ("a", "b"), 1: None}
     files.write_json(tmp_path / "a.json", value)
     assert files.as_json(value) == files.read_json(tmp_path / "a.json") == json.loads('{"taps": ["a", "b"], "1": null}')
+
+
+def test_what_stands_in_the_way_is_said(tmp_path: Path) -> None:
+    (tmp_path / "results.json").mkdir()
+    (tmp_path / "config.json.tmp").mkdir()
+    for name in ("results.json", "config.json"):
+        with pytest.raises(
+            UserError, match=rf"^{tmp_path / name} cannot be written \(Is a directory\): move away what"
+        ):
+            files.write_json(tmp_path / name, {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json.tmp", "results.json"]
+    with pytest.raises(UserError, match=rf"^{tmp_path}/results.json cannot be written \(Is a directory\)"):
+        files.append_line(tmp_path / "results.json", {})
+
+
+def test_a_field_of_another_kind_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    files.write_json(path, {"config": {"method": 3}})
+    for name, words in {"config.method": "is something else", "config.seed": "is missing", "a.b": "is missing"}.items():
+        with pytest.raises(UserError, match=rf"^{path} is damaged \({name} {words}.*\): delete it$"):
+            files.read_json(path, {name: str}, "delete it")
+    with pytest.raises(UserError, match=rf"^{tmp_path}/none.json is missing: put a whole copy"):
+        files.read_json(tmp_path / "none.json")

@@ -138,3 +138,27 @@ def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytes
     sentence = rf"^{tmp_path}/run lies on a file system that locks no files \(Function not implemented\): choose"
     with pytest.raises(UserError, match=sentence), locks.hold(tmp_path / "run"):
         raise AssertionError("let in")
+
+
+def test_a_lock_file_that_a_dead_machine_left_holds_nothing(tmp_path: Path) -> None:
+    """The lock is the system's and not the file, which is only for people."""
+    (tmp_path / locks.LOCK).write_text("process 4711 on a_machine_that_burnt_down")
+    with locks.hold(tmp_path):
+        pass
+    with locks.wait_for(tmp_path / "pack.lock"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "study").write_text("a file")
+    with (
+        pytest.raises(UserError, match=rf"^{tmp_path}/study/run cannot be written .*: move away"),
+        locks.hold(tmp_path / "study" / "run"),
+    ):
+        raise AssertionError("let in")
+    with (
+        pytest.raises(UserError, match=rf"^{tmp_path}/study/cache cannot be written .*: move away"),
+        locks.wait_for(tmp_path / "study" / "cache" / "pack.lock"),
+    ):
+        raise AssertionError("let in")

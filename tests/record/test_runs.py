@@ -8,18 +8,20 @@ import pytest
 from configs.default import get_config
 from mtl.errors import UserError
 from mtl.record.files import write_json
-from mtl.record.paths import CONFIG, DST, RESULTS, find_files, parse_run_file, run_file, run_folder
+from mtl.record.paths import CONFIG, DST, METRICS, RESULTS, find_files, parse_run_file, run_file, run_folder
 from mtl.record.runs import find_runs, read_provenance
 from mtl.record.settings import BEFORE, changed_fields, effective
+from tests.made_up import results_of_nothing
 
 
 def write_run(workdir: Path, name: str, seed: int, config: dict[str, Any], drops: bool = False) -> None:
     folder = run_folder(workdir, name, seed)
     folder.mkdir(parents=True)
-    config = {"method": name, "seed": seed, "train": {"epochs": 3}} | config
+    config = {"method": name, "seed": seed, "data": {}, "model": {}, "train": {"epochs": 3}} | config
     made = {"command": f"python {seed}", "revision": "0", "device": "made up", "versions": {"torch": "2"}}
     write_json(folder / CONFIG, {"config": config} | made)
-    write_json(folder / RESULTS, {"method": name, "seed": seed})
+    write_json(folder / RESULTS, results_of_nothing(name, seed))
+    (folder / METRICS).touch()
     if drops:
         (folder / DST).touch()
 

@@ -13,9 +13,11 @@ def write_run(
     folder: Path, described: dict[str, bool], steps: list[dict[str, float]], levels: tuple[str, ...] = ()
 ) -> Path:
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(described))
-    lines: list[dict[str, Any]] = [{"kind": "step", "weights": weights} for weights in steps]
-    lines.append({"kind": "epoch", "gradients": {level: {} for level in levels}})
+    config = {"method": "x", "seed": 0, "data": {}, "model": {}, "train": {}}
+    (folder / "config.json").write_text(json.dumps({"config": config, **described}))
+    of_all = {"epoch": 1, "step": 1, "losses": {}}
+    lines: list[dict[str, Any]] = [{"kind": "step", "weights": weights} | of_all for weights in steps]
+    lines.append({"kind": "epoch", "gradients": {level: {} for level in levels}} | of_all)
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder
 
@@ -42,7 +44,7 @@ def test_weights_that_stay_near_equal_ones_are_found(tmp_path: Path) -> None:
         "dst_mgda": {0: write_run(tmp_path / "5", yes, [far])},
         "of_before_it_was_said": {0: write_run(tmp_path / "6", {}, [far])},
     }
-    (tmp_path / "5" / "dst.jsonl").write_text("{}\n")
+    (tmp_path / "5" / "dst.jsonl").write_text('{"epoch": 1, "V": {}, "P": {}, "G": {}}\n')
     assert largest_weight_deviations(folders) == {"dual_proj": 0.0, "mgda": 0.5}
 
 

@@ -1,5 +1,6 @@
 """The safetensors format: bytes worked by hand, the package that defines it, and files that are wrong on purpose."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -42,14 +43,28 @@ def write(path: Path, header: Any, data: bytes) -> Path:
 def test_bytes_worked_by_hand(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     write_tensors(path, {"b": torch.tensor([3], dtype=torch.uint8), "a": torch.tensor([1.0, -2.0])})
+    told = b"a torch.float32 (2,)\n" + bytes.fromhex("0000803f000000c0") + b"b torch.uint8 (1,)\n" + b"\3"
+    digest = hashlib.sha256(told).hexdigest()[:16].encode()
     header = (
-        b'{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},'
+        b'{"__metadata__":{"format":"pt","digest":"'
+        + digest
+        + b'"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},'
         b'"b":{"dtype":"U8","shape":[1],"data_offsets":[8,9]}}'
     )
     padding = b" " * (-len(header) % 8)
     numbers = bytes.fromhex("0000803f000000c003")
     assert path.read_bytes() == bytes([len(header + padding), 0, 0, 0, 0, 0, 0, 0]) + header + padding + numbers
     assert not path.with_name("a.safetensors.tmp").exists()
+
+
+def test_a_number_that_was_changed_is_noticed(tmp_path: Path) -> None:
+    """In a file of ours; one of other programs has no digest."""
+    path = tmp_path / "a.safetensors"
+    write_tensors(path, {"a": torch.ones(2)})
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(UserError, match=r"a.safetensors is damaged \(its numbers are not those that were written\)"):
+        read_tensors(path)
 
 
 def test_what_is_written_is_read_and_written_with_the_same_bytes(tmp_path: Path) -> None:

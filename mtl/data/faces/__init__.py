@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import accumulate, starmap
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,7 +19,9 @@ from mtl.data.faces.draw import draw_face
 from mtl.data.faces.labels import sample_labels
 from mtl.data.faces.person import sample_face
 from mtl.errors import UserError
+from mtl.processes.children import end_with_parent
 from mtl.progress import progress
+from mtl.record.atomic import to_disk, writing
 
 VERSION = 1  # raise it when the same seed would give other faces
 IMAGES = "img_align_celeba"
@@ -61,7 +64,7 @@ def write_faces(root: Path, num_images: int, seed: int, label_noise: float = 0.0
     """Draws labelled faces and writes them as official CelebA files.
 
     The same seed, number and noise give the same bytes, whatever the number of workers. The files appear under `root`
-    all at once: an interrupted run leaves only a folder beside it that the next run replaces.
+    all at once: one that fails leaves nothing, and one that is killed a folder beside it that the next one replaces.
 
     Args:
       root: folder to make; it must not exist.
@@ -82,17 +85,24 @@ def write_faces(root: Path, num_images: int, seed: int, label_noise: float = 0.0
     flips_NK = np.random.default_rng((seed, 4)).random(rows.labels_NK.shape) < label_noise
 
     unfinished = root.with_name(root.name + ".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    (unfinished / IMAGES).mkdir(parents=True)
-    _write_tables(unfinished, rows.labels_NK ^ flips_NK, rows.split_N, rows.identity_N)
-    chunks = [slice(start, start + IMAGES_PER_JOB) for start in range(0, num_images, IMAGES_PER_JOB)]
-    jobs = [
-        (unfinished / IMAGES, seed, chunk.start, rows.degrees_NK[chunk], rows.identity_N[chunk]) for chunk in chunks
-    ]
-    with progress("drawing faces", num_images) as update:
-        for done in accumulate(_run(jobs, num_workers or os.cpu_count() or 1)):
-            update(done)
-    unfinished.rename(root)
+    shutil.rmtree(unfinished, ignore_errors=True)  # what a killed process left
+    try:
+        with writing(unfinished):
+            (unfinished / IMAGES).mkdir(parents=True)
+            _write_tables(unfinished, rows.labels_NK ^ flips_NK, rows.split_N, rows.identity_N)
+            chunks = [slice(start, start + IMAGES_PER_JOB) for start in range(0, num_images, IMAGES_PER_JOB)]
+            jobs = [
+                (unfinished / IMAGES, seed, chunk.start, rows.degrees_NK[chunk], rows.identity_N[chunk])
+                for chunk in chunks
+            ]
+            with progress("drawing faces", num_images) as update:
+                for done in accumulate(_run(jobs, num_workers or os.cpu_count() or 1)):
+                    update(done)
+            os.sync()  # one call for thousands of files
+            unfinished.rename(root)
+            to_disk(root.parent)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _run(jobs: list[Job], num_workers: int) -> Iterator[int]:
@@ -100,5 +110,13 @@ def _run(jobs: list[Job], num_workers: int) -> Iterator[int]:
     if min(num_workers, len(jobs)) == 1:
         yield from starmap(_draw_files, jobs)
         return
-    with ProcessPoolExecutor(min(num_workers, len(jobs)), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_draw_files, *zip(*jobs, strict=True))
+    context, num_workers = get_context("spawn"), min(num_workers, len(jobs))
+    with ProcessPoolExecutor(num_workers, mp_context=context, initializer=end_with_parent) as pool:
+        try:
+            yield from pool.map(_draw_files, *zip(*jobs, strict=True))
+        except BrokenProcessPool as error:
+            raise UserError(
+                "a process that drew faces was killed, most often for want of memory: set num_workers to fewer, and "
+                "give the same command again",
+                "num_workers",
+            ) from error

@@ -6,6 +6,7 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from mtl.record.atomic import writing
 from mtl.record.reading import StudyRecord
 from mtl.report import style
 from mtl.report.figures.accuracy import accuracy, balance
@@ -50,7 +51,8 @@ def draw_figures(study: StudyRecord, folder: Path) -> dict[str, Path]:
     Returns:
       Name of the figure -> its file. Figures of one method are called activation_<method> and metrics_<method>.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     with rc_context(style.RC):
         return {name: style.save(figure, folder / f"{name}.svg") for name, figure in _drawn(study)}
 

@@ -1,14 +1,15 @@
 """Pictures in, an H.264 film out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import Image
 
 from mtl.errors import not_installed
 from mtl.progress import progress
+from mtl.record.atomic import write_atomically
 from mtl.report.video.canvas import Drawing, render
 
 # x264's AVX-512 code for its macroblock tree takes 8 macroblocks of a row at a time, without a mask. Where the width is
@@ -51,32 +52,44 @@ def write_film(shots: Sequence[Shot], path: Path, size: tuple[int, int], fps: in
     """
     try:
         import av
-        from av.video.reformatter import Colorspace
     except ImportError as error:
         raise not_installed("the video is encoded", "PyAV") from error
     num_frames = round(length(shots) * fps)
-    unfinished = path.with_name(f"{path.stem}.unfinished.mp4")
     showing = progress(path.name, num_frames) if show_progress else nullcontext(lambda done: None)
-    with showing as update, av.open(str(unfinished), "w", options={"movflags": "+faststart"}) as file:
-        stream = file.add_stream("libx264", rate=fps)
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.thread_count = 1  # what the encoder writes depends on its threads
-        # 1 = BT.709 and limited range: else players guess the colours from the size of the frames.
-        stream.codec_context.colorspace = stream.codec_context.color_primaries = stream.codec_context.color_trc = 1
-        stream.codec_context.color_range = 1
-        stream.options = ENCODER
-        done = 0
-        for image, num_repeats in frames(shots, size, fps):
-            rgb = av.VideoFrame.from_image(image)
-            frame = rgb.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
-            for _ in range(num_repeats):
-                frame.pts = done
-                file.mux(stream.encode(frame))
-                done += 1
-                update(done)
-        file.mux(stream.encode(None))
-    unfinished.replace(path)
+
+    def write(unfinished: Any) -> None:
+        with (
+            showing as update,
+            av.open(str(unfinished.path), "w", format="mp4", options={"movflags": "+faststart"}) as file,
+        ):
+            _encode(shots, file, size, fps, update)
+
+    write_atomically(path, write)
+
+
+def _encode(shots: Sequence[Shot], file: Any, size: tuple[int, int], fps: int, update: Callable[[int], None]) -> None:
+    """Encodes the shots into a container of PyAV."""
+    import av
+    from av.video.reformatter import Colorspace
+
+    stream = file.add_stream("libx264", rate=fps)
+    stream.width, stream.height = size
+    stream.pix_fmt = "yuv420p"
+    stream.codec_context.thread_count = 1  # what the encoder writes depends on its threads
+    # 1 = BT.709 and limited range: else players guess the colours from the size of the frames.
+    stream.codec_context.colorspace = stream.codec_context.color_primaries = stream.codec_context.color_trc = 1
+    stream.codec_context.color_range = 1
+    stream.options = ENCODER
+    done = 0
+    for image, num_repeats in frames(shots, size, fps):
+        rgb = av.VideoFrame.from_image(image)
+        frame = rgb.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
+        for _ in range(num_repeats):
+            frame.pts = done
+            file.mux(stream.encode(frame))
+            done += 1
+            update(done)
+    file.mux(stream.encode(None))
 
 
 def frames(shots: Sequence[Shot], size: tuple[int, int], fps: int) -> Iterator[tuple[Image.Image, int]]:

@@ -1,0 +1,1 @@
+"""How our processes end: when they are asked to, and with their parent."""
