@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from mtl.command.flags import Command, parse
 from mtl.command.jobs import RUN
-from mtl.errors import UserError
+from mtl.errors import UserError, printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,7 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if command is not None:
             do(command)
     except (UserError, OSError) as error:  # OSError: a full disk, a folder that may not be written
-        print(f"mtl: {error}", file=sys.stderr)
+        said = "\n".join(map(printable, str(error).split("\n")))  # what a file holds must not steer the terminal
+        print(f"mtl: {said}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nmtl: stopped; with the same command, training goes on from the last checkpoint", file=sys.stderr)

@@ -1,6 +1,7 @@
 """What a user's mistake raises, and the names that somebody may have meant."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -70,4 +71,17 @@ def not_installed(what: str, package: str, extra: str = "report") -> UserError:
     """
     return UserError(
         f"{what} with {package}, which is not installed: in the clone, run .venv/bin/pip install -e '.[{extra}]'"
+    )
+
+
+def printable(text: str) -> str:
+    """The text with a backslash for each character that writes nothing: line ends, escapes, bytes that are no UTF-8.
+
+    Example:
+      >>> printable("a\\nb.jpg"), printable("café\\udcff.jpg")
+      ('a\\\\nb.jpg', 'café\\\\udcff.jpg')
+    """
+    return "".join(
+        character.encode("unicode_escape").decode() if unicodedata.category(character) in ("Cc", "Cs") else character
+        for character in text
     )
