@@ -130,7 +130,7 @@ def test_another_encoding(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "names no column"),
+        ("", "it is empty"),
         ("file,smiling\n", "no row under"),
         ("file,smiling\n1.png\n", "row 2 of .* has 1 fields"),
         ("file,smiling,smiling\n1.png,1,1\n", "2 columns called 'smiling'"),
