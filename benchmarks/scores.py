@@ -52,7 +52,7 @@ def of_binary(rng: np.random.Generator, num_images: int) -> Iterator[Pair]:
     yield "f1", ours["f1"], theirs.f1_score(labels_N, logits_N > 0)
 
 
-def main(_: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     warnings.filterwarnings("ignore", "y_pred contains classes not in y_true")  # that is among the cases
     rng, largest = np.random.default_rng(0), dict[str, float]()
     for _ in range(NUM_CASES.value):

@@ -32,7 +32,18 @@ def get_config() -> ConfigDict:
     study.methods = ("joint", "dst", "random_drop")  # what is compared; random_drop needs dst before it
     study.seeds = (0,)  # each method is trained once with each
     study.variants = ConfigDict()  # more names for study.methods: name -> the fields in which it differs
+    study.folds = 0  # 5: each seed is 5 runs, tested on a fifth of the people each, numbered seed * 5 + fold
     study.references = ConfigDict()  # name -> the one it is compared with, in place of joint, single_task, random_drop
+    # The comparisons that are made, ("dst:joint", "dst:permuted_drop"), fixed before the first run, since p values are
+    # corrected over them; (): each method with its reference and with the controls that repeat it
+    study.comparisons = ()
+    study.margin = 0.3  # differences below it are as good as none, percentage points: for verdicts of equality
+    study.plan = ConfigDict()  # what --job=plan takes for known, percentage points
+    study.plan.seed_spread = 0.15  # SD over seeds of one method's mean accuracy, apart from what test images add
+    study.plan.image_spread = (
+        10.0  # SD over images of the difference of two networks; 10 in artifacts/celeba_subset_study
+    )
+    study.plan.images_per_second = 0.0  # of training steps; 0: a few steps of each method are measured
     study.num_parallel = 1  # runs at once with --launcher=local, in processes that share its threads
     study.ray = ConfigDict()  # what each run asks of the cluster with --launcher=ray, see docs/cluster.md
     study.ray.num_cpus = 1  # and threads of a run
@@ -71,6 +82,7 @@ def get_config() -> ConfigDict:
     data.on_bad_image = "fail"  # fail or skip: what a file that cannot be decoded does to the run
     data.cache = "artifacts/cache"  # where decoded pixels are kept
     data.num_workers = 0  # processes that draw, threads that decode; 0: one per core
+    data.fold = ""  # "2/5": test on the third of five folds of people, in place of the files' split; see study.folds
     data.num_faces = 2400  # drawn faces, all splits together
     data.faces_seed = 0  # of the drawn faces
     data.label_noise = 0.0  # share of the drawn faces' labels that are flipped
@@ -131,6 +143,10 @@ def get_config() -> ConfigDict:
     dst.beta = 0.5  # weight of the newest rate of change (our choice)
     dst.period = "epoch"  # how often gates are drawn: epoch (the paper) or step
     dst.measure = "probe"  # probe: V on fixed training images before each epoch; running: the last epoch's mean loss
+    dst.repeats = "dst"  # the run whose rates random_drop, permuted_drop, static_drop or uniform_drop repeats
+    # -1: gates follow from method and seed, so that variants of one method share their random numbers; from 0 up: each
+    # name draws its own, and another number draws other gates for the same weights and data
+    dst.gates_seed = -1
     dst.probe_images = 1024  # rounded down to whole batches
     dst.keep_last = 0  # epochs at the end in which no task is dropped (the paper has none)
     dst.count = "annotated"  # annotated (the paper) or positives (a variant that departs from it)

@@ -2,8 +2,9 @@
 
   dst          P from Algorithm 1, with all its metrics mixed by dst.weights
   dst_<metric> the same with a single metric, the paper's or one of ours: its lambda is 1 - lambda_b, the others are 0
-  random_drop  the control: every task has the same P, the mean over tasks of P in that epoch of the same seed's DST
-               run, so that only DST's choice of task differs. Its draws are independent of DST's.
+  random_drop  a control: every task has the same P, the mean over tasks of P in that epoch of the run of the same seed
+               that it repeats, so that only the choice of task differs. Its draws are independent of that run's.
+  permuted_drop, static_drop, uniform_drop   other controls, see dst/controls.py
 
 All of them measure V and keep the account of Algorithm 1, so that their logs can be read side by side. The gates are
 drawn once per epoch, as in the paper, or once per step.
@@ -13,16 +14,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from mtl import dst
+from mtl.dst.controls import repeat
 from mtl.errors import UserError
 from mtl.record.reading import read_dst
+from mtl.record.traces import CONTROLS
 from mtl.streams import Stream, generator
 
 METRICS = {"depth": "d", "count": "c", "incompleteness": "u", "stagnancy": "r"}  # name -> the paper's letter
-# A method's number here is part of the key of its gates' random numbers, so a new one comes last.
-DROPPING = ("dst", "random_drop", *(f"dst_{metric}" for metric in (*METRICS, *dst.EXTENSIONS)))
+# A method's number is part of the key of its gates' random numbers, so a new metric comes last.
+NUMBERS = {name: n for n, name in enumerate(("dst", "random_drop", *(f"dst_{m}" for m in (*METRICS, *dst.EXTENSIONS))))}
+NUMBERS |= {name: 100 + n for n, name in enumerate(CONTROLS[1:])}
+DROPPING = tuple(NUMBERS)
 Gates = dict[str, bool]  # task -> on or off
+OwnKey = tuple[int, int]  # a seed for gates, and a digest of the run's name
 
 
 class Dropping(NamedTuple):
@@ -31,19 +38,21 @@ class Dropping(NamedTuple):
     Attributes:
       scheme: one of `DROPPING`.
       static: see `dst.Static`.
-      seed: of the draws.
-      control: for random_drop, the probability of each epoch.
+      seed: of the run.
+      control: for one of `CONTROLS`, the probabilities of each epoch.
       num_steps: of an epoch, where gates are drawn anew in each step; None where they are drawn once per epoch.
       kept_from: the epoch from which on no task is dropped, None where there is none. A head that was dropped last is
         evaluated as it then was; a few epochs with all tasks bring it up to date. Our choice: the paper has none.
+      own: see `own_key`.
     """
 
     scheme: str
     static: dst.Static
     seed: int
-    control: list[float] | None = None
+    control: list[dst.PerTask] | None = None
     num_steps: int | None = None
     kept_from: int | None = None
+    own: OwnKey | None = None
 
 
 class Plan(NamedTuple):
@@ -77,7 +86,24 @@ def single_metric(method: str, weights: dst.Weights) -> dst.Weights:
     return dst.Weights(of["d"], of["c"], of["u"], of["r"], weights.b)
 
 
-def draw_gates(scheme: str, P: dst.PerTask, seed: int, epoch: int, step: int | None = None) -> tuple[Gates, list[str]]:
+def own_key(gates_seed: int, name: str) -> OwnKey | None:
+    """What gives a run's gates random numbers of their own; None for those that its method and seed give.
+
+    Without it, runs of one method and seed share their uniform numbers, whatever else differs: variants whose P hardly
+    differ then draw the very same gates and are one network, so that their differences from joint training are one
+    piece of evidence under several names. With it, each name draws for itself, and another gates seed draws other gates
+    for the same weights and data.
+
+    Example:
+      >>> own_key(-1, "beta_10") is None, own_key(0, "beta_10") == own_key(0, "beta_90")
+      (True, False)
+    """
+    return None if gates_seed < 0 else (gates_seed, crc32(name.encode()))
+
+
+def draw_gates(
+    scheme: str, P: dst.PerTask, seed: int, epoch: int, step: int | None = None, own: OwnKey | None = None
+) -> tuple[Gates, list[str]]:
     """Gates of an epoch, or of one of its steps: a pure function of its arguments.
 
     Returns:
@@ -87,18 +113,21 @@ def draw_gates(scheme: str, P: dst.PerTask, seed: int, epoch: int, step: int | N
       >>> draw_gates("dst", {"smile": 1.0, "hat": 0.0}, seed=0, epoch=1)
       ({'smile': True, 'hat': False}, [])
     """
-    return dst.sample_gates(P, uniforms(scheme, seed, epoch, tuple(P), step))
+    return dst.sample_gates(P, uniforms(scheme, seed, epoch, tuple(P), step, own))
 
 
-def uniforms(scheme: str, seed: int, epoch: int, tasks: tuple[str, ...], step: int | None = None) -> dst.PerTask:
-    """One number from [0, 1) per task: a pure function of (scheme, seed, epoch, step).
+def uniforms(
+    scheme: str, seed: int, epoch: int, tasks: tuple[str, ...], step: int | None = None, own: OwnKey | None = None
+) -> dst.PerTask:
+    """One number from [0, 1) per task: a pure function of (scheme, seed, epoch, step), or of (own, seed, epoch, step).
 
     Example:
       >>> uniforms("dst", 0, 1, ("smile", "hat")) == uniforms("dst", 0, 1, ("smile", "hat"))
       True
     """
-    key = [DROPPING.index(scheme), seed, epoch, *([] if step is None else [step])]
-    return dict(zip(tasks, generator(Stream.GATES, *key).random(len(tasks)).tolist(), strict=True))
+    when = [seed, epoch, *([] if step is None else [step])]
+    key = (Stream.GATES, NUMBERS[scheme]) if own is None else (Stream.OWN_GATES, *own)
+    return dict(zip(tasks, generator(*key, *when).random(len(tasks)).tolist(), strict=True))
 
 
 def plan_epoch(
@@ -123,11 +152,11 @@ def plan_epoch(
     """
     state, account = dst.update(state, losses, dropping.static, seen)
     control, epoch = dropping.control, account.epoch
-    P = account.P if control is None else dict.fromkeys(losses, control[epoch - 1])
+    P = account.P if control is None else control[epoch - 1]
     kept = dropping.kept_from is not None and epoch >= dropping.kept_from
     P = dict.fromkeys(losses, 1.0) if kept else P
     steps = [None] if dropping.num_steps is None else range(dropping.num_steps)
-    draws = [draw_gates(dropping.scheme, P, dropping.seed, epoch, step) for step in steps]
+    draws = [draw_gates(dropping.scheme, P, dropping.seed, epoch, step, dropping.own) for step in steps]
     gates = [drawn for drawn, _ in draws]
     forced = sorted({task for _, names in draws for task in names})
     static = dropping.static
@@ -155,24 +184,32 @@ def mean_gates(draws: list[Gates]) -> dict[str, float]:
     return {task: sum(gates[task] for gates in draws) / len(draws) for task in draws[0]}
 
 
-def read_control(dst_run: Path, num_epochs: int) -> list[float]:
-    """The control's probabilities: mean_t P_(k,t) for k = 1 ... num_epochs of a DST run.
+def read_control(scheme: str, repeated: Path, num_epochs: int, seed: int) -> list[dst.PerTask]:
+    """A control's probabilities in each epoch, from the run that it repeats.
+
+    Args:
+      scheme: one of `CONTROLS`.
+      repeated: the folder of that run.
+      num_epochs: of the control.
+      seed: of the control.
 
     Raises:
-      UserError: if that run is not there or not as long.
+      UserError: if that run is not there, not as long, or drew gates per step, whose permutation is nowhere.
 
     Example:
       >>> import json, tempfile
-      >>> line = {"P": {"smile": 1.0, "hat": 0.5}}
+      >>> line = {"P": {"smile": 1.0, "hat": 0.5}, "G": {"smile": 1, "hat": 0}}
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     _ = (Path(folder) / "dst.jsonl").write_text(json.dumps(line))
-      ...     read_control(Path(folder), num_epochs=1)
-      [0.75]
+      ...     read_control("random_drop", Path(folder), num_epochs=1, seed=0)
+      [{'smile': 0.75, 'hat': 0.75}]
     """
-    lines = read_dst(dst_run)
+    lines = read_dst(repeated)
     if len(lines) < num_epochs:
         raise UserError(
-            f"random_drop repeats the drop rates of the DST run in {dst_run}, which has {len(lines)} of {num_epochs} "
-            "epochs: train dst before random_drop, with the same seed and for as long"
+            f"{scheme} repeats the drop rates of the DST run in {repeated}, which has {len(lines)} of {num_epochs} "
+            f"epochs: train {repeated.parent.name} before {scheme}, with the same seed and for as long"
         )
-    return [dst.mean(line["P"]) for line in lines[:num_epochs]]
+    if scheme == "permuted_drop" and any(0 < gate < 1 for line in lines for gate in line["G"].values()):
+        raise UserError(f"permuted_drop repeats gates that are drawn per epoch, and {repeated} drew them per step")
+    return repeat(scheme, lines[:num_epochs], generator(Stream.PERMUTATION, seed))

@@ -22,12 +22,15 @@ class Stream(IntEnum):
     HIDDEN_LABELS = 5  # number of the task; the same in all runs
     EXAMPLES = 6  # the test images that are shown; the same in all runs
     SPLIT = 7  # of a table that names none: data.split_seed
+    OWN_GATES = 8  # seed of the gates, digest of the run's name, seed, epoch, and step where they are drawn per step
+    PERMUTATION = 9  # of the tasks, for a control: seed
+    FOLDS = 10  # which people are tested together; the same in all runs
 
 
 PER_BATCH = (Stream.ORDER, Stream.AUGMENTATION)  # drawn with Philox, the others with NumPy's default
 
 
-def generator(stream: Stream, *key: int) -> np.random.Generator:
+def generator(stream: int, *key: int) -> np.random.Generator:
     """The random numbers of a stream and a key of whole numbers that are not negative.
 
     Example:

@@ -4,6 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mtl.statistics.score_table import score_table
@@ -31,5 +32,7 @@ def test_the_readmes_show_the_main_study() -> None:
 def test_no_image_and_no_predictions_are_committed() -> None:
     files = subprocess.run(["git", "ls-files", "artifacts"], cwd=ROOT, capture_output=True, text=True, check=True)
     paths = [ROOT / name for name in files.stdout.split()]
-    assert {path.suffix for path in paths} <= {".json", ".jsonl", ".md", ".svg"}
+    logits = [path for path in paths if path.name == "logits.npz"]
+    assert {path.suffix for path in paths if path not in logits} <= {".json", ".jsonl", ".md", ".svg"}
+    assert all({*np.load(path)} == {"ids", "logits", "tasks"} for path in logits)
     assert not any("<image" in path.read_text() for path in paths if path.suffix == ".svg")

@@ -16,6 +16,7 @@ from mtl.errors import UserError
 ROOT = Path(errors.__file__).parent
 NAME_FLAGS = (
     *(
+        "config/design.py",
         "config/dropping.py",
         "config/fields.py",
         "config/read.py",

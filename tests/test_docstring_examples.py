@@ -44,6 +44,7 @@ WITHOUT = {
         "mtl/trained/settings.py",
         "mtl/training/logs.py",
         "mtl/training/starting.py",
+        "mtl/verify/",
     ),
     "starts, locks or asks about processes": (
         "mtl/launchers/",
@@ -76,6 +77,7 @@ WITHOUT = {
     "draws, or writes, of a whole study": ("mtl/data/faces/", "mtl/report/", "mtl/statistics/tables.py"),
     "trains, or measures, a whole run": (
         "mtl/bench/",
+        "mtl/plan/",
         "mtl/study.py",
         "mtl/training/epoch.py",
         "mtl/training/evaluation.py",

@@ -42,7 +42,7 @@ def launch(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str
         (["--config.train.epochs"], ["--config.train.epochs"]),
         (["--job=bench", "--config.bench.recipe=celebra"], ["--config.bench.recipe=celebra", "closest to celeba"]),
         (["--job=bench", "--config.bench.recipe=default", "--config.bench.parts=a,f"], ["'f'", "--config.bench.parts"]),
-        (["--job=dance"], ["dance", "study|report|bundle|train|attributes|bench|predict|app|export"]),
+        (["--job=dance"], ["dance", "study|report|plan|verify|bundle|train|attributes|bench|predict|app|export"]),
         (["--jbo=study"], ["jbo", "Did you mean: job"]),
         (["celeba"], ["'celeba' is no flag", "--config="]),
         (["--shard=0/8"], ["0/8", "the first is 1/8"]),

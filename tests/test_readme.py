@@ -13,7 +13,7 @@ TEXTS = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "artifacts/README.md"),
     *(
         f"docs/{name}.md"
-        for name in ("gotchas", "models", "studies", "cluster", "data", "photos", "predict", "app", "tables", "stops")
+        for name in "gotchas models studies evidence cluster data photos predict app tables stops".split()
     ),
 )
 MAX_LINES = 140  # of README: three minutes

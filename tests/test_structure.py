@@ -16,7 +16,20 @@ ROOMS = (
     *("optim", "dst"),
     *("record", "statistics", "gating"),
     *("methods", "models", "state", "batch", "data", "photos", "gradients", "trained", "training"),
-    *("predict", "app", "export", "bench", "config", "launchers", "study", "report", "command", "cli"),
+    *(
+        "predict",
+        "app",
+        "export",
+        "bench",
+        "plan",
+        "verify",
+        "config",
+        "launchers",
+        "study",
+        "report",
+        "command",
+        "cli",
+    ),
 )
 SEEN_BY_REPORT = (
     *("report", "errors", "progress", "kinds", "metrics", "record", "statistics"),

@@ -16,6 +16,8 @@ STUDY, PREDICTIONS = "runs/study", "runs/predictions"  # where jobs write if nob
 JOBS = {
     "study": "methods x seeds and their tables",
     "report": "statistics, figures, report.pdf and demo.mp4 of a study, from what its runs wrote",
+    "plan": "what a study will take and what it can find, before it runs: runs, hours on this machine, detectable gain",
+    "verify": "whether a study is what follows from its logits, its logs and the label files under config.data.root",
     "bundle": "all of it and the code in one zip",
     "train": "one run of config.variant, or of config.method, with config.seed",
     "attributes": "figures of all attributes of the data at hand",

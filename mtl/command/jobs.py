@@ -28,6 +28,27 @@ def run_report(command: Command) -> None:
     print(report(command.workdir))
 
 
+def run_plan(command: Command) -> None:
+    from mtl.config import read_study
+    from mtl.plan.job import plan, read_assumed
+
+    print(plan(read_study(command.config), command.workdir, read_assumed(command.config.study.plan.to_dict())))
+
+
+def run_verify(command: Command) -> None:
+    from mtl.record.files import read_json
+    from mtl.record.paths import CONFIG
+    from mtl.verify.job import in_words, verify
+
+    if not (command.workdir / CONFIG).is_file():
+        raise UserError(f"{command.workdir} holds no study (no {CONFIG}): name one with --workdir=DIR")
+    same = read_json(command.workdir / CONFIG)["config"]["data"]["name"] == command.config.data.name
+    verdict = verify(command.workdir, command.config.data.root if same else "")
+    print(in_words(command.workdir, verdict))
+    if verdict.wrong:
+        raise SystemExit(1)
+
+
 def run_bundle(command: Command) -> None:
     from mtl.report.bundle import bundle
 
@@ -87,6 +108,8 @@ def run_export(command: Command) -> None:
 RUN: dict[str, Callable[[Command], None]] = {
     "study": run_study,
     "report": run_report,
+    "plan": run_plan,
+    "verify": run_verify,
     "bundle": run_bundle,
     "train": run_train,
     "attributes": run_attributes,

@@ -30,4 +30,6 @@ def read_dropping(config: ConfigDict) -> DroppingSettings:
         probe_images=config.dst.probe_images,
         only_positives=config.dst.count == "positives",
         keep_last=keep_last,
+        repeats=config.dst.repeats,
+        gates_seed=config.dst.gates_seed,
     )

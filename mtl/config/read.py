@@ -5,11 +5,13 @@ field that one was read from.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
 from mtl import gating, methods
+from mtl.config import design
 from mtl.config.dropping import read_dropping
 from mtl.config.fields import split_names
 from mtl.config.train import read_train
@@ -22,6 +24,7 @@ from mtl.models.heads import HEADS
 from mtl.models.precision import PRECISIONS
 from mtl.optim import OPTIMIZERS, SCHEDULES
 from mtl.record import tensorboard
+from mtl.record.traces import CONTROLS
 from mtl.training import sourcing
 from mtl.training.compile import MODES
 from mtl.training.head_init import HEAD_INITS
@@ -74,10 +77,12 @@ def read_study(config: ConfigDict) -> StudySettings:
         raise UserError("study.methods and study.seeds must name at least one method and seed, as in ('joint',) (0,)")
     if not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
         raise UserError(f"study.seeds is {tuple(seeds)}; give whole numbers from 0 up, as in 0,1,2")
-    _check_references(config)
+    design.check(config, partial(_check_known, variants=list(config.study.variants)))
     if config.study.num_parallel < 1:
         raise UserError(f"study.num_parallel is {config.study.num_parallel}; it must be at least 1")
-    runs = [read_run(of_run(config, name, seed)) for seed in seeds for name in names]
+    numbers = design.run_numbers(seeds, config.study.folds)
+    runs = [read_run(of_run(config, name, number)) for number in numbers for name in names]
+    design.check_controls(runs)
     return StudySettings(runs, config.study.num_parallel, _read_ray(config.study.ray), config.to_dict())
 
 
@@ -99,7 +104,7 @@ def read_data(data: ConfigDict) -> DataSettings:
 
 
 def order_methods(names: tuple[str, ...], variants: Sequence[str] = ()) -> tuple[str, ...]:
-    """The order in which methods are trained: as given, but the control after the DST run that it repeats.
+    """The order in which methods are trained: as given, but controls after the runs that they repeat.
 
     Raises:
       UserError: for a name that is unknown, or that is a method's and a variant's.
@@ -113,7 +118,7 @@ def order_methods(names: tuple[str, ...], variants: Sequence[str] = ()) -> tuple
         raise UserError(f"study.variants has {twice[0]!r}, which is the name of a method; give the variant another")
     for name in names:
         _check_known("study.methods", name, variants)
-    return tuple(sorted(dict.fromkeys(names), key=lambda name: name == "random_drop"))
+    return tuple(sorted(dict.fromkeys(names), key=lambda name: name in CONTROLS))
 
 
 def _check_known(field: str, name: str, variants: Sequence[str]) -> None:
@@ -144,12 +149,14 @@ def of_run(config: ConfigDict, name: str, seed: int) -> ConfigDict:
       UserError: if a variant names a field that there is not, or gives it a value of another type.
 
     Example:
-      >>> config = ConfigDict({"seed": 0, "method": "joint", "study": {"variants": {}}})
+      >>> config = ConfigDict({"seed": 0, "method": "joint", "study": {"variants": {}, "folds": 0}})
       >>> of_run(config, "dst", seed=2).to_dict()["method"]
       'dst'
     """
     copy = config.copy_and_resolve_references()
     copy.seed = seed
+    if config.study.folds:
+        copy.data.fold = design.fold(seed, config.study.folds)
     if name not in config.study.variants:
         copy.method = name
         return copy
@@ -160,14 +167,6 @@ def of_run(config: ConfigDict, name: str, seed: int) -> ConfigDict:
         reason = " ".join(str(error).split())
         raise UserError(f"study.variants.{name} does not fit the configuration: {reason}") from error
     return copy
-
-
-def _check_references(config: ConfigDict) -> None:
-    for name, baseline in config.study.references.items():
-        for each in (name, baseline):
-            _check_known("study.references", each, list(config.study.variants))
-        if name == baseline:
-            raise UserError(f"study.references compares {name} with itself; name another run")
 
 
 def _read_ray(ray: ConfigDict) -> RaySettings:
@@ -195,6 +194,7 @@ def _check(config: ConfigDict) -> None:
         check_choice(name, value, choices)
     for name, value, least in (
         ("seed", config.seed, 0),
+        ("dst.gates_seed", config.dst.gates_seed, -1),
         ("data.image_size", config.data.image_size, 1),
         ("data.max_shift", config.data.max_shift, 0),
         ("train.epochs", config.train.epochs, 1),

@@ -19,7 +19,7 @@ class Part(NamedTuple):
 
 IMAGES = ("name", "root", "table", "image_column", "num_faces", "faces_seed", "label_noise", "on_bad_image")
 # A split that is drawn is stratified over the tasks.
-SPLIT = (*IMAGES, "tasks", "split_column", "group_column", "split_seed")
+SPLIT = (*IMAGES, "fold", "tasks", "split_column", "group_column", "split_seed")
 PARTS = {
     "ids": Part("the images", IMAGES),
     "split": Part("which images belong to which split", SPLIT),

@@ -8,6 +8,7 @@ import numpy as np
 from mtl.data.attributes import attributes_table
 from mtl.data.celeba import find_lists, read_table
 from mtl.data.faces import VERSION, write_faces
+from mtl.data.folds import take_fold
 from mtl.data.hide import hide_labels
 from mtl.data.pack import Pack, open_pack
 from mtl.data.parquet.files import find_files
@@ -48,6 +49,7 @@ class DataSettings(NamedTuple):
     on_bad_image: str
     cache: Path
     num_workers: int
+    fold: str
     num_faces: int
     faces_seed: int
     label_noise: float
@@ -134,20 +136,18 @@ def describe_columns(data: DataSettings) -> str:
     return overview([*tasks, *columns], rows, [column.name for column in tasks], {})
 
 
+def prepare_table(data: DataSettings) -> Table:
+    """Reads the tasks, takes the fold, and hides labels where that is asked for."""
+    return hide_labels(take_fold(settle(load_tasks(data)), data.fold), data.label_fractions)
+
+
 def load_pack(data: DataSettings) -> Pack:
-    """Reads the tasks, hides labels where that is asked for, and opens the pixels.
+    """The table of `prepare_table`, and its pixels opened.
 
     Raises:
       UserError: for whatever is wrong with files or settings, and if no task has a label in some split.
     """
-    pack = open_pack(
-        hide_labels(settle(load_tasks(data)), data.label_fractions),
-        data.image_size,
-        data.crop,
-        data.cache,
-        data.on_bad_image,
-        data.num_workers,
-    )
+    pack = open_pack(prepare_table(data), data.image_size, data.crop, data.cache, data.on_bad_image, data.num_workers)
     _refuse_unlabelled(pack.table)
     return pack
 

@@ -2,7 +2,7 @@
 
   WORKDIR/                  config.json, results.json, tables.md, report.pdf, demo.mp4, figures/, precision.json
   WORKDIR/<name>/seed_<s>/  config.json, metrics.jsonl, dst.jsonl, nonfinite.jsonl, results.json, predictions.npz,
-                            examples.npz, checkpoint/, model/, events.out.tfevents.mtl
+                            logits.npz, examples.npz, checkpoint/, model/, events.out.tfevents.mtl
   .../model/                config.json, model.safetensors, README.md
 
 `<name>` is that of a method, or of a variant of the study.
@@ -17,6 +17,7 @@ METRICS, DST = "metrics.jsonl", "dst.jsonl"
 NONFINITE = "nonfinite.jsonl"  # of a run in which some number was not finite
 EVENTS = "events.out.tfevents.mtl"  # of a run, and of figures; TensorBoard looks for the word in the middle
 PREDICTIONS, EXAMPLES = "predictions.npz", "examples.npz"
+LOGITS = "logits.npz"  # what may be published of the predictions
 CHECKPOINTS, BEST = "checkpoint", "best.pt"
 MODEL, TENSORS, CARD = "model", "model.safetensors", "README.md"  # the folder of a trained network, and files in it
 SEED = "seed_"

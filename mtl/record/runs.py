@@ -9,7 +9,12 @@ from mtl.record.settings import Settings, changed_fields, effective
 
 Folders = dict[str, dict[int, Path]]  # method or variant -> seed -> folder of a finished run
 FIRST = ("joint", "single_task")
-PER_RUN = ("method", "variant", "seed")  # the runs of a study differ in these fields, and in options of methods
+PER_RUN = (
+    "method",
+    "variant",
+    "seed",
+    "data.fold",
+)  # the runs of a study differ in these fields, and in options of methods
 
 
 def find_runs(workdir: Path) -> Folders:

@@ -13,13 +13,16 @@ WITHOUT_EFFECT = (
 
 # Fields that runs begun before they existed do not have: what was in effect then.
 BEFORE = {
+    "data.fold": "",
     "data.group_column": "",
     "data.image_column": "",
     "data.split_column": "",
     "data.split_seed": 0,
     "data.table": "",
     "data.tasks": [],
+    "dst.gates_seed": -1,
     "dst.keep_last": 0,
+    "dst.repeats": "dst",
     "methods.aligned_mtl.scale": "min",
     "methods.cagrad.scale": "paper",
     "methods.fairgrad.scale": "paper",

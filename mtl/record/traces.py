@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 
 from mtl.record.files import Line
-from mtl.record.reading import read_config, read_dst, read_metrics
+from mtl.record.reading import read_config, read_dst, read_metrics, read_results
 from mtl.record.runs import Folders
+
+CONTROLS = ("random_drop", "permuted_drop", "static_drop", "uniform_drop")  # methods that repeat another run's rates
 
 
 def read_drop_rates(folders: Folders) -> dict[str, Any]:
@@ -51,6 +53,37 @@ def _dropped(lines: list[Line], tasks: list[str]) -> dict[str, float]:
         "num_shut": float(sum(shut)),
         "num_gates": len(shut),
     }
+
+
+def read_controls(folders: Folders) -> dict[str, str]:
+    """The runs that repeat another one's dropping, as its control: name -> what it repeats."""
+    found: dict[str, str] = {}
+    for name, runs in folders.items():
+        config = read_config(next(iter(runs.values())))["config"]
+        if config["method"] in CONTROLS:
+            found[name] = config.get("dst", {}).get("repeats", "dst")  # what older runs of random_drop repeated
+    return found
+
+
+def read_compute(folders: Folders) -> dict[str, dict[str, float]]:
+    """What a run of each method cost, on average: task-gradients, and seconds.
+
+    A task-gradient is one open task in one training step: K per step in joint training, fewer where gates are shut.
+    """
+    return {name: _mean_of([_cost(run) for run in runs.values()]) for name, runs in folders.items()}
+
+
+def _cost(run: Path) -> dict[str, float]:
+    _, epochs = read_metrics(run)
+    ends = [0, *(line["step"] for line in epochs)]
+    gradients = (
+        (end - start) * sum(line["gates"].values()) for line, start, end in zip(epochs, ends, ends[1:], strict=False)
+    )
+    return {"task_gradients": float(sum(gradients)), "seconds": read_results(run)["train_seconds"]}
+
+
+def _mean_of(costs: list[dict[str, float]]) -> dict[str, float]:
+    return {key: float(np.mean([cost[key] for cost in costs])) for key in costs[0]}
 
 
 def largest_weight_deviations(folders: Folders) -> dict[str, float]:

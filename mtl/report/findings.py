@@ -9,13 +9,13 @@ from mtl.report.names import method_name, name_in_sentence, task_name
 from mtl.report.quote import others, quote, words
 from mtl.report.shown import main_form
 from mtl.report.terms import main_score
-from mtl.statistics import ONE_SEED
+from mtl.statistics import EQUAL, GAIN, LOSS, ONE_SEED, UNDECIDED
 
-APART = "cannot be told apart"
 VERDICTS = {
-    "gain": "a gain",
-    "loss": "a loss",
-    APART: "the two cannot be told apart",
+    GAIN: "a gain",
+    LOSS: "a loss",
+    EQUAL: "equal within the margin",
+    UNDECIDED: "undecided",
     ONE_SEED: "one seed allows no verdict on the method",
 }
 MAX_COMPARISONS = 8  # that get a sentence whatever they show
@@ -40,28 +40,29 @@ def findings(study: StudyRecord) -> list[str]:
     if len(overall) <= MAX_COMPARISONS:
         return [gain_sentence(study, method, baseline(study, method)) for method in overall]
     in_full = [method for method in ("dst", "random_drop", *study.results["references"]) if method in overall]
-    apart, one_seed = (others(study.results, verdict) for verdict in (APART, ONE_SEED))
+    equal, undecided, one_seed = (others(study.results, verdict) for verdict in (EQUAL, UNDECIDED, ONE_SEED))
     told_apart = sorted(
-        overall.keys() - {*in_full, *apart, *one_seed}, key=lambda method: (-overall[method]["difference"], method)
+        overall.keys() - {*in_full, *equal, *undecided, *one_seed},
+        key=lambda method: (-overall[method]["difference"], method),
     )
     sentences = [gain_sentence(study, method, baseline(study, method)) for method in in_full]
     sentences += [_short_sentence(study, method) for method in told_apart]
-    if apart:
-        number = quote(study, RESULTS, "", "others_apart")
-        sentences.append(f"{number} other {_methods(apart)} cannot be told apart from joint training.")
-    if told_apart or apart:
-        sentences.append(
-            "Nothing is corrected for the number of methods: of those that do not differ, about one in twenty stands "
-            "out by chance."
-        )
+    if equal:
+        number = quote(study, RESULTS, "", "others_equal")
+        sentences.append(f"Equal to joint training {margin(study)}: {number} other {_methods(equal)}.")
+    if undecided:
+        number = quote(study, RESULTS, "", "others_undecided")
+        sentences.append(f"Of {number} other {_methods(undecided)} nothing is decided against joint training.")
     if one_seed:
         sentences.append(_range(study, one_seed))
     return sentences
 
 
-def _range(study: StudyRecord, methods: list[str]) -> str:
-    """From which to which difference the methods with one seed go."""
+def margin(study: StudyRecord) -> str:
+    return f"within the margin of {quote(study, RESULTS, 'margin', 'percent', 1)} points"
 
+
+def _range(study: StudyRecord, methods: list[str]) -> str:
     def difference(method: str) -> float:
         value = study.results["comparisons"][method]["joint"][main_score(study)]["overall"]["difference"]
         return 0.0 if value is None else value
@@ -117,15 +118,12 @@ def lesson(study: StudyRecord) -> str:
         )
     elif baseline(study, form) in comparisons:
         sentences.append(_of_baseline(study, form))
-        if form == "dst":
-            forms = [m for m in study.results["dropping"] if m != "random_drop"]
-            sentences.append(_of_control(comparisons, forms, main_score(study)))
+        sentences += _of_controls(study, form)
         sentences.append(f"All that is said of {name} rests on these gates.")
     return " ".join(sentences)
 
 
 def _gates(study: StudyRecord, form: str) -> str:
-    """How many gates were shut, and how likely that was: two things."""
     path, name = f"dropping/{form}/overall", words(_capital(method_name(form)))
     of_step = any(
         0 < gate < 1 for run in study.runs.get(form, {}).values() for line in run.dst for gate in line["G"].values()
@@ -147,29 +145,34 @@ def _of_baseline(study: StudyRecord, form: str) -> str:
     verdict = study.results["comparisons"][form][reference][main_score(study)]["overall"]["verdict"]
     low, high = (quote(study, RESULTS, f"{path}/interval/{end}", "points") for end in (0, 1))
     return {
-        "gain": f"In this study *{name} gains over {other}* in mean {main_score(study)}.",
-        "loss": f"In this study *{name} loses against {other}* in mean {main_score(study)}.",
-        APART: f"This study *shows no gain of {name} over {other}* in mean {main_score(study)}: the 95 % interval of "
-        f"their difference, {low} to {high} points, holds losses as well as gains.",
+        GAIN: f"In this study *{name} gains over {other}* in mean {main_score(study)}.",
+        LOSS: f"In this study *{name} loses against {other}* in mean {main_score(study)}.",
+        EQUAL: f"In this study *{name} and {other} are equal* in mean {main_score(study)}, {margin(study)}: the "
+        "90 % interval of their difference lies within it.",
+        UNDECIDED: f"This study *shows no gain of {name} over {other}* in mean {main_score(study)}, nor that they are "
+        f"equal {margin(study)}: the 95 % interval of their difference is {low} to {high} points.",
         ONE_SEED: f"With one seed, *nothing follows for {name} against {other}*: another seed may say otherwise.",
     }[verdict]
 
 
-def _of_control(comparisons: dict[str, Any], forms: Collection[str], score: str) -> str:
-    """The control copies the mean P of DST's own run, so it says nothing of other forms."""
-    if "random_drop" not in comparisons:
-        return "Without its control, random dropping, nothing can be said of what its schedule contributes."
-    sentence = {
-        "gain": "It gains over random dropping at the same mean $P$: its choice of tasks contributes.",
-        "loss": "It loses against random dropping at the same mean $P$: its choice of tasks does harm.",
-        APART: "It cannot be told apart from random dropping at the same mean $P$, so nothing here speaks for its "
-        "choice of tasks.",
-        ONE_SEED: "With random dropping at the same mean $P$ it shares one seed, so nothing is said of its choice of "
-        "tasks.",
-    }[comparisons["random_drop"][score]["overall"]["verdict"]]
-    if len(forms) > 1:
-        sentence += " Random dropping copies the mean $P$ of DST alone: it is no control of the other forms of DST."
-    return sentence
+def _of_controls(study: StudyRecord, form: str) -> list[str]:
+    """What follows from each control that repeats this form; others say nothing of it."""
+    name, comparisons = words(method_name(form)), study.results["comparisons"][form]
+    controls = [m for m, repeated in study.results["controls"].items() if repeated == form and m in comparisons]
+    if not controls:
+        return [f"Without a control that repeats {name}, nothing can be said of what its schedule contributes."]
+    return [
+        {
+            GAIN: "It gains over {}: its choice of tasks contributes.",
+            LOSS: "It loses against {}: its choice of tasks does harm.",
+            EQUAL: f"It is equal to {{}} {margin(study)}: its choice of tasks contributes nothing that matters.",
+            UNDECIDED: "Against {} it is undecided, so nothing here speaks for its choice of tasks.",
+            ONE_SEED: "With {} it shares one seed, so nothing is said of its choice of tasks.",
+        }[comparisons[control][main_score(study)]["overall"]["verdict"]].format(
+            f"{words(name_in_sentence(control))}, which repeats its rates,"
+        )
+        for control in controls
+    ]
 
 
 def equal_sentences(study: StudyRecord) -> list[str]:
@@ -208,7 +211,7 @@ def negative_transfer_sentence(study: StudyRecord, method: str) -> str:
 
 def _interval(study: StudyRecord, path: str) -> str:
     low, high = (quote(study, RESULTS, f"{path}/interval/{end}", "points") for end in (0, 1))
-    p_value = quote(study, RESULTS, f"{path}/p_value", "p", 3)
+    p_value = quote(study, RESULTS, f"{path}/holm_p_value", "p", 3)
     return f"(95 % interval {low} to {high}, $p$ {'' if '<' in p_value else '= '}{p_value})"
 
 

@@ -35,6 +35,6 @@ def marks_note(study: StudyRecord) -> str:
         return "All marks are hollow: one seed allows no verdict on a method."
     one_seed = ", or one seed, which allows no verdict on a method" if ONE_SEED in found else ""
     return (
-        "Filled marks: a gain or a loss, per task after Holm's correction over the tasks; hollow marks: cannot be told "
-        f"apart from zero{one_seed}."
+        "Filled marks: a gain or a loss, after Holm's correction over the comparisons, per task over the tasks; hollow "
+        f"marks: equal within the margin, or undecided{one_seed}."
     )

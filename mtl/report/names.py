@@ -13,6 +13,9 @@ BACKBONES = {"resnet18": "ResNet-18", "vgg16": "VGG-16"}
 METHOD_NAMES = {  # without a file of their own
     "dst": "DST",
     "random_drop": "random dropping",
+    "permuted_drop": "permuted dropping",
+    "static_drop": "static dropping",
+    "uniform_drop": "uniform dropping",
     "single_task": "single-task",
     "dst_depth": "DST, depth",
     "dst_count": "DST, count",

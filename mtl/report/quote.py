@@ -10,7 +10,7 @@ from typing import Any
 
 from mtl.record.paths import CONFIG, DST, METRICS, RESULTS, parse_run_file
 from mtl.record.reading import StudyRecord
-from mtl.statistics import ONE_SEED
+from mtl.statistics import EQUAL, ONE_SEED, UNDECIDED
 from mtl.statistics.score_table import main
 
 WIDE = ("gains", "all_gains", "accuracy", "faces", "mistakes", "saliency")  # figures as wide as the text
@@ -26,7 +26,8 @@ FORMATS: dict[str, Format] = {
     "p": lambda value, digits: f"{value:.{digits}f}" if value >= 10.0**-digits else f"< {10.0**-digits:g}",
     "count": lambda value, digits: str(len(value)),
     "tally": lambda value, digits: f"{value:,.0f}" if value == int(value) else f"{value:,.1f}",
-    "others_apart": lambda value, digits: str(len(others(value, "cannot be told apart"))),
+    "others_equal": lambda value, digits: str(len(others(value, EQUAL))),
+    "others_undecided": lambda value, digits: str(len(others(value, UNDECIDED))),
     "others_one_seed": lambda value, digits: str(len(others(value, ONE_SEED))),
     "positive_rate": lambda value, digits: (
         f"{100 * value['positives'] / value['count']:.{digits}f}" if value["count"] else "--"

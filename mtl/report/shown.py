@@ -39,8 +39,8 @@ def dropping_methods(study: StudyRecord) -> list[str]:
 
 
 def main_form(study: StudyRecord) -> str | None:
-    """The form of DST that the report looks at closely: DST itself, or the first one shown that is not its control."""
-    forms = [method for method in dropping_methods(study) if method != "random_drop"]
+    """The form of DST that the report looks at closely: DST itself, or the first one shown that is no control."""
+    forms = [method for method in dropping_methods(study) if method not in study.results["controls"]]
     return "dst" if "dst" in forms else next(iter(forms), None)
 
 

@@ -15,9 +15,11 @@ from mtl import metrics
 from mtl.kinds import columns
 from mtl.metrics import classes, regression
 from mtl.metrics.scores import IN_UNITS, SCORE, names_of
-from mtl.statistics.predictions import Predictions
+from mtl.statistics.predictions import Predictions, Runs
+from mtl.statistics.ranking import resample_average_precision
+from mtl.statistics.splits import Splits
 
-SINGLE = ("f1", "average_precision")  # of binary tasks, of which no resamples are taken
+SINGLE = ("f1", "average_precision")  # of binary tasks, which no sums give
 _CHUNK = 2_000_000  # entries of the multiplicities that are drawn, or floats, at a time
 
 
@@ -25,7 +27,7 @@ class Draws(NamedTuple):
     """Scores [1 + R, K] of one run: row 0 on the test split itself, each further row on one resample of it.
 
     NaN where a task has no label, or is of a kind that has no such score. `others` has the scores, by name, that only
-    tasks which are not binary bring.
+    tasks which are not binary bring, and for a comparison average precision, on fewer resamples.
     """
 
     accuracy_RK: np.ndarray
@@ -41,6 +43,42 @@ def scores_of(draws: Draws) -> dict[str, np.ndarray]:
       ['accuracy', 'balanced_accuracy']
     """
     return {"accuracy": draws.accuracy_RK, "balanced_accuracy": draws.balanced_accuracy_RK, **draws.others}
+
+
+def resample_all(
+    runs: Runs, splits: Splits, num_resamples: int, seed: int
+) -> tuple[dict[str, dict[int, Draws]], list[int]]:
+    """Scores of all runs on the same resamples of their test split, and how many clusters each task has a label of.
+
+    Folds hold different people, so each is resampled by itself.
+
+    Args:
+      runs: of a study.
+      splits: from `find_splits`.
+      num_resamples, seed: R, and that of the draws.
+
+    Example:
+      >>> from mtl.statistics.splits import find_splits
+      >>> logits, yes, ids = np.ones((2, 1)), np.ones((2, 1), bool), np.array(["1.jpg", "2.jpg"])
+      >>> run = Predictions(logits, yes, yes, np.array([4, 7]), np.array([True]), ("smile",), ids)
+      >>> draws, num_clusters = resample_all({"joint": {0: run}}, find_splits({"joint": {0: run}}), 3, seed=0)
+      >>> draws["joint"][0].accuracy_RK.shape, num_clusters
+      ((4, 1), [2])
+    """
+    draws: dict[str, dict[int, Draws]] = {method: {} for method in runs}
+    num_clusters_K = np.zeros(len(next(iter(splits[0].values())).tasks), int)
+    for number, split in enumerate(splits):
+        first = next(iter(split.values()))
+        cluster_N = clusters(first.identity_N)
+        multiplicity_RC = multiplicities(cluster_N.max() + 1, num_resamples, seed + number)
+        num_clusters_K += [len(np.unique(cluster_N[known_N])) for known_N in first.mask_NK.T]
+        for method, of_method in runs.items():
+            for name in of_method.keys() & split.keys():
+                given = (of_method[name], cluster_N, multiplicity_RC)
+                found = resample(*given)
+                ranked = {"average_precision": resample_average_precision(*given)}
+                draws[method][name] = found._replace(others={**found.others, **ranked})
+    return draws, num_clusters_K.tolist()
 
 
 def clusters(identity_N: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from typing import Any
 
 from mtl.statistics.markdown import markdown, percent
 
-SINGLE = ("f1", "average_precision")  # of binary tasks, which results.json has and no table
+SINGLE = ("f1",)  # of binary tasks, which results.json has and no table
 TITLES = {"macro_f1": "Macro F1"}  # where the name says it otherwise
 NUMBERS = {  # scores that are no shares -> title of their table
     "mae": "Mean absolute error, test split, in the table's unit",
@@ -39,10 +39,10 @@ def tabulated(results: dict[str, Any]) -> list[str]:
 
     Example:
       >>> tabulated({"methods": {}})
-      ['accuracy', 'balanced_accuracy']
+      ['accuracy', 'balanced_accuracy', 'average_precision']
     """
     if "kinds" not in results:
-        return ["accuracy", "balanced_accuracy"]
+        return ["accuracy", "balanced_accuracy", "average_precision"]
     first = next(iter(results["methods"].values()))
     found = dict.fromkeys(score for of_task in first["tasks"].values() for score in of_task)
     return [main(results), *(score for score in found if score not in (main(results), *SINGLE))]

@@ -11,23 +11,26 @@ from mtl.kinds import columns
 from mtl.metrics import classes
 from mtl.metrics.scores import IN_UNITS, names_of
 from mtl.statistics.calibration import calibrate
-from mtl.statistics.comparison import compare_all
-from mtl.statistics.predictions import Predictions, Runs, check_same_test_split, kinds_of, only
+from mtl.statistics.comparison import Rules, compare_all
+from mtl.statistics.predictions import Predictions, Runs, kinds_of, only
+from mtl.statistics.splits import find_splits
 
 NUM_SCATTERED = 300  # test images that the figure of a regression shows
 
 
 def summarize(
-    runs: Runs, baselines: Mapping[str, str] = {}, level: float = 0.95, num_resamples: int = 2000, seed: int = 0
+    runs: Runs,
+    baselines: Mapping[str, str] = {},
+    rules: Rules = Rules(),  # noqa: B008
+    controls: Mapping[str, str] = {},
 ) -> dict[str, Any]:
     """All statistics of a study: what `describe` and `compare_all` say.
 
     Args:
-      runs: method -> seed -> predictions, all of the same test images.
+      runs: method -> seed -> predictions, all of the same test images or of folds.
       baselines: method -> what it is compared with instead of `comparison.REFERENCES`.
-      level: of the intervals; 1 - level is the level of significance.
-      num_resamples: of the bootstrap over identities.
-      seed: of the bootstrap's draws.
+      rules: of the comparisons.
+      controls: name -> the method whose dropping it repeats.
 
     Raises:
       UserError: if two runs were tested on different images, labels or tasks, or SciPy is missing.
@@ -36,21 +39,23 @@ def summarize(
       >>> ids, who = np.array(["1.jpg", "2.jpg"]), np.array([4, 5])
       >>> logits, yes = np.ones((2, 1)), np.ones((2, 1), bool)
       >>> run = Predictions(logits, yes, yes, who, np.array([True]), ("smile",), ids)
-      >>> summary = summarize({"joint": {0: run}, "dst": {0: run}}, num_resamples=50)
+      >>> summary = summarize({"joint": {0: run}, "dst": {0: run}}, rules=Rules(num_resamples=50))
       >>> summary["equal_predictions"], summary["comparisons"]["dst"]["joint"]["accuracy"]["overall"]["verdict"]
       ([[('joint', 0), ('dst', 0)]], 'one seed')
     """
-    comparisons = compare_all(runs, baselines, level, num_resamples, seed)
-    return describe(runs) | {"references": dict(baselines), "comparisons": comparisons}
+    comparisons = compare_all(runs, baselines, rules, controls)
+    named = {"references": dict(baselines), "pairs": [list(pair) for pair in rules.pairs], "margin": rules.margin}
+    return describe(runs) | named | {"comparisons": comparisons}
 
 
 def describe(runs: Runs) -> dict[str, Any]:
     """Scores, confusion and calibration of each method, which need no SciPy.
 
     Returns:
-      What results.json holds under tasks, seeds, num_test_identities (None where no identity is known),
-      majority_accuracy, methods, confusion, calibration and equal_predictions; what is undefined is None. Where tasks
-      are not binary, also kinds, score (the name of the one that all tasks have, see `mtl.metrics`) and scatter; then
+      What results.json holds under tasks, seeds, num_folds (None where all runs have the same test split),
+      num_test_identities (None where no identity is known), majority_accuracy, methods, confusion, calibration and
+      equal_predictions; what is undefined is None. Where tasks are not binary, also kinds, score (the name of the one
+      that all tasks have, see `mtl.metrics`) and scatter; then
       "majority_accuracy" is that score of what the training split suggests, 0 for a regression, whose guess is the
       median.
 
@@ -64,15 +69,19 @@ def describe(runs: Runs) -> dict[str, Any]:
       >>> describe({"joint": {0: run}})["methods"]["joint"]["overall"]["accuracy"]
       {'mean': 1.0, 'standard_deviation': None}
     """
-    first = check_same_test_split(runs)
+    splits = find_splits(runs)
+    firsts = [next(iter(split.values())) for split in splits]
+    first, guesses = firsts[0], [metrics.evaluate(*_scored(of_split))["tasks"] for of_split in firsts]
     majority = {
-        task: scores.get("majority_accuracy", 0.0 if scores["count"] else None)
-        for task, scores in metrics.evaluate(*_scored(first))["tasks"].items()
+        task: _mean([of[task].get("majority_accuracy", 0.0 if of[task]["count"] else None) for of in guesses])
+        for task in first.tasks
     }
-    known = first.identity_N[first.identity_N >= 0]
+    identity_N = np.concatenate([of_split.identity_N for of_split in firsts])
+    known = identity_N[identity_N >= 0]
     return {
         "tasks": list(first.tasks),
         "seeds": {method: sorted(of_method) for method, of_method in runs.items()},
+        "num_folds": len(splits) if len(splits) > 1 else None,
         "num_test_identities": len(np.unique(known)) or None,
         "majority_accuracy": {"overall": _mean(list(majority.values())), "tasks": majority},
         "methods": {method: _scores(list(of_method.values())) for method, of_method in runs.items()},
@@ -147,8 +156,8 @@ def _confusion(runs: Sequence[Predictions]) -> dict[str, dict[str, Any]]:
     of_classes = {}
     for k, (kind, of) in enumerate(zip(runs[0].kinds, columns(runs[0].kinds), strict=True)):
         if kind.name == "classes":
-            known_N = runs[0].mask_NK[:, k]
-            counts = [classes.confusion(run.logits_NK[known_N, of], run.labels_NK[known_N, k]) for run in runs]
+            known = [(run, run.mask_NK[:, k]) for run in runs]
+            counts = [classes.confusion(run.logits_NK[of_N, of], run.labels_NK[of_N, k]) for run, of_N in known]
             of_classes[runs[0].tasks[k]] = {"counts": np.sum(counts, axis=0).tolist()}
     return of_binary | of_classes
 

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import numpy as np
-
 from mtl import metrics
-from mtl.statistics import ONE_SEED, REFERENCES
-from mtl.statistics.markdown import markdown, percent
+from mtl.statistics import EQUAL, GAIN, LOSS, ONE_SEED, REFERENCES, UNDECIDED
+from mtl.statistics.cost_tables import compute_table, drop_table, dropping_table
+from mtl.statistics.markdown import markdown
 from mtl.statistics.score_table import main, score_table, tabulated
 
 DELTA_M = "accuracy, and of a regression that of its mean absolute error with the other sign"
@@ -23,6 +22,7 @@ def tables(results: dict[str, Any]) -> str:
         compared = {reference: None for of_method in results["comparisons"].values() for reference in of_method}
         order = sorted(compared, key=lambda name: REFERENCES.index(name) if name in REFERENCES else len(REFERENCES))
         parts += [gain_table(results, reference) for reference in order]
+    parts += [compute_table(results["compute"])] if "compute" in results else []
     parts += [dropping_table(results["dropping"])] if results["dropping"] else []
     parts += [drop_table(runs, method) for method, runs in results["drop_rates"].items()]
     return "\n\n".join([*parts, provenance(results["provenance"])])
@@ -78,93 +78,77 @@ def provenance(made_by: dict[str, list[str]]) -> str:
 
 
 def gain_table(results: dict[str, Any], reference: str) -> str:
-    """How far each method is above or below another one in mean accuracy, and on how many tasks.
+    """How far each method is above or below another one in mean accuracy and precision, and on how many tasks.
 
     Example:
-      >>> gain = {"difference": -0.0012, "interval": [-0.0048, 0.0024], "p_value": 0.461, "verdict": "no"}
+      >>> gain = {"difference": -0.0012, "interval": [-0.0048, 0.0024], "holm_p_value": 0.461, "verdict": "undecided"}
       >>> accuracy, delta_m = {"overall": gain, "tasks": {"Male": gain}}, {"mean": -0.15}
-      >>> comparison = {"seeds": [0, 1, 2], "accuracy": accuracy, "delta_m": delta_m}
-      >>> table = gain_table({"comparisons": {"dst": {"joint": comparison}}}, "joint")
-      >>> [cell.strip() for cell in table.splitlines()[2].split("|")[1:6]]
-      ['dst', '3', '-0.12', '-0.48 to +0.24', '0.461']
+      >>> comparison = {"seeds": [0, 1, 2], "equal_seeds": [], "accuracy": accuracy, "delta_m": delta_m}
+      >>> results = {"margin": 0.003, "num_folds": None, "controls": {}, "comparisons": {"dst": {"joint": comparison}}}
+      >>> [cell.strip() for cell in gain_table(results, "joint").splitlines()[2].split("|")[1:7]]
+      ['dst', '3', '-0.12', '-0.48 to +0.24', '0.461', 'undecided']
     """
-    rows = [["method", "seeds", "gain, points", "95% interval", "p", "verdict", "tasks gained, lost", "Delta_m, %"]]
+    compared = {m: of_method[reference] for m, of_method in results["comparisons"].items() if reference in of_method}
     score = main(results)
-    for method, of_method in results["comparisons"].items():
-        if reference not in of_method:
-            continue
-        comparison = of_method[reference]
+    with_precision = all("average_precision" in comparison for comparison in compared.values())
+    units = "folds" if results["num_folds"] else "seeds"
+    header = [
+        "method",
+        units,
+        "gain, points",
+        "95% interval",
+        "p (Holm)",
+        "verdict",
+        "tasks gained, lost",
+        "Delta_m, %",
+    ]
+    rows = [header + (["gain in average precision", "verdict on it"] if with_precision else [])]
+    for method, comparison in compared.items():
         gain = comparison[score]["overall"]
         verdicts = [of_task["verdict"] for of_task in comparison[score]["tasks"].values()]
         inference = [
             "-" if gain["interval"] is None else " to ".join(_points(end) for end in gain["interval"]),
-            _p_value(gain["p_value"]),
+            _p_value(gain["holm_p_value"]),
             gain["verdict"],
-            f"{verdicts.count('gain')}, {verdicts.count('loss')}",
+            f"{verdicts.count(GAIN)}, {verdicts.count(LOSS)}",
         ]
-        rows.append(
-            [
-                method,
-                str(len(comparison["seeds"])),
-                _points(gain["difference"]),
-                *(["-", "-", ONE_SEED, "-"] if gain["verdict"] == ONE_SEED else inference),
-                "-" if comparison["delta_m"]["mean"] is None else f"{comparison['delta_m']['mean']:+.2f}",
-            ]
-        )
+        same = len(comparison["equal_seeds"])
+        row = [
+            method,
+            str(len(comparison["seeds"])) + (f" ({same} the same)" if same else ""),
+            _points(gain["difference"]),
+            *(["-", "-", ONE_SEED, "-"] if gain["verdict"] == ONE_SEED else inference),
+            "-" if comparison["delta_m"]["mean"] is None else f"{comparison['delta_m']['mean']:+.2f}",
+        ]
+        if with_precision:
+            of_precision = comparison["average_precision"]["overall"]
+            row += [_points(of_precision["difference"]), of_precision["verdict"]]
+        rows.append(row)
+    return markdown(rows) + f"\n\n{_gain_note(results, rows, reference)}"
+
+
+def _gain_note(results: dict[str, Any], rows: list[list[str]], reference: str) -> str:
+    found = {cell for row in rows for cell in row}
+    score = main(results)
+    corrected = "the comparisons that were declared" if results.get("pairs") else "all comparisons"
     note = (
         f"Mean test {score} less that of {reference}. The interval covers other test images (people are resampled) "
-        "and, with more than one seed, other seeds; tasks are counted after Holm's correction; Delta_m is the mean "
-        f"relative change of {DELTA_M if score == metrics.SCORE else score}."
+        f"and, with more than one seed, other seeds; p is corrected over {corrected} of the study, tasks are counted "
+        f"after a correction over tasks (Holm); Delta_m is the mean relative change of "
+        f"{DELTA_M if score == metrics.SCORE else score}."
     )
-    if any(row[5] == ONE_SEED for row in rows):
+    if results["num_folds"]:
+        note += f" Each image is tested once, in one of {results['num_folds']} folds, whose training images overlap: "
+        note += "the variance is widened for it (Nadeau and Bengio 2003)."
+    if {EQUAL, UNDECIDED} & found:
+        note += f' "{EQUAL}": the 90% interval lies within {100 * results["margin"]:g} points; "{UNDECIDED}": neither.'
+    if ONE_SEED in found:
         note += f' "{ONE_SEED}": a difference of two networks; another seed may say otherwise, so there is no verdict.'
-    if reference == "random_drop":
-        note += " Its drop rates are the mean rates of dst: it is the control of dst and of no other method."
-    return markdown(rows) + f"\n\n{note}"
-
-
-def dropping_table(dropping: dict[str, Any]) -> str:
-    """How much each method dropped: the mean drop rate, and the gates that were drawn.
-
-    Example:
-      >>> overall = {"drop_rate": 0.041, "num_shut": 8.0, "num_gates": 240, "gates_shut": 8 / 240}
-      >>> print(dropping_table({"dst": {"overall": overall}}).partition("\\n\\n")[0])
-      | method | mean drop rate, % | gates shut | of  | share, % |
-      |--------|-------------------|------------|-----|----------|
-      | dst    | 4.10              | 8          | 240 | 3.33     |
-    """
-    rows = [["method", "mean drop rate, %", "gates shut", "of", "share, %"]]
-    for method, of_method in dropping.items():
-        overall = of_method["overall"]
-        num_shut, num_gates = f"{overall['num_shut']:.4g}", str(overall["num_gates"])
-        rows.append([method, percent(overall["drop_rate"]), num_shut, num_gates, percent(overall["gates_shut"])])
-    note = "Over tasks, epochs and seeds. The drop rate 1 - P is what was intended, the gates are what was drawn."
-    return markdown(rows) + f"\n\n{note}"
-
-
-def drop_table(runs: dict[str, list[dict[str, Any]]], method: str) -> str:
-    """Drop rates per epoch in Markdown, mean over seeds in per cent, with how often the task was then dropped.
-
-    Example:
-      >>> runs = {"0": [{"epoch": 1, "drop_rate": {"Male": 0.25}, "G": {"Male": 0.0}}]}
-      >>> print(drop_table(runs, "dst").partition("\\n\\n")[0])
-      | epoch | Male     |
-      |-------|----------|
-      | 1     | 25.00 x1 |
-    """
-    tasks = list(next(iter(runs.values()))[0]["drop_rate"])
-    rows = [["epoch", *tasks]]
-    for lines in zip(*runs.values(), strict=True):
-        cells = []
-        for task in tasks:
-            rate = float(np.mean([line["drop_rate"][task] for line in lines]))
-            num_dropped = sum(line["G"][task] == 0 for line in lines)
-            cells.append(percent(rate) + (f" x{num_dropped}" if num_dropped else ""))
-        rows.append([str(lines[0]["epoch"]), *cells])
-    note = (
-        f"{method}: drop rate 1 - P in per cent, mean over seeds; xN: dropped in that epoch in N of {len(runs)} runs."
-    )
-    return markdown(rows) + f"\n\n{note}"
+    if any("the same" in cell for cell in found):
+        note += ' "the same": their predictions are equal to the last bit, so there one network has two names.'
+    if repeated := results["controls"].get(reference):
+        note += f" It repeats the rates of {repeated}: it is the control of {repeated} and of no other method."
+    return note
 
 
 def _points(fraction: float | None) -> str:

@@ -22,9 +22,10 @@ from mtl.metrics import overall
 from mtl.processes import stopping
 from mtl.progress import progress as show_progress
 from mtl.record import files, locks, tensorboard
-from mtl.record.paths import BEST, CHECKPOINTS, DST, EXAMPLES, METRICS, PREDICTIONS, RESULTS, run_folder
+from mtl.record.paths import BEST, CHECKPOINTS, DST, EXAMPLES, LOGITS, METRICS, PREDICTIONS, RESULTS, run_folder
 from mtl.state import TrainState
 from mtl.statistics.decisions import choose_decisions, describe_decisions
+from mtl.statistics.half import write_logits
 from mtl.statistics.predictions import of_arrays
 from mtl.training import checkpoint, finite, provenance
 from mtl.training.epoch import epoch_batches, epoch_gates
@@ -222,6 +223,7 @@ def finish(run: Run, state: TrainState, at: Progress) -> dict[str, Any]:
     }
     if is_first:
         files.write_arrays(run.folder / PREDICTIONS, predictions)
+        write_logits(run.folder / LOGITS, predictions)
         files.write_arrays(run.folder / EXAMPLES, show_examples(run, params, buffers, predictions))
         leave_model(run, params, buffers, results, decisions, of_arrays(predictions))
         checkpoint.keep_newest(run.folder / CHECKPOINTS, 1)

@@ -216,10 +216,11 @@ def _make_dropping(settings: RunSettings, model: Model, data: Data, workdir: Pat
         return None
     control = None
     if (needed := needed_run(settings)) is not None:
-        control = gating.read_control(run_folder(workdir, *needed), settings.train.epochs)
-    num_steps = data.num_batches if given.per_step else None
+        repeated = run_folder(workdir, *needed)
+        control = gating.read_control(given.scheme, repeated, settings.train.epochs, settings.seed)
+    num_steps, own = data.num_batches if given.per_step else None, gating.own_key(given.gates_seed, settings.name)
     kept_from = settings.train.epochs - given.keep_last + 1 if given.keep_last else None
-    return gating.Dropping(given.scheme, static, settings.seed, control, num_steps, kept_from)
+    return gating.Dropping(given.scheme, static, settings.seed, control, num_steps, kept_from, own)
 
 
 def _describe(run: Run, method: Method[Any], found: Fingerprint) -> dict[str, Any]:

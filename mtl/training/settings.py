@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from mtl import dst
 from mtl.data.load import DataSettings
+from mtl.record.traces import CONTROLS
 from mtl.training.sourcing import Sourcing
 from mtl.training.tasks import LossSettings
 
@@ -61,6 +62,8 @@ class DroppingSettings(NamedTuple):
       probe_images: how many.
       only_positives: c_t counts positives alone, not all annotated samples.
       keep_last: in that many last epochs no task is dropped.
+      repeats: the name of the run that a control repeats.
+      gates_seed: see `gating.own_key`.
     """
 
     scheme: str | None
@@ -71,6 +74,8 @@ class DroppingSettings(NamedTuple):
     probe_images: int
     only_positives: bool
     keep_last: int
+    repeats: str
+    gates_seed: int
 
 
 class RunSettings(NamedTuple):
@@ -122,5 +127,5 @@ class StudySettings(NamedTuple):
 
 
 def needed_run(settings: RunSettings) -> tuple[str, int] | None:
-    """Name and seed of the run whose logs this one reads: random dropping repeats the rates of DST."""
-    return ("dst", settings.seed) if settings.dropping.scheme == "random_drop" else None
+    """Name and seed of the run whose logs this one reads: a control repeats what another drops."""
+    return (settings.dropping.repeats, settings.seed) if settings.dropping.scheme in CONTROLS else None

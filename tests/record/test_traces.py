@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from mtl.record.traces import gradient_levels, largest_weight_deviations, summarize_dropping
+from mtl.record.traces import (
+    gradient_levels,
+    largest_weight_deviations,
+    read_compute,
+    read_controls,
+    summarize_dropping,
+)
 
 
 def write_run(
@@ -56,3 +62,29 @@ def test_level_of_the_gradients(tmp_path: Path) -> None:
         "exact": {0: write_run(tmp_path / "3", yes, [], ("features", "parameters"))},
     }
     assert gradient_levels(folders) == {"pcgrad": "features", "exact": "parameters"}
+
+
+def test_a_task_gradient_is_an_open_task_in_a_step(tmp_path: Path) -> None:
+    """Two epochs of 10 steps: two tasks, then one of them in a quarter of the steps."""
+    folder = tmp_path / "dst" / "seed_0"
+    folder.mkdir(parents=True)
+    epochs = [(1, 10, {"a": 1.0, "b": 1.0}), (2, 20, {"a": 1.0, "b": 0.25})]
+    lines = [{"kind": "epoch", "epoch": epoch, "step": step, "gates": gates} for epoch, step, gates in epochs]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "results.json").write_text(json.dumps({"train_seconds": 3.0}))
+    assert read_compute({"dst": {0: folder}}) == {"dst": {"task_gradients": 20 + 12.5, "seconds": 3.0}}
+
+
+def test_a_control_names_what_it_repeats(tmp_path: Path) -> None:
+    configs = {
+        "random_drop": {"method": "random_drop", "dst": {}},  # as older runs have it
+        "permuted": {"method": "permuted_drop", "dst": {"repeats": "dst_count"}},
+        "joint": {"method": "joint", "dst": {"repeats": "dst"}},
+    }
+    for name, config in configs.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(json.dumps({"config": config}))
+    assert read_controls({name: {0: tmp_path / name} for name in configs}) == {
+        "random_drop": "dst",
+        "permuted": "dst_count",
+    }

@@ -5,11 +5,11 @@ from functools import partial
 
 import pytest
 
-from mtl.statistics import results, summarize
+from mtl.statistics import Rules, results
 
 
 @pytest.fixture(scope="module", autouse=True)
 def few_resamples() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(results, "summarize", partial(summarize, num_resamples=100))
+        patch.setattr(results, "Rules", partial(Rules, num_resamples=100))
         yield

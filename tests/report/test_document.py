@@ -27,7 +27,7 @@ STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?")
 CURVES = re.compile(rb"(?:-?[\d.]+ ){2}[ml]\s|(?:-?[\d.]+ ){6}c\s")  # x y m, x y l and x1 y1 x2 y2 x3 y3 c
 # What the prose itself may say: years, levels, indices in formulas, "two", "ten" as digits do not occur.
-IN_PROSE = {"95", "1979", "2014", "2015", "2018", "2023", "0", "1", "2", "100"}
+IN_PROSE = {"5", "90", "95", "1979", "2014", "2015", "2018", "2023", "0", "1", "2", "100"}
 EIGHT_TASKS = ("Smiling Male Black_Hair Arched_Eyebrows Wearing_Earrings Wavy_Hair 5_o_Clock_Shadow Young").split()
 MANY_METHODS = ("joint", *METHOD_NAMES, *BALANCING)
 METHODS_SHOWN = ("joint", "single_task", "uncertainty", "dst", "random_drop", "dst_incompleteness", "dst_stagnancy")
@@ -71,11 +71,11 @@ def says(kind: str, value: Any, text: str) -> bool:
         return value < float(text[1:])
     if kind == "count":
         return int(text) == len(value)
-    if kind in ("others_apart", "others_one_seed"):
+    if kind.startswith("others_"):
         against_joint = {
             m: of["joint"]["accuracy"]["overall"] for m, of in value["comparisons"].items() if "joint" in of
         }
-        verdict = "one seed" if kind == "others_one_seed" else "cannot be told apart"
+        verdict = {"equal": "equal within the margin", "undecided": "undecided", "one_seed": "one seed"}[kind[7:]]
         alike = {m for m, overall in against_joint.items() if overall["verdict"] == verdict}
         return int(text) == len(alike - {"dst", "random_drop", *value["references"]})
     if kind == "positive_rate":

@@ -260,17 +260,17 @@ def test_outcome_says_what_the_verdicts_say() -> None:
         overall = {"difference": difference, "interval": [difference - 0.002, difference + 0.002], "verdict": verdict}
         return {"accuracy": {"overall": overall, "tasks": {str(n): {"verdict": v} for n, v in enumerate(verdicts)}}}
 
-    apart = "cannot be told apart"
+    apart = "undecided"
     joint = comparison(0.001, apart, ["gain", apart, "loss", apart])
     assert words.outcome("dst", "joint", {"joint": joint}) == (
-        "DST against joint training: +0.10 points (-0.10 to +0.30), cannot be told apart. "
-        "By task: 1 gain, 1 loss, 2 cannot be told apart."
+        "DST against joint training: +0.10 points (-0.10 to +0.30), undecided. "
+        "By task: 1 gain, 1 loss, 0 equal within the margin, 2 undecided."
     )
     control = comparison(-0.005, "loss", ["loss", apart, "loss"])
     assert words.outcome("dst", "joint", {"joint": control, "random_drop": joint}) == (
         "DST against joint training: -0.50 points (-0.70 to -0.30), a loss. "
-        "By task: 0 gains, 2 losses, 1 cannot be told apart. "
-        "Against random dropping: +0.10 points (-0.10 to +0.30), cannot be told apart."
+        "By task: 0 gains, 2 losses, 0 equal within the margin, 1 undecided. "
+        "Against random dropping: +0.10 points (-0.10 to +0.30), undecided."
     )
     assert "random dropping" not in words.outcome("dst_depth", "joint", {"joint": control, "random_drop": joint})
     one = comparison(0.001, "one seed", ["one seed"])

@@ -8,7 +8,7 @@ import pytest
 from mtl import metrics
 from mtl.metrics.scores import names_of
 from mtl.statistics.bootstrap import clusters, multiplicities, resample, scores_of
-from mtl.statistics.comparison import compare, delta_m
+from mtl.statistics.comparison import Rules, compare, delta_m
 from mtl.statistics.decisions import choose_decisions, cooled, decide, describe_decisions
 from mtl.statistics.predictions import Predictions, only
 from mtl.statistics.score_table import score_table
@@ -53,10 +53,10 @@ def test_binary_tasks_beside_others_are_resampled_as_alone() -> None:
 
 
 def test_a_smaller_error_is_a_gain() -> None:
-    """Two seeds, a network without noise against one with much: every score says the same."""
-    good = {seed: make_run(0.01 * seed) for seed in (1, 2)}
-    bad = {seed: make_run(3.0 + 0.01 * seed) for seed in (1, 2)}
-    compared = compare(good, bad, num_resamples=200)
+    """Four seeds of a network without noise against one with much: every score says the same."""
+    good = {seed: make_run(0.01 * seed) for seed in range(1, 5)}
+    bad = {seed: make_run(3.0 + 0.01 * seed) for seed in range(1, 5)}
+    compared = compare(good, bad, Rules(num_resamples=200))
     assert compared["mae"]["tasks"]["age"]["difference"] < 0 < compared["score"]["tasks"]["age"]["difference"]
     assert compared["mae"]["tasks"]["age"]["verdict"] == compared["score"]["tasks"]["age"]["verdict"] == "gain"
     assert set(compared["mae"]) == {"tasks"} and set(compared["macro_f1"]["tasks"]) == {"hair"}

@@ -13,11 +13,23 @@ from hypothesis import strategies as st
 
 from mtl import metrics
 from mtl.errors import UserError
-from mtl.statistics import ONE_SEED, Predictions, bootstrap, compare, describe, read_predictions, summarize
+from mtl.statistics import (
+    EQUAL,
+    ONE_SEED,
+    UNDECIDED,
+    Predictions,
+    Rules,
+    bootstrap,
+    compare,
+    describe,
+    read_predictions,
+    summarize,
+)
 from mtl.statistics.calibration import calibrate
+from mtl.statistics.ranking import resample_average_precision
 from mtl.statistics.significance import Variance, gain, holm, seed_variances
 
-EQUAL = "cannot be told apart"
+NOT_APART = (EQUAL, UNDECIDED)
 
 
 def predictions(
@@ -84,31 +96,29 @@ def simulate(
 
 def is_equal(compared: Mapping[str, Any], score: str) -> bool:
     of_score = compared[score]
-    return all(of_task["verdict"] == EQUAL for of_task in [of_score["overall"], *of_score["tasks"].values()])
+    return all(of_task["verdict"] in NOT_APART for of_task in [of_score["overall"], *of_score["tasks"].values()])
 
 
-def test_equal_methods_are_reported_as_equal() -> None:
+def test_equal_methods_are_not_told_apart() -> None:
+    """A small sample of benchmarks/verdicts.py."""
     generator = np.random.default_rng(7)
-    studies = [compare(runs["b"], runs["joint"], num_resamples=300) for runs in _equal_studies(generator, 100)]
-    for score in ("accuracy", "balanced_accuracy"):
-        num_equal = sum(is_equal(compared, score) for compared in studies)
-        print(f"{score}: all tasks and the mean cannot be told apart in {num_equal} of {len(studies)}")
-        assert num_equal >= 93
+    pairs = [simulate(generator, 3, seed_shift=0.04, num_images=500, num_people=200) for _ in range(20)]
+    studies = [compare(runs["b"], runs["joint"], Rules(num_resamples=60)) for runs in pairs]
+    for score in ("accuracy", "balanced_accuracy", "average_precision"):
+        assert sum(is_equal(compared, score) for compared in studies) >= 18
     differences = [compared["accuracy"]["overall"]["difference"] for compared in studies]
     assert np.std(differences) > 0.002, "the networks do differ"
 
 
-def _equal_studies(generator: np.random.Generator, num: int) -> list[dict[str, dict[int, Predictions]]]:
-    return [simulate(generator, 3, seed_shift=0.04) for _ in range(num)]
-
-
 def test_a_planted_gain_is_found_and_nothing_else() -> None:
     runs = simulate(np.random.default_rng(3), 3, seed_shift=0.01, added={2: 0.35})
-    compared = summarize(runs)["comparisons"]
+    rules = Rules(num_resamples=300)
+    compared = summarize(runs, rules=rules)["comparisons"]
     verdicts = {task: of_task["verdict"] for task, of_task in compared["b"]["joint"]["accuracy"]["tasks"].items()}
-    assert verdicts == {f"task {k}": "gain" if k == 2 else EQUAL for k in range(8)}
+    assert verdicts.pop("task 2") == "gain"
+    assert {*verdicts.values()} <= {*NOT_APART}
     assert compared["b"]["joint"]["negative_transfer"] == {"num_tasks": 0, "tasks": []}
-    mirrored = compare(runs["joint"], runs["b"])
+    mirrored = compare(runs["joint"], runs["b"], rules)
     assert mirrored["accuracy"]["tasks"]["task 2"]["verdict"] == "loss"
     assert mirrored["negative_transfer"] == {"num_tasks": 1, "tasks": ["task 2"]}
     assert mirrored["lower"] == compared["b"]["joint"]["higher"]
@@ -133,8 +143,8 @@ def test_comparison_by_hand() -> None:
 def test_standard_error_adds_images_and_seeds() -> None:
     """v_i = 0.0016, v_s = 0.0009: the standard error, Satterthwaite's degrees of freedom and Student's t."""
     resampled = np.array([-1.0, 1.0]) * np.sqrt(0.0016 / 2)
-    found = gain(0.12, resampled, 101, Variance(0.0009, 2), 0.95)
-    freedom = (0.0016 + 0.0009) ** 2 / (0.0016**2 / 100 + 0.0009**2 / 2)
+    found = gain(0.12, resampled[None], 101, Variance(0.0009, 2), 0.95)
+    freedom = (0.0016 + 0.0009) ** 2 / (0.0016**2 * (1 / 100 + 1) + 0.0009**2 / 2)  # two resamples
     assert found["standard_error"] == pytest.approx(0.05)
     assert found["interval"] == pytest.approx(scipy.stats.t.interval(0.95, freedom, 0.12, 0.05))
     assert found["p_value"] == pytest.approx(2 * scipy.stats.t.sf(0.12 / 0.05, freedom))
@@ -157,17 +167,77 @@ def test_seeds_alone_are_students_t_test() -> None:
     a, b = np.array([0.8, 0.82, 0.83, 0.79]), np.array([0.79, 0.8, 0.84, 0.77])
     (of_task,), of_mean = seed_variances((a - b)[:, None])
     assert of_task == of_mean
-    found = gain(float((a - b).mean()), np.full(10, 0.5), 100, of_task, 0.95)
+    found = gain(float((a - b).mean()), np.full((4, 10), 0.5), 100, of_task, 0.95)
     assert found["p_value"] == pytest.approx(scipy.stats.ttest_rel(a, b).pvalue)
 
 
 def test_without_any_spread() -> None:
     right, wrong = predictions(np.ones((50, 2), bool)), predictions(np.zeros((50, 2), bool))
-    same = compare({0: right, 1: right}, {0: right, 1: right})["accuracy"]["tasks"]["task 0"]
+    runs = {0: right, 1: right}
+    compared = compare(runs, runs, Rules(num_resamples=50))
+    assert compared["equal_seeds"] == [0, 1]
+    assert compared["accuracy"]["overall"]["verdict"] == UNDECIDED, "one network under two names says nothing"
+    same = compared["accuracy"]["tasks"]["task 0"]
     assert (same["difference"], same["p_value"], same["interval"], same["verdict"]) == (0.0, 1.0, [0.0, 0.0], EQUAL)
     better = compare({0: right, 1: right}, {0: wrong, 1: wrong})["accuracy"]["overall"]
     assert (better["difference"], better["p_value"], better["interval"]) == (1.0, 0.0, [1.0, 1.0])
     assert better["verdict"] == "gain"
+
+
+def test_equality_takes_a_margin_and_holm_runs_over_comparisons() -> None:
+    """The same pair of methods: undecided with a narrow margin, equal with a wide one; corrected for its company."""
+    runs = simulate(np.random.default_rng(11), 4, seed_shift=0.02, num_images=400, num_tasks=3)
+    found = {}
+    for margin in (0.0001, 0.2):
+        of = compare(runs["b"], runs["joint"], Rules(num_resamples=100, margin=margin))["accuracy"]["overall"]
+        found[of["verdict"]] = of
+    assert {*found} == {UNDECIDED, EQUAL}
+    inner, outer = of["equivalence_interval"], of["interval"]
+    assert outer[0] < inner[0] < of["difference"] < inner[1] < outer[1]
+    study = runs | {"c": runs["b"]}
+    pairs = (("b", "joint"), ("c", "joint"), ("joint", "nowhere"))
+    compared = summarize(study, rules=Rules(num_resamples=100, pairs=pairs))["comparisons"]
+    assert {method: list(references) for method, references in compared.items()} == {
+        "joint": [],
+        "b": ["joint"],
+        "c": ["joint"],
+    }
+    overall = compared["c"]["joint"]["accuracy"]["overall"]
+    assert overall["holm_p_value"] == pytest.approx(min(1.0, 2 * overall["p_value"]))
+
+
+def test_folds_by_hand() -> None:
+    """Three folds of 4 images, differences 1/4, 2/4 and 0; a second seed is no further fold."""
+    a, b = {}, {}
+    for number, num_right in enumerate((1, 2, 0, 1)):
+        ids_N = np.array([f"{number % 3}{image}.jpg" for image in range(4)])
+        wrong = predictions(np.zeros((4, 1), bool))._replace(ids_N=ids_N)
+        right = predictions(np.arange(4)[:, None] < num_right)._replace(ids_N=ids_N)
+        a[number], b[number] = right, wrong
+    compared = compare(a, b, Rules(num_resamples=200, overlap=0.3))
+    overall = compared["accuracy"]["overall"]
+    assert compared["seeds"] == [0, 1, 2, 3]
+    assert overall["difference"] == pytest.approx(1 / 4)  # fold 0 was tested twice and counts once
+    spread = np.var([1 / 4, 2 / 4, 0], ddof=1) * (1 / 3 + 0.3)
+    assert overall["standard_error"] ** 2 == pytest.approx(spread, rel=0.15)
+    assert describe({"a": a, "b": b})["num_folds"] == 3
+    with pytest.raises(UserError, match="differ in their test split"):
+        compare(a, {0: b[0], 1: b[2]})
+
+
+def test_average_precision_of_a_resample_is_that_of_the_images_themselves() -> None:
+    generator = np.random.default_rng(2)
+    run = predictions(np.ones((30, 2), bool), generator.random((30, 2)) < 0.4, generator.integers(0, 12, 30))
+    run = run._replace(logits_NK=generator.normal(size=(30, 2)).round(1), mask_NK=generator.random((30, 2)) < 0.8)
+    cluster_N = bootstrap.clusters(run.identity_N)
+    multiplicity_RC = bootstrap.multiplicities(cluster_N.max() + 1, 20, seed=0)
+    found_RK = resample_average_precision(run, cluster_N, multiplicity_RC)
+    for row, multiplicity_C in enumerate(multiplicity_RC):
+        images = np.repeat(np.arange(30), multiplicity_C[cluster_N])
+        for k in range(2):
+            known = images[run.mask_NK[images, k]]
+            expected = metrics.average_precision(run.logits_NK[known, k], run.labels_NK[known, k])
+            assert found_RK[row, k] == pytest.approx(expected, nan_ok=True)
 
 
 def test_one_seed_gets_no_verdict() -> None:
@@ -184,10 +254,11 @@ def test_one_seed_gets_no_verdict() -> None:
 def test_a_method_is_compared_with_its_own_baseline() -> None:
     runs = simulate(np.random.default_rng(5), 2, seed_shift=0.1, num_images=200, num_tasks=3)
     study = runs | {"joint_few": runs["b"], "dst_few": runs["joint"]}
-    summary = summarize(study, {"dst_few": "joint_few"}, num_resamples=50)
+    summary = summarize(study, {"dst_few": "joint_few"}, Rules(num_resamples=50))
     assert summary["references"] == {"dst_few": "joint_few"}
     assert list(summary["comparisons"]["dst_few"]) == ["joint_few"]
-    assert summary["comparisons"]["dst_few"]["joint_few"] == compare(runs["joint"], runs["b"], num_resamples=50)
+    own = compare(runs["joint"], runs["b"], Rules(num_resamples=50))
+    assert summary["comparisons"]["dst_few"]["joint_few"]["accuracy"]["tasks"] == own["accuracy"]["tasks"]
     assert list(summary["comparisons"]["joint_few"]) == ["joint"], "others are compared as before"
 
 
@@ -206,7 +277,7 @@ def test_equal_predictions_are_named() -> None:
 def test_bootstrap_has_the_analytic_standard_error() -> None:
     """Differences of -1, 0 and 1 of independent images: the standard error of their mean."""
     a, b = (np.random.default_rng(seed).random((2000, 1)) < 0.8 for seed in (0, 1))
-    found = compare({0: predictions(a)}, {0: predictions(b)}, num_resamples=4000)["accuracy"]["tasks"]["task 0"]
+    found = compare({0: predictions(a)}, {0: predictions(b)}, Rules(num_resamples=4000))["accuracy"]["tasks"]["task 0"]
     difference = a.astype(float) - b
     assert found["standard_error"] == pytest.approx(difference.std() / np.sqrt(2000), rel=0.05)
 
@@ -224,7 +295,7 @@ def test_bootstrap_of_balanced_accuracy_agrees_with_scipy() -> None:
         (labels, a, b), difference, paired=True, vectorized=False, n_resamples=4000, method="percentile", rng=0
     )
     runs = [{0: predictions(right[:, None], labels[:, None])} for right in (a, b)]
-    found = compare(runs[0], runs[1], num_resamples=4000)["balanced_accuracy"]["tasks"]["task 0"]
+    found = compare(runs[0], runs[1], Rules(num_resamples=4000))["balanced_accuracy"]["tasks"]["task 0"]
     assert found["difference"] == pytest.approx(difference(labels, a, b))
     assert found["standard_error"] == pytest.approx(expected.standard_error, rel=0.05)
     width = expected.confidence_interval.high - expected.confidence_interval.low
@@ -294,10 +365,11 @@ def test_calibration_by_hand() -> None:
 
 def test_summary_says_what_the_runs_scores_are() -> None:
     runs = simulate(np.random.default_rng(0), 2, seed_shift=0.1, num_images=200, num_tasks=3)
-    summary = summarize({**runs, "random_drop": {0: runs["b"][0]}}, num_resamples=50)
+    summary = summarize({**runs, "random_drop": {0: runs["b"][0]}}, rules=Rules(num_resamples=50))
     json.dumps(summary, allow_nan=False)
     described = describe({**runs, "random_drop": {0: runs["b"][0]}})
-    assert summary == described | {"references": {}, "comparisons": summary["comparisons"]}
+    named = {"references": {}, "pairs": [], "margin": 0.003, "comparisons": summary["comparisons"]}
+    assert summary == described | named
     assert summary["seeds"] == {"joint": [0, 1], "b": [0, 1], "random_drop": [0]}
     assert summary["num_test_identities"] == len(np.unique(runs["b"][0].identity_N))
     evaluated = [
@@ -323,7 +395,8 @@ def test_summary_says_what_the_runs_scores_are() -> None:
     references = {method: list(of_method) for method, of_method in summary["comparisons"].items()}
     assert references == {"joint": ["random_drop"], "b": ["joint", "random_drop"], "random_drop": ["joint"]}
     assert summary["comparisons"]["b"]["random_drop"]["seeds"] == [0]
-    assert summary["comparisons"]["b"]["joint"] == compare(runs["b"], runs["joint"], num_resamples=50)
+    alone = compare(runs["b"], runs["joint"], Rules(num_resamples=50))
+    assert summary["comparisons"]["b"]["joint"]["accuracy"]["tasks"] == alone["accuracy"]["tasks"]
 
 
 def test_what_is_undefined_is_none() -> None:
@@ -335,7 +408,7 @@ def test_what_is_undefined_is_none() -> None:
         method: {0: predictions(generator.random((40, 3)) < 0.7, labels, np.full(40, -1), mask)}
         for method in ("joint", "b")
     }
-    summary = summarize(runs, num_resamples=50)
+    summary = summarize(runs, rules=Rules(num_resamples=50))
     json.dumps(summary, allow_nan=False)
     assert summary["num_test_identities"] is None
     of_tasks = summary["methods"]["b"]["tasks"]

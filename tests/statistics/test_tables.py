@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from mtl.statistics.cost_tables import dropping_table
 from mtl.statistics.score_table import MAX_COLUMNS, score_table
-from mtl.statistics.tables import dropping_table, gain_table, remarks
+from mtl.statistics.tables import gain_table, remarks
 
 
 def results_of(methods: dict[str, tuple[float, float]]) -> dict[str, Any]:
@@ -58,12 +59,16 @@ def test_methods_go_down_where_they_have_no_room_abreast(num_methods: int, first
     assert "majority" not in table
 
 
+STUDY: dict[str, Any] = {"margin": 0.003, "num_folds": None, "controls": {"random_drop": "dst"}}
+
+
 def gains(difference: float, verdict: str) -> dict[str, Any]:
     """A comparison in which every number is known."""
-    gain = {"difference": difference, "interval": [difference - 0.01, difference + 0.01], "p_value": 0.0004}
+    gain = {"difference": difference, "interval": [difference - 0.01, difference + 0.01], "holm_p_value": 0.0004}
     of_task = gain | {"verdict": verdict}
     return {
         "seeds": [0] if verdict == "one seed" else [0, 1],
+        "equal_seeds": [],
         "accuracy": {"overall": of_task, "tasks": {"Male": of_task, "Young": of_task}},
         "delta_m": {"mean": 1.5},
     }
@@ -71,7 +76,7 @@ def gains(difference: float, verdict: str) -> dict[str, Any]:
 
 def test_one_seed_has_a_difference_and_no_more() -> None:
     compared = {"a": {"random_drop": gains(0.02, "gain")}, "b": {"random_drop": gains(-0.3, "one seed")}}
-    lines = [line.split("|") for line in gain_table({"comparisons": compared}, "random_drop").splitlines()]
+    lines = [line.split("|") for line in gain_table(STUDY | {"comparisons": compared}, "random_drop").splitlines()]
     cells = [[cell.strip() for cell in line[1:-1]] for line in lines[2:4]]
     assert cells == [
         ["a", "2", "+2.00", "+1.00 to +3.00", "< 0.001", "gain", "2, 0", "+1.50"],
@@ -79,13 +84,18 @@ def test_one_seed_has_a_difference_and_no_more() -> None:
     ]
     note = lines[-1][0]
     assert "no verdict" in note and "control of dst and of no other method" in note
-    assert "no verdict" not in gain_table({"comparisons": {"a": compared["a"]}}, "random_drop")
+    assert "no verdict" not in gain_table(STUDY | {"comparisons": {"a": compared["a"]}}, "random_drop")
 
 
 def test_a_difference_without_an_interval() -> None:
-    unknown = {"difference": None, "interval": None, "p_value": None, "verdict": "cannot be told apart"}
-    comparison = {"seeds": [0, 1], "accuracy": {"overall": unknown, "tasks": {}}, "delta_m": {"mean": None}}
-    row = gain_table({"comparisons": {"a": {"joint": comparison}}}, "joint").splitlines()[2]
+    unknown = {"difference": None, "interval": None, "holm_p_value": None, "verdict": "undecided"}
+    comparison = {
+        "seeds": [0, 1],
+        "equal_seeds": [],
+        "accuracy": {"overall": unknown, "tasks": {}},
+        "delta_m": {"mean": None},
+    }
+    row = gain_table(STUDY | {"comparisons": {"a": {"joint": comparison}}}, "joint").splitlines()[2]
     assert [cell.strip() for cell in row.split("|")[3:6]] == ["-", "-", "-"]
 
 

@@ -30,7 +30,8 @@ from mtl.training.run import prepare as prepare_run
 from tests.same import assert_same_run, read_lines
 from tests.tiny import SIZE, TASKS, fit, prepare, study, write_celeba
 
-FILES = {"config.json", "metrics.jsonl", "results.json", "predictions.npz", "examples.npz", "checkpoint", "model"}
+FILES = {"config.json", "metrics.jsonl", "results.json", "predictions.npz", "logits.npz", "examples.npz", "checkpoint"}
+FILES |= {"model"}
 
 
 def with_method(config: ConfigDict, method: str) -> ConfigDict:

@@ -25,8 +25,8 @@ UNSHOWN = style.Style(style.GREY, "o", "-")  # of a method that other figures do
 def gains(study: StudyRecord) -> Figure | None:
     """A forest plot of the score that all tasks have: a panel per reference, overall above and a row per task below.
 
-    Filled marks are differences that the statistics call a gain or a loss; hollow ones cannot be told apart from 0, or
-    rest on one seed.
+    Filled marks are differences that the statistics call a gain or a loss; hollow ones are equal, undecided,
+    or rest on one seed.
     Returns None for a study with nothing to compare.
     """
     comparisons = _comparisons(study, shown_methods(study))
@@ -94,9 +94,16 @@ def all_gains(study: StudyRecord) -> Figure | None:
 
 
 def _comparisons(study: StudyRecord, methods: Iterable[str]) -> dict[str, Any]:
-    """Of the methods, those that are compared with some other, in the study's order."""
-    comparisons = study.results["comparisons"]
-    return {method: comparisons[method] for method in methods if comparisons.get(method)}
+    """Of the methods, those that are compared with some other, in the study's order.
+
+    Controls other than random dropping are compared with one method each, and have no panel.
+    """
+    hidden = study.results["controls"].keys() - {*REFERENCES}
+    drawn = {
+        method: {name: of for name, of in study.results["comparisons"].get(method, {}).items() if name not in hidden}
+        for method in methods
+    }
+    return {method: references for method, references in drawn.items() if references}
 
 
 def _references(comparisons: dict[str, Any]) -> list[str]:

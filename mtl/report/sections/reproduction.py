@@ -3,12 +3,10 @@
 from mtl.record.paths import CONFIG, RESULTS, run_file
 from mtl.record.reading import StudyRecord
 from mtl.report.images import DRAWN, OTHER, kind
-from mtl.report.marks import verdicts
 from mtl.report.names import method_name
 from mtl.report.quote import quote, raw, table, words
 from mtl.report.shown import dropping_methods, has_many
-from mtl.report.terms import has_faces, main_score
-from mtl.statistics import ONE_SEED
+from mtl.report.terms import has_faces
 
 FEW_SEEDS = 3
 
@@ -65,7 +63,6 @@ def _of_methods(study: StudyRecord) -> list[str]:
         limits.append(
             "The paper's values of $lambda$ and $beta$ were not available; those used here are the configuration's."
         )
-    found = verdicts(study.results["comparisons"].values(), main_score(study))
     num_seeds = {len(seeds) for seeds in study.results["seeds"].values()}
     if 1 in num_seeds:
         limits.append(
@@ -74,8 +71,6 @@ def _of_methods(study: StudyRecord) -> list[str]:
         )
     elif min(num_seeds) <= FEW_SEEDS:
         limits.append("The seeds are few, so the variance over seeds is itself known only roughly.")
-    if found - {ONE_SEED} and len(study.results["methods"]) > 2:
-        limits.append("There is no correction over methods: with many of them, one may stand out by chance.")
     if all(run.results["best_epoch"] == len(run.epochs) for of in study.runs.values() for run in of.values()):
         limits.append("The last epoch is the best of every run: with more epochs the order may be another.")
     return limits

@@ -185,7 +185,12 @@ def _mix(study: StudyRecord, file: str, index: int, task: str) -> str:
     else:
         share = quote(study, file, f"{index}/G/{task}", "percent", 1)
         drawn = f"Gates drawn with this probability in every step were open in {share} % of them"
-    control = "" if method != "random_drop" else " (the control replaces this $P$ by the mean over tasks of DST's run)"
+    repeated = study.results["controls"].get(method)
+    control = (
+        ""
+        if repeated is None
+        else f" (the control replaces this $P$ by what it repeats of {words(method_name(repeated))})"
+    )
     return (
         f"$ P &= lambda_d P_d + lambda_c P_c + lambda_u P_u + lambda_r P_r + lambda_b P_b{more} \\ "
         f"&= {terms} = {P} $\n"
@@ -226,7 +231,7 @@ def _rates(study: StudyRecord, dropping: list[str]) -> str:
 
 
 def _pictures(study: StudyRecord, figures: dict[str, str], method: str) -> str:
-    if method == "random_drop":  # its P is the same for every task, and does not follow from its metrics
+    if method in study.results["controls"]:  # its P does not follow from its metrics
         return ""
     name, mean = words(method_name(method)), ", mean over seeds" if len(study.runs[method]) > 1 else ""
     activation = f"{name}: activation probability of each task and epoch{mean}; a cross marks a gate that was shut{' in the first seed' if mean else ''}."

@@ -23,12 +23,12 @@ def section(study: StudyRecord, figures: dict[str, str]) -> str:
 
 == Gains
 
-A difference is the mean over the seeds that both methods have. Its standard error adds two parts: the variance over test images, from a paired bootstrap
-that resamples {"people" if has_faces(study) else "groups"} with all their images (the same resamples for both methods), and the variance over seeds. Intervals and
-$p$ values follow Student's $t$ with Satterthwaite's degrees of freedom; per task the $p$ values, not the intervals, are corrected over the tasks (Holm 1979). From few seeds a
-variance often comes out too small by chance, so each task takes the larger of its own and the tasks' average. As the variance over seeds holds some image noise already, the
-test errs towards "cannot be told apart". With one seed the variance over seeds is unknown: the interval is that over test images, for two networks,
-and there is no verdict on the methods.
+A difference is the mean over the seeds, or folds, that both methods have. Its standard error adds two parts: what the test images contribute to all seeds alike, from a
+paired bootstrap that resamples {"people" if has_faces(study) else "groups"} with all their images (the same resamples for both methods), and the spread over seeds{_folds(study)}. Intervals and $p$ values follow
+Student's $t$ with Satterthwaite's degrees of freedom; $p$ values, not intervals, are corrected: over the comparisons of this study for the mean, over the tasks within each
+(Holm 1979). From few seeds a variance often comes out too small by chance, so each task takes the larger of its own and the tasks' average. A difference that is no gain and no
+loss is *equal* where two one-sided tests at 5 % reject one as large as the margin of {quote(study, RESULTS, "margin", "percent", 1)} points, that is, where the 90 % interval lies
+within it, and *undecided* else. With one seed the spread over seeds is unknown: the interval is that over test images, for two networks, and there is no verdict on the methods.
 
 {_gain_table(study)}
 
@@ -53,12 +53,21 @@ def _gain_table(study: StudyRecord) -> str:
             low, high = (quote(study, RESULTS, f"{path}/interval/{end}", "points", 1) for end in (0, 1))
             difference = quote(study, RESULTS, f"{path}/difference", "points", 1)
             cells.append(f"{difference} #text(size: 0.85em)[({low} to {high})]")
-            p_value = "holm_p_value" if task else "p_value"
             one_seed = references[reference][main_score(study)]["overall"]["verdict"] == ONE_SEED
-            cells.append(ONE_SEED if one_seed else quote(study, RESULTS, f"{path}/{p_value}", "p", 3))
+            cells.append(ONE_SEED if one_seed else quote(study, RESULTS, f"{path}/holm_p_value", "p", 3))
         rows.append([words(task_name(task)) if task else "*mean*", *cells])
     caption = f"Gain of {form_name} in {main_score(study)}, percentage points with 95 % intervals; negative where it is worse."
     return table(rows, caption, (), 2)
+
+
+def _folds(study: StudyRecord) -> str:
+    """What is different where each image is tested once."""
+    if study.results["num_folds"] is None:
+        return ""
+    return (
+        f"; the {quote(study, RESULTS, 'num_folds', 'integer')} folds share training images, for which it is widened "
+        "(Nadeau and Bengio 2003)"
+    )
 
 
 def _sentences(study: StudyRecord) -> str:

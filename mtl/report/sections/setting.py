@@ -14,7 +14,10 @@ METHODS = {
     "joint": "the sum of all losses: the baseline",
     "single_task": "a network per attribute, each with the same budget of epochs",
     "dst": "Dropped Scheduled Task (Malhotra, Vatsa and Singh 2023), its metrics mixed by lambda",
-    "random_drop": "the control of DST alone: every task has DST's mean activation probability of that epoch, drawn independently",
+    "random_drop": "a control: every task has the mean activation probability of that epoch in the run that it repeats, drawn independently",
+    "permuted_drop": "a control: the very gates of the run that it repeats, with tasks permuted",
+    "static_drop": "a control: each task has, in all epochs, its mean activation probability in the run that it repeats",
+    "uniform_drop": "a control: every task has, in all epochs, the mean activation probability of the run that it repeats",
     "dst_depth": "DST with network depth as its only metric",
     "dst_count": "DST with sample count as its only metric",
     "dst_incompleteness": "DST with training incompleteness as its only metric",
@@ -58,7 +61,9 @@ def _whose(study: StudyRecord) -> str:
     form = main_form(study)
     if form is None:
         return ""
-    others = [method for method in dropping_methods(study) if method not in (form, "random_drop")]
+    others = [
+        method for method in dropping_methods(study) if method != form and method not in study.results["controls"]
+    ]
     and_others = " A form with a single metric gives it $1 - lambda_b$." if others else ""
     return (
         f" $lambda$ and $beta$ are those of {words(method_name(form))}; the paper's values are not known to us."

@@ -29,9 +29,9 @@ from mtl.report.video.canvas import (
 from mtl.report.video.charts import round_ticks
 from mtl.report.video.film import Shot
 from mtl.report.video.training import choose_tasks, write_caption
-from mtl.statistics import ONE_SEED
+from mtl.statistics import EQUAL, GAIN, LOSS, ONE_SEED, UNDECIDED
 
-VERDICTS = {"gain": GREEN, "cannot be told apart": MUTED, "loss": VERMILION, ONE_SEED: MUTED}
+VERDICTS = {GAIN: GREEN, EQUAL: SKY, UNDECIDED: MUTED, LOSS: VERMILION, ONE_SEED: MUTED}
 
 
 class Row(NamedTuple):
@@ -154,7 +154,7 @@ def _draw_forest(canvas: Canvas, box: Box, rows: list[Row], against: str, score:
         if verdict in found:
             _mark(canvas, x, box[3] - 24, verdict)
             write(canvas, x + 14, box[3] - 24, verdict, 16, MUTED)
-            x += 110 if verdict != "cannot be told apart" else 210
+            x += 120 if verdict != EQUAL else 220
 
 
 def _mark(canvas: Canvas, x: float, y: float, verdict: str) -> None:

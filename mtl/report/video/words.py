@@ -5,7 +5,7 @@ from typing import Any
 
 from mtl.metrics import overall
 from mtl.report.names import name_in_sentence, task_name
-from mtl.statistics import ONE_SEED
+from mtl.statistics import EQUAL, ONE_SEED, UNDECIDED
 
 
 def percent(fraction: float, digits: int = 0) -> str:
@@ -142,7 +142,7 @@ def outcome(method: str, reference: str, comparisons: dict[str, dict[str, Any]],
     if ONE_SEED not in verdicts:
         sentence += (
             f" By task: {count(verdicts.count('gain'), 'gain')}, {count(verdicts.count('loss'), 'loss', 'losses')}, "
-            f"{verdicts.count('cannot be told apart')} cannot be told apart."
+            f"{verdicts.count(EQUAL)} {EQUAL}, {verdicts.count(UNDECIDED)} {UNDECIDED}."
         )
     sentence = sentence[0].upper() + sentence[1:]
     if "random_drop" in comparisons and method == "dst":  # it copies the mean P of dst, and is no other's control
