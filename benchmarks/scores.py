@@ -52,10 +52,10 @@ def of_binary(rng: np.random.Generator, num_images: int) -> Iterator[Pair]:
     yield "f1", ours["f1"], theirs.f1_score(labels_N, logits_N > 0)
 
 
-def main(arguments: list[str]) -> None:
+def main(_: list[str]) -> None:
     warnings.filterwarnings("ignore", "y_pred contains classes not in y_true")  # that is among the cases
     rng, largest = np.random.default_rng(0), dict[str, float]()
-    for _ in range(NUM_CASES.value):
+    for _case in range(NUM_CASES.value):
         num_images = int(rng.integers(5, 60))
         for draw in (of_classes, of_regression, of_binary):
             for name, one, other in draw(rng, num_images):
