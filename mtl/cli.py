@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mtl.command.flags import Command, parse
 from mtl.command.jobs import RUN
-from mtl.errors import UserError
+from mtl.errors import UserError, printable
 from mtl.processes.stopping import Stopped, listening
 
 READER_GONE = 128 + signal.SIGPIPE  # as shells have it for a command before `| head`
@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return READER_GONE
     except (UserError, OSError) as error:  # OSError: a full disk, a folder that may not be written
-        print(f"mtl: {error}", file=sys.stderr)
+        said = "\n".join(map(printable, str(error).split("\n")))  # what a file holds must not steer the terminal
+        print(f"mtl: {said}", file=sys.stderr)
         return 2
     except Stopped as stopped:
         name = signal.Signals(stopped.number).name

@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -92,3 +93,16 @@ def not_written(path: Path, error: OSError) -> UserError:
     elif error.errno in IN_THE_WAY:
         remedy = "move away what has its name, or that of a folder above it"
     return UserError(f"{path} cannot be written ({error.strerror or error}): {remedy}, and give the same command again")
+
+
+def printable(text: str) -> str:
+    """The text with a backslash for each character that writes nothing: line ends, escapes, bytes that are no UTF-8.
+
+    Example:
+      >>> printable("a\\nb.jpg"), printable("café\\udcff.jpg")
+      ('a\\\\nb.jpg', 'café\\\\udcff.jpg')
+    """
+    return "".join(
+        character.encode("unicode_escape").decode() if unicodedata.category(character) in ("Cc", "Cs") else character
+        for character in text
+    )

@@ -19,6 +19,7 @@ WITHOUT = {
         "mtl/data/lists.py",
         "mtl/data/load.py",
         "mtl/data/pack.py",
+        "mtl/data/zips.py",
         *(
             f"mtl/data/tables/{name}.py"
             for name in ("drawn", "fairface", "images", "mtfl", "omniglot", "read", "sources")

@@ -130,6 +130,22 @@ def test_paths_know_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert command.bundle == tmp_path / "y.zip"
 
 
+@pytest.mark.parametrize("name", ["w\udcff", "a\nb", "a\x1b[2Jb"])
+def test_a_workdir_that_cannot_be_written_down_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mtl", f"--workdir=/nowhere/{name}"]) == 2
+    said = capsys.readouterr().err
+    assert "has characters that cannot be written: choose another name" in said
+    assert said.rstrip("\n").isprintable()
+
+
+def test_what_a_file_holds_does_not_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = write_celeba(tmp_path / "files") / "list_eval_partition.txt"
+    files.write_text(files.read_text().replace("000002.jpg", "\x1b[2J.jpg"))
+    data = ("--config.data.name=celeba", f"--config.data.root={tmp_path}/files")
+    assert main(["mtl", "--job=attributes", *data]) == 2
+    assert "\\x1b[2J.jpg" in capsys.readouterr().err
+
+
 def test_a_backbone_that_there_is_not_is_said_before_images_are_opened(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -81,6 +81,8 @@ def parse(argv: list[str]) -> Command | None:
             wanted = " and ".join(f"--job={each}" for each in jobs)
             raise UserError(f"--{flag} goes with {wanted}, and not with --job={job}")
     folder = Path(values["workdir"] or (PREDICTIONS if job == "predict" else STUDY)).expanduser()
+    if not str(folder).isprintable():  # bytes that are no UTF-8 among them: no report and no table could name it
+        raise UserError(f"--workdir={str(folder)!r} has characters that cannot be written: choose another name")
     zip_file = Path(values["bundle"] or f"{folder}.zip").expanduser()
     return Command(**{**values, "config": config, "workdir": folder, "bundle": zip_file})
 

@@ -66,7 +66,7 @@ def _read_attributes(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, tu
     """Reads ids, labels, mask and names, each as `Table` has them."""
     lines = read_lines(path)
     num_before = 1 if path.suffix == ".csv" else 2  # lines before the rows: their number, in a text, and the names
-    header = split_fields(path, lines[num_before - 1]) if len(lines) >= num_before else []
+    header = split_fields(path, lines[num_before - 1], num_before) if len(lines) >= num_before else []
     attributes = tuple(header[1:] if num_before == 1 else header)
     if not attributes:
         raise UserError(f"{path} names no attributes in line {num_before}: download it again.")
@@ -97,7 +97,7 @@ def _read_split(path: Path, ids: np.ndarray) -> np.ndarray:
 
 def _read_identity(path: Path, ids: np.ndarray) -> np.ndarray:
     values = _read_second_column(path, ids)
-    is_number = np.strings.isdigit(values) & (np.strings.str_len(values) < 10)
+    is_number = np.strings.isdecimal(values) & (np.strings.str_len(values) < 10)
     refuse_values(path, values, ~is_number, "the number of a person")
     return values.astype(np.int32)
 

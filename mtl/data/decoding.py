@@ -8,7 +8,9 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
+from threading import Lock
 from typing import NamedTuple
 from zipfile import BadZipFile
 
@@ -16,13 +18,18 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from mtl.data.image_files import Source, read_image, where
+from mtl.data import jpeg
+from mtl.data.image_files import Source, cannot_be_read, read_image, where
 from mtl.data.parquet.images import ParquetImages, ParquetSource
+from mtl.data.regular import NotRegular
 from mtl.errors import UserError
 
 CHUNK = 32  # images a worker is given at a time
 MAX_WORKERS = 8  # unless more are asked for: a quarter of the work holds the interpreter's lock
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # no more: of the formats that Pillow knows, some start programs
+MAX_PIXELS = 2**27  # of an image; the largest cameras have 102 million, and each takes 10 bytes while it is decoded
+MAX_SIDE = 2**16 - 1  # a JPEG's own; Pillow takes minutes for the lines of a longer one
+LARGE, ONE_LARGE = 2**23, Lock()  # images of that many pixels are decoded one at a time, whoever asks for them
 TURNS = {  # what makes an image upright, by its EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -35,7 +42,7 @@ TURNS = {  # what makes an image upright, by its EXIF orientation
 READ_OR_DECODE_ERRORS = (
     *(OSError, ValueError, RuntimeError, EOFError, MemoryError),
     *(BadZipFile, zlib.error),  # of a zip
-    *(SyntaxError, struct.error, Image.DecompressionBombError, Image.DecompressionBombWarning),  # Pillow's
+    *(SyntaxError, struct.error, Image.DecompressionBombError),  # Pillow's
 )
 Read = Callable[[str], bytes]  # name of an image -> its file
 
@@ -62,7 +69,6 @@ def decode_all(source: Source, names: Sequence[str], image_size: int, crop: str,
     try:
         with warnings.catch_warnings():  # here and not in the threads, which share the filters
             warnings.filterwarnings("ignore", module="PIL")  # oddities of an image that can be decoded
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
             for chunk, read in _chunks(source, names):
                 pending.append(pool.submit(_decode_chunk, source, chunk, read, image_size, crop))
                 if len(pending) > 2 * num_workers:
@@ -92,10 +98,7 @@ def _decode_chunk(source: Source, names: Sequence[str], read: Read, image_size: 
             image = _decode(read(name))
         except READ_OR_DECODE_ERRORS as error:
             if want := _want(error):
-                raise UserError(
-                    f"{where(source, name)} cannot be read ({want}), which does not make it a bad image: remove the "
-                    "cause, and give the same command again."
-                ) from error
+                raise cannot_be_read(source, name, want) from error
             bad[name] = _reason(error)
         else:
             images.append(fit(image, image_size, crop))
@@ -105,6 +108,8 @@ def _decode_chunk(source: Source, names: Sequence[str], read: Read, image_size: 
 
 def _want(error: Exception) -> str | None:
     """What was wanting, permission, memory, a working disk, ..., if an image failed for that; None if it is bad."""
+    if isinstance(error, NotRegular):
+        return str(error)
     if isinstance(error, MemoryError) or "out of memory" in str(error):
         return "out of memory"
     if isinstance(error, OSError) and error.errno is not None:  # without a number it is a decoder's
@@ -120,14 +125,51 @@ def _reason(error: Exception) -> str:
 
 def _decode(data: bytes) -> torch.Tensor:
     """An image, grey or coloured, as [3, H, W] uint8, turned as its EXIF orientation says, without transparency."""
-    with Image.open(io.BytesIO(data), formats=FORMATS) as file:
+    with _open(data) as file, ONE_LARGE if file.width * file.height > LARGE else nullcontext():
+        _check_sides(file)
         file.load()  # before its orientation is asked for: Pillow turns a TIFF by itself, and then has none any more
+        _refuse_fault(data, file)
         orientation = file.getexif().get(ExifTags.Base.Orientation)
         is_16_bits = file.mode.startswith("I;16")  # of grey, which Pillow would clip at 255
-        image = (Image.fromarray((np.asarray(file) >> 8).astype(np.uint8)) if is_16_bits else file).convert("RGB")
-    if orientation in TURNS:
-        image = image.transpose(TURNS[orientation])
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+        image = Image.fromarray((np.asarray(file) >> 8).astype(np.uint8)) if is_16_bits else file
+        if image.mode != "RGB":
+            image = image.convert("RGB")
+        if orientation in TURNS:
+            image = image.transpose(TURNS[orientation])
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def _open(data: bytes) -> Image.Image:
+    """Reads the header."""
+    return Image.open(io.BytesIO(data), formats=FORMATS)
+
+
+def _check_sides(file: Image.Image) -> None:
+    width, height = file.size
+    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+        raise UserError(
+            f"it has {width:,} x {height:,} pixels, and at most {MAX_PIXELS / 1e6:.0f} million are decoded, "
+            f"{MAX_SIDE:,} a side"
+        )
+    if width * height == 0:
+        raise UserError("it has no pixels")
+
+
+def _refuse_fault(data: bytes, file: Image.Image) -> None:
+    """Refuses what Pillow decodes though it is damaged: it checks no sums of a PNG, and tells no warning on a JPEG."""
+    if file.format == "PNG":
+        with _open(data) as again:
+            again.verify()
+    if file.format in ("JPEG", "MPO"):
+        last = file.getpixel((file.width - 1, file.height - 1))
+        last_pixel = last if isinstance(last, tuple) else (last,)
+        if fault := jpeg.find_fault(data, last_pixel, partial(_has_same_pixels, file)):
+            raise UserError(fault)
+
+
+def _has_same_pixels(file: Image.Image, other: bytes) -> bool:
+    with _open(other) as image:
+        return image.tobytes() == file.tobytes()
 
 
 def decode_one(data: bytes) -> torch.Tensor:
@@ -137,7 +179,7 @@ def decode_one(data: bytes) -> torch.Tensor:
       UserError: it cannot be decoded; the sentence is the reason alone.
     """
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="PIL")  # also of many pixels: Pillow refuses twice as many anyway
+        warnings.filterwarnings("ignore", module="PIL")
         try:
             return _decode(data)
         except READ_OR_DECODE_ERRORS as error:

@@ -3,20 +3,20 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path, PurePath
-from threading import Lock
 from typing import NamedTuple
-from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
 from mtl.data.parquet.images import ParquetImages, ParquetSource
+from mtl.data.regular import read_regular, why
+from mtl.data.zips import list_zip, read_member
 from mtl.errors import UserError
 
 IMAGES, PNG_IMAGES = "img_align_celeba", "img_align_celeba_png"  # PNG: CelebA's second archive, with the same lists
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")  # of `decoding.FORMATS`
-ZIP_LOCK = Lock()  # a ZipFile's count of its open members is not made for threads
+MAX_BYTES = 64 * 2**20  # of an image's file; CelebA's have a thousandth of that
 
 
 class ImageSource(NamedTuple):
@@ -47,6 +47,7 @@ def find_images(folder: Path, ids: np.ndarray) -> tuple[ImageSource, np.ndarray]
     found = [(source, _with_other_endings(names, present)) for source, present in lacking]
     for source, there in found:
         if len(there) == len(names):
+            _refuse_one_for_two(source, there)
             return source, np.array([there[name] for name in names])
     source, there = found[0]
     missing = [name for name in names if name not in there]
@@ -60,9 +61,13 @@ def _list_places(folder: Path, names: list[str]) -> Iterator[tuple[ImageSource, 
     """The places for images that there are, one after another, and what each holds."""
     for place in (folder / IMAGES / IMAGES, folder / IMAGES, folder / f"{IMAGES}.zip", folder / PNG_IMAGES):
         if place.is_dir():
-            yield ImageSource(place, ""), {entry.name for entry in os.scandir(place)}
+            try:
+                yield ImageSource(place, ""), {entry.name for entry in os.scandir(place)}
+            except OSError as error:
+                raise UserError(f"{place} cannot be read ({why(error)}): remove the cause, and try again.") from error
         elif place.is_file():
-            yield list_zip(place, names)
+            prefix, present = list_zip(place, names)
+            yield ImageSource(place, prefix), present
 
 
 def _with_other_endings(names: list[str], present: set[str]) -> dict[str, str]:
@@ -75,29 +80,17 @@ def _with_other_endings(names: list[str], present: set[str]) -> dict[str, str]:
     return {name: min(files, key=_preference) for name, files in found.items() if files}
 
 
+def _refuse_one_for_two(source: ImageSource, there: dict[str, str]) -> None:
+    listed_as: dict[str, str] = {}
+    for name, file in there.items():
+        if file in listed_as:
+            raise UserError(f"{source.path / file} is the only file for both {listed_as[file]} and {name}.")
+        listed_as[file] = name
+
+
 def _preference(name: str) -> tuple[int, str]:
     suffix = PurePath(name).suffix.lower()
     return ENDINGS.index(suffix) if suffix in ENDINGS else -1, name
-
-
-def list_zip(path: Path, names: list[str]) -> tuple[ImageSource, set[str]]:
-    """The folder inside the zip where an image is first found, under its own name if any is, and what it holds."""
-    members = zip_members(path)
-    own, stems = set(names), {PurePath(name).stem for name in names}
-    named = (member for member in members if member.rpartition("/")[2] in own)
-    alike = (member for member in members if PurePath(member).stem in stems and not member.endswith("/"))
-    first = next(named, None) or next(alike, f"{IMAGES}/")
-    prefix = first[: first.rfind("/") + 1]
-    return ImageSource(path, prefix), {member.removeprefix(prefix) for member in members if member.startswith(prefix)}
-
-
-def zip_members(path: Path) -> list[str]:
-    """The names of all that is in a zip."""
-    try:
-        with ZipFile(path) as archive:
-            return archive.namelist()
-    except BadZipFile as error:
-        raise UserError(f"{path} is not a whole zip file: download it again.") from error
 
 
 def where(source: Source, name: str) -> str:
@@ -112,12 +105,7 @@ def fingerprint_files(source: Source, names: list[str]) -> str:
     if isinstance(source, ParquetSource):
         files = [path.stat() for path in source.files]
     elif source.path.is_dir():
-        stats = {
-            folder + entry.name: entry.stat()
-            for folder in {name[: name.rfind("/") + 1] for name in names}
-            for entry in os.scandir(source.path / folder)
-        }
-        files = [stats[name] for name in names]
+        files = _stat_all(source, names)
     else:
         files = [source.path.stat()]
     inside = source.column if isinstance(source, ParquetSource) else source.prefix
@@ -126,20 +114,38 @@ def fingerprint_files(source: Source, names: list[str]) -> str:
     return digest.hexdigest()
 
 
+def _stat_all(source: ImageSource, names: list[str]) -> list[os.stat_result]:
+    """Sizes and times of the images' files."""
+    folders = {name[: name.rfind("/") + 1] for name in names}
+    found = {folder + entry.name: entry for folder in folders for entry in os.scandir(source.path / folder)}
+    stats = []
+    for name in names:
+        try:
+            stats.append(found[name].stat())
+        except OSError as error:  # a link to nothing, or in a circle
+            raise cannot_be_read(source, name, why(error)) from error
+    return stats
+
+
 def reader(source: Source) -> Callable[[str], bytes]:
     """What reads images one after another: id -> bytes."""
     return ParquetImages(source).read if isinstance(source, ParquetSource) else partial(read_image, source)
 
 
 def read_image(source: ImageSource, name: str) -> bytes:
-    """The bytes of an image's file."""
+    """The bytes of an image's file.
+
+    Raises:
+      Exception: one of a dozen types, see `decoding.READ_OR_DECODE_ERRORS`.
+    """
     if source.path.is_dir():
-        return (source.path / name).read_bytes()
-    with ZIP_LOCK:
-        return open_zip(source.path).read(source.prefix + name)
+        return read_regular(source.path / name, MAX_BYTES)
+    return read_member(source.path, source.prefix + name, MAX_BYTES)
 
 
-@lru_cache(maxsize=1)
-def open_zip(path: Path) -> ZipFile:
-    """Opens a zip once per pack, since listing 202,599 files takes a second."""
-    return ZipFile(path)
+def cannot_be_read(source: Source, name: str, reason: str) -> UserError:
+    """What to say of an image that could not even be read, which says nothing about what is in it."""
+    return UserError(
+        f"{where(source, name)} cannot be read ({reason}), which does not make it a bad image: remove the cause, and "
+        "give the same command again."
+    )

@@ -135,8 +135,12 @@ def describe_columns(data: DataSettings) -> str:
 
 
 def load_pack(data: DataSettings) -> Pack:
-    """Reads the tasks, hides labels where that is asked for, and opens the pixels."""
-    return open_pack(
+    """Reads the tasks, hides labels where that is asked for, and opens the pixels.
+
+    Raises:
+      UserError: for whatever is wrong with files or settings, and if no task has a label in some split.
+    """
+    pack = open_pack(
         hide_labels(settle(load_tasks(data)), data.label_fractions),
         data.image_size,
         data.crop,
@@ -144,3 +148,16 @@ def load_pack(data: DataSettings) -> Pack:
         data.on_bad_image,
         data.num_workers,
     )
+    _refuse_unlabelled(pack.table)
+    return pack
+
+
+def _refuse_unlabelled(table: Table) -> None:
+    """A task may lack labels in a split, where its scores are undefined; not all tasks may."""
+    for index, name in enumerate(SPLITS):
+        if not table.mask[table.split == index].any():
+            names = ", ".join(table.attributes[:4]) + ", ..." * (len(table.attributes) > 4)
+            raise UserError(
+                f"no label of {names} is known in the {name} split, so nothing can be learnt or scored there: take "
+                "other tasks, or files that have their labels"
+            )

@@ -14,8 +14,9 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from mtl.data.decoding import bad_image_error, decode_all
-from mtl.data.image_files import fingerprint_files, open_zip
-from mtl.data.table import Table, take_rows
+from mtl.data.image_files import fingerprint_files, where
+from mtl.data.table import SPLITS, Table, take_rows
+from mtl.data.zips import open_zip
 from mtl.errors import UserError, check_choice
 from mtl.progress import progress
 from mtl.record import locks
@@ -81,10 +82,24 @@ def open_pack(
     bad: dict[str, str] = made["skipped"]
     if bad and on_bad_image == "fail":
         raise bad_image_error(table.source, *next(iter(bad.items())))
-    images_NCHW = np.load(folder / IMAGES, mmap_mode="r")[: len(table.ids) - len(bad)]
+    images_NCHW = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)[: len(table.ids) - len(bad)]
     if bad:
-        table = take_rows(table, np.flatnonzero(~np.isin(table.ids, list(bad))))
+        table = _without(table, bad)
     return Pack(images_NCHW, table, tuple(bad), made["pixels"]["digest"])
+
+
+def _without(table: Table, bad: dict[str, str]) -> Table:
+    """The table without bad images, of whose splits each has some left."""
+    is_bad = np.isin(table.ids, list(bad))
+    for index, name in enumerate(SPLITS):
+        of_split = table.split == index
+        if of_split.any() and not (of_split & ~is_bad).any():
+            image = table.ids[np.flatnonzero(of_split)[0]]
+            raise UserError(
+                f"all {of_split.sum()} images of the {name} split are bad, {where(table.source, image)} for one "
+                f"({bad[image]}), so there is nothing left of it: put whole copies in their places."
+            )
+    return take_rows(table, np.flatnonzero(~is_bad))
 
 
 def digest_pixels(images_NCHW: np.ndarray) -> str:
@@ -100,9 +115,9 @@ def digest_pixels(images_NCHW: np.ndarray) -> str:
 
 def _digest_file(path: Path, num_images: int) -> str:
     """`digest_pixels` of a file's first images, mapped a few at a time: in one map, all would stay in memory."""
-    shape = np.load(path, mmap_mode="r")[:num_images].shape
+    shape = np.load(path, mmap_mode="r", allow_pickle=False)[:num_images].shape
     ends = ((start, min(start + ROWS, num_images)) for start in range(0, num_images, ROWS))
-    return _digest(shape, (np.load(path, mmap_mode="r")[start:end] for start, end in ends))
+    return _digest(shape, (np.load(path, mmap_mode="r", allow_pickle=False)[start:end] for start, end in ends))
 
 
 def _digest(shape: tuple[int, ...], blocks: Iterable[np.ndarray]) -> str:

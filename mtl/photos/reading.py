@@ -2,13 +2,13 @@
 
 import glob
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mtl.data.decoding import decode_one
+from mtl.data.regular import read_regular
 from mtl.errors import UserError
 
 # What is taken for a photo in a folder. Some cannot be decoded, and are named as such rather than passed over.
@@ -40,14 +40,26 @@ def _find(place: Path) -> list[Path]:
         return found
     if os.path.lexists(place):
         return [place]
-    # Path.glob would want a place without a root, and raises for a pattern such as a**b.
-    matches = sorted(Path(match) for match in glob.glob(str(place), recursive=True))  # noqa: PTH207
+    matches = sorted(_match(place))
     if not matches:
         raise UserError(f"{place} does not exist: give photos, folders of them, or a pattern that some match.")
     found = [path for path in matches if not path.is_dir()]
     if not found:
         raise UserError(f"{place} matches folders alone: give photos, or one of those folders.")
     return found
+
+
+def _match(pattern: Path) -> Iterator[Path]:
+    """What a pattern matches; `**` follows no link to a folder: two that lead in a circle would take for ever."""
+    parts = [part if part == "**" else part.replace("**", "*") for part in pattern.parts]
+    if "**" not in parts:  # Path.glob would want a place without a root
+        yield from map(Path, glob.glob(str(Path(*parts))))  # noqa: PTH207
+        return
+    number = next(number for number, part in enumerate(parts) if glob.has_magic(part))
+    folder = Path(*parts[:number])
+    for path in folder.glob(str(Path(*parts[number:]))):
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -64,7 +76,7 @@ def read_photo(path: Path) -> np.ndarray:
       UserError: it cannot be read, with the file and the reason.
     """
     try:
-        return decode_photo(_read(path))
+        return decode_photo(read_regular(path, MAX_BYTES))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
     except UserError as error:
@@ -78,15 +90,3 @@ def decode_photo(data: bytes) -> np.ndarray:
       UserError: it cannot be decoded; the sentence is the reason alone.
     """
     return np.ascontiguousarray(decode_one(data).permute(1, 2, 0).numpy())
-
-
-def _read(path: Path) -> bytes:
-    """The bytes of a regular file. A pipe, which nobody may ever write to, or a device is not even opened."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise UserError("it is no regular file")
-    if status.st_size == 0:
-        raise UserError("it is empty")
-    if status.st_size > MAX_BYTES:
-        raise UserError(f"it has {status.st_size / 2**20:,.0f} MiB, and at most {MAX_BYTES >> 20} are read")
-    return path.read_bytes()

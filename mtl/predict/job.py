@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import torch
 
-from mtl.errors import UserError
+from mtl.errors import UserError, printable
 from mtl.photos.crops import Photo, crop_faces
 from mtl.photos.reading import find_photos
 from mtl.predict.answers import binary_tasks, make_ask, other_tasks
-from mtl.predict.page import printable, show_page, show_photo, show_skipped
+from mtl.predict.page import show_page, show_photo, show_skipped
 from mtl.predict.seeing import SeenPhoto, see
 from mtl.predict.tables import Line, as_csv, as_json_lines, face_lines
 from mtl.progress import progress

@@ -4,12 +4,12 @@ All pictures are data URIs. Files and attributes may be called anything: their n
 page forbids the browser to load or to run what is not in it.
 """
 
-import unicodedata
 from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 
+from mtl.errors import printable
 from mtl.kinds import Kind
 from mtl.predict.answers import binary_tasks, in_words, other_tasks
 from mtl.predict.pictures import as_uri, shrink
@@ -69,19 +69,6 @@ body:has(#present:checked) .attributes li:not(.yes) { display: none; }
   article h2 { grid-column: 1 / -1; } }
 @media (max-width: 30rem) { .face { grid-template-columns: minmax(0, 1fr); gap: .5rem; } .crop { width: 5.5rem; } }
 """.strip()
-
-
-def printable(text: str) -> str:
-    """The text with a backslash for each character that writes nothing: line ends, escapes, bytes that are no UTF-8.
-
-    Example:
-      >>> printable("a\\nb.jpg"), printable("café\\udcff.jpg")
-      ('a\\\\nb.jpg', 'café\\\\udcff.jpg')
-    """
-    return "".join(
-        character.encode("unicode_escape").decode() if unicodedata.category(character) in ("Cc", "Cs") else character
-        for character in text
-    )
 
 
 def show_photo(photo: SeenPhoto, settings: Settings) -> str:

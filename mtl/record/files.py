@@ -147,7 +147,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
       {'identity': array([7])}
     """
     try:
-        with path.open("rb") as file, np.load(file) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return dict(archive)
     except FileNotFoundError:
         raise

@@ -25,6 +25,6 @@ def percent(value: float | None) -> str:
 
     Example:
       >>> percent(0.8451), percent(None)
-      ('84.51', '-')
+      ('84.51', 'n/a')
     """
-    return "-" if value is None else f"{100 * value:.2f}"
+    return "n/a" if value is None else f"{100 * value:.2f}"

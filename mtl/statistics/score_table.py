@@ -101,4 +101,4 @@ def _cell(spread: dict[str, float | None]) -> str:
 
 def _number_cell(spread: dict[str, float | None]) -> str:
     mean, deviation = spread["mean"], spread["standard_deviation"]
-    return "-" if mean is None else f"{mean:.4g}" + ("" if deviation is None else f" ± {deviation:.2g}")
+    return "n/a" if mean is None else f"{mean:.4g}" + ("" if deviation is None else f" ± {deviation:.2g}")

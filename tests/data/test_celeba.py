@@ -200,7 +200,8 @@ ATTRIBUTES, PARTITION, IDENTITY = "list_attr_celeba.txt", "list_eval_partition.t
         (put(PARTITION, "<html></html>"), r"list_eval_partition.txt is a web page"),
         (edit(ATTRIBUTES, "7\r\n", "8\r\n"), r"line 1 of .*list_attr_celeba.txt says '8', and 7 images follow"),
         (edit(ATTRIBUTES, "7\r\n", "seven\r\n"), r"line 1 of .* says 'seven'"),
-        (put(ATTRIBUTES, ""), r"names no attributes in line 2"),
+        (put(ATTRIBUTES, ""), r"list_attr_celeba.txt cannot be read \(it is empty\)"),
+        (put(ATTRIBUTES, "7"), r"names no attributes in line 2"),
         (put(ATTRIBUTES, "0\nBald Male"), r"line 3 of .*list_attr_celeba.txt has 0 fields, where 3"),
         (edit(ATTRIBUTES, "Male", "Bald"), r"header of .* has Bald 2 times"),
         (edit(ATTRIBUTES, "000004.jpg", "000004.jpg 1"), r"line 6 of .*list_attr_celeba.txt has 6 fields, where 5"),
@@ -353,6 +354,101 @@ def test_refuses_a_zip_that_is_cut_short_or_lacks_images(tmp_path: Path) -> None
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(UserError, match=r"img_align_celeba.zip is not a whole zip file"):
         read_table(tmp_path)
+
+
+def put_bytes(change: Callable[[bytes], bytes], path: str) -> Callable[[Path], None]:
+    return lambda root: (root / path).write_bytes(change((root / path).read_bytes())) and None
+
+
+@pytest.mark.parametrize("path", [ATTRIBUTES, PARTITION, IDENTITY])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: data.decode().encode("utf-16"), "is UTF-16 or no text at all: save it as UTF-8"),
+        (lambda data: data.decode().encode("utf-16-le"), "is UTF-16 or no text at all"),
+        (
+            lambda data: data.replace(b"000003.jpg", b"3" * 2_000_000),
+            r"line \d of .* has 2,000,0.. characters: the",
+        ),
+        (lambda data: data.replace(b"000003.jpg", b"3" * 300), r"line \d of .* has a field of 300 characters, where a"),
+        (lambda data: data.replace(b"000003.jpg", b"000003.jpg\0"), "no text at all"),
+    ],
+)
+def test_refuses_what_is_no_list_before_it_takes_memory(
+    root: Path, path: str, change: Callable[[bytes], bytes], message: str
+) -> None:
+    put_bytes(change, path)(root)
+    with pytest.raises(UserError, match=rf"{path}.*{message}|{message}"):
+        read_table(root)
+
+
+def test_refuses_a_list_of_gigabytes_unread(root: Path) -> None:
+    with (root / ATTRIBUTES).open("wb") as file:
+        file.truncate(3 * 2**30)  # a hole
+    with pytest.raises(UserError, match=r"cannot be read \(it has 3,072 MiB, and at most 128 are read\)"):
+        read_table(root)
+
+
+def test_digits_that_are_no_numbers_are_nobody(root: Path) -> None:
+    edit(IDENTITY, "000002.jpg 7", "000002.jpg ²")(root)
+    with pytest.raises(UserError, match=r"line 2 of .*identity_CelebA.txt has '²', where the number"):
+        read_table(root)
+
+
+def test_two_names_of_one_file_are_refused(root: Path) -> None:
+    for path in (ATTRIBUTES, PARTITION, IDENTITY):
+        edit(path, "000003.jpg", "a/000003.jpg")(root)
+        edit(path, "000004.jpg", "b/000003.jpg")(root)
+    with pytest.raises(UserError, match=r"000003.jpg is the only file for both a/000003.jpg and b/000003.jpg"):
+        read_table(root)
+
+
+@pytest.fixture
+def zipped(tmp_path: Path) -> Path:
+    write_txt(tmp_path, VALUES)
+    write_zip(tmp_path / "img_align_celeba.zip", NUM)
+    return tmp_path
+
+
+def edit_directory(root: Path, offset: int, value: bytes) -> None:
+    """Changes the first entry of the zip's directory."""
+    path = root / "img_align_celeba.zip"
+    data = bytearray(path.read_bytes())
+    at = data.index(b"PK\x01\x02") + offset
+    data[at : at + len(value)] = value
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "message"),
+    [
+        (8, b"\1\0", r"img_align_celeba.zip is encrypted \(img_align_celeba/000001.jpg is\): unpack it"),
+        (10, b"\x0e\0", r"img_align_celeba.zip is compressed in a way that may take any amount of memory"),  # LZMA
+        (46 + len("img_align_celeba/00000"), b"2", r"holds img_align_celeba/000002.jpg 2 times"),
+    ],
+)
+def test_refuses_odd_members_of_a_zip(zipped: Path, offset: int, value: bytes, message: str) -> None:
+    edit_directory(zipped, offset, value)
+    with pytest.raises(UserError, match=message):
+        read_table(zipped)
+
+
+def test_members_outside_of_the_zip_are_not_looked_at(zipped: Path) -> None:
+    with ZipFile(zipped / "img_align_celeba.zip") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with ZipFile(zipped / "img_align_celeba.zip", "w") as archive:
+        for outside in ("../../000001.jpg", "/000001.jpg", "img_align_celeba/../../000002.jpg"):
+            archive.writestr(outside, b"no image")
+        for name, data in members.items():
+            archive.writestr(name, data)
+    assert read_table(zipped).source.prefix == "img_align_celeba/"
+    assert open_pack(read_table(zipped), 8, "full", zipped / "cache").images_NCHW.shape == (NUM, 3, 8, 8)
+
+
+def test_a_member_of_gigabytes_is_not_unpacked(zipped: Path) -> None:
+    edit_directory(zipped, 24, (3 * 2**30).to_bytes(4, "little"))
+    with pytest.raises(UserError, match=r"000001.jpg cannot be decoded \(it has 3,072 MiB, and at most 64 are read\)"):
+        open_pack(read_table(zipped), 8, "full", zipped / "cache")
 
 
 def test_selects_attributes_in_the_order_asked_for(root: Path) -> None:

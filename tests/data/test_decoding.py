@@ -179,17 +179,38 @@ def test_oddities_of_a_whole_image_are_no_warnings(tmp_path: Path) -> None:
     assert chunk.bad == {}
 
 
-@pytest.mark.parametrize("factor", [1.5, 3.0])  # of the limit: Pillow warns from 1 on, and raises from 2 on
-def test_too_many_pixels_are_a_bad_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", int(37 * 51 / factor))
-    assert reason(JPEGS["baseline"], tmp_path).startswith("Image size (1887 pixels) exceeds limit")
+@pytest.mark.parametrize(("limit", "value"), [("MAX_PIXELS", 37 * 51 - 1), ("MAX_SIDE", 50)])
+def test_too_many_pixels_are_a_bad_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    monkeypatch.setattr(decoding, limit, value)
+    assert reason(JPEGS["baseline"], tmp_path).startswith("it has 51 x 37 pixels, and at most")
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"no picture", b"\xff\xd8\xff", b"%!PS-Adobe-3.0 EPSF-3.0\n", encode(PICTURE, "GIF")]
-)
+def test_large_images_are_decoded_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While somebody decodes a large one, others wait, and those with small ones do not."""
+    monkeypatch.setattr(decoding, "LARGE", 37 * 51 - 1)
+    found: list[torch.Tensor] = []
+    waiting = threading.Thread(target=lambda: found.append(decoding._decode(JPEGS["baseline"])))
+    with decoding.ONE_LARGE:
+        waiting.start()
+        assert decoding._decode(make_jpeg(0)).shape == (3, 16, 16)
+        assert found == []
+    waiting.join(timeout=60)
+    assert found[0].shape == (3, 37, 51)
+
+
+@pytest.mark.parametrize("place", [0.3, 0.6, 0.9])
+def test_a_png_whose_bytes_were_changed_is_bad(tmp_path: Path, place: float) -> None:
+    data = bytearray(OTHERS["PNG"])
+    data[int(place * len(data))] ^= 1
+    assert reason(bytes(data), tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"no picture", b"\xff\xd8\xff", b"%!PS-Adobe-3.0 EPSF-3.0\n", encode(PICTURE, "GIF")])
 def test_what_is_no_image_is_said(tmp_path: Path, data: bytes) -> None:
     assert reason(data, tmp_path) == "it is none of JPEG, PNG, WEBP, BMP, TIFF"
+    assert reason(b"", tmp_path) == "it is empty"
 
 
 def test_chunks_come_in_order_and_few_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from mtl.data import faces
 from mtl.data.load import chosen_attributes, load_pack, load_table
 from mtl.errors import UserError
 from mtl.record import locks
-from tests.tiny import TASKS
+from tests.tiny import TASKS, write_celeba
 
 
 def test_drawn_faces_are_drawn_once(config: ConfigDict, tmp_path: Path) -> None:
@@ -73,4 +73,16 @@ def test_attributes_by_name_or_all(config: ConfigDict) -> None:
 def test_mistakes(config: ConfigDict, fields: dict[str, Any], message: str) -> None:
     config.data.update(fields)
     with pytest.raises(UserError, match=message):
+        load_pack(read_data(config.data))
+
+
+@pytest.mark.parametrize(("split", "code"), [("train", "0"), ("valid", "1"), ("test", "2")])
+def test_a_split_without_any_label_is_refused(config: ConfigDict, tmp_path: Path, split: str, code: str) -> None:
+    root = write_celeba(tmp_path / "files")
+    codes = [line.split()[1] for line in (root / "list_eval_partition.txt").read_text().splitlines()]
+    lines = (root / "list_attr_celeba.txt").read_text().splitlines()
+    rows = [f"{line.split()[0]} 0 0 0" if of == code else line for line, of in zip(lines[2:], codes, strict=True)]
+    (root / "list_attr_celeba.txt").write_text("\n".join([*lines[:2], *rows]))
+    config.data.update({"root": str(root), "cache": str(tmp_path / "cache")})
+    with pytest.raises(UserError, match=f"no label of a, b, c is known in the {split} split, so nothing can be"):
         load_pack(read_data(config.data))

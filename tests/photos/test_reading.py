@@ -47,6 +47,17 @@ def test_a_link_that_leads_in_a_circle_ends(tmp_path: Path) -> None:
     assert names(find_photos([str(tmp_path)]), tmp_path) == ["in/a.jpg"]
 
 
+def test_a_pattern_for_all_folders_does_not_follow_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two links in a circle are 2^40 paths."""
+    touch(tmp_path, "in/a.jpg", "b.jpg", ".hidden/c.jpg", "in/.d.jpg")
+    for name in ("one", "two"):
+        (tmp_path / name).symlink_to(tmp_path)
+    assert names(find_photos([tmp_path / "**/*.jpg"]), tmp_path) == ["b.jpg", "in/a.jpg"]
+    assert names(find_photos([tmp_path / "i**n/*.jpg"]), tmp_path) == ["in/a.jpg"]
+    monkeypatch.chdir(tmp_path)
+    assert find_photos(["**/a.jpg"]) == [Path("in/a.jpg")]
+
+
 def test_files_and_patterns_are_taken_as_they_are_each_once(tmp_path: Path) -> None:
     touch(tmp_path, "b", "a.jpg", "c[1].jpg", "c1.jpg", "folder.jpg/d.jpg")
     places = [tmp_path / "b", tmp_path / "*.jpg", tmp_path / "a.jpg", tmp_path / "c[1].jpg"]

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,10 @@ from mtl.report.video.canvas import HEIGHT, WIDTH, picture, rectangle, render, w
 from mtl.report.video.charts import grown, round_ticks, spread
 from mtl.report.video.faces import is_right, lit, read_faces
 from mtl.report.video.film import ENCODER, Shot, frames, length, write_film
+from mtl.report.video.outcome import outcome
 from mtl.report.video.training import NUM_DETAIL, choose_tasks
+from mtl.statistics import write_results
+from mtl.statistics.tables import score_table
 from tests.report.synthetic import write_study
 
 SIZE, FPS = (192, 108), 4
@@ -273,6 +277,46 @@ def test_outcome_says_what_the_verdicts_say() -> None:
     assert words.outcome("dst_few", "joint_few", {"joint_few": one}) == (
         "Dst few against joint few: +0.10 points (-0.10 to +0.30), one seed, so no verdict."
     )
+
+
+def change_predictions(folder: Path, change: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]) -> None:
+    for path in folder.glob("*/seed_*/predictions.npz"):
+        arrays = dict(np.load(path))
+        np.savez(path, **(arrays | change(arrays)))
+    write_results(folder, with_comparisons=True)
+
+
+def one_person(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """All images show one, and one task has no label."""
+    mask = arrays["mask"].copy()
+    mask[:, 0] = False
+    return {"identity": np.full_like(arrays["identity"], 7), "mask": mask}
+
+
+def one_image(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: arrays[name][:1] for name in ("logits", "labels", "mask", "identity", "ids")}
+
+
+@pytest.mark.parametrize("change", [one_person, one_image])
+def test_an_outcome_without_intervals_says_so(
+    change: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]], tmp_path: Path
+) -> None:
+    folder = write_study(tmp_path / "study", ("joint", "dst"), num_epochs=1, with_results=False)
+    change_predictions(folder, change)
+    study = read_study(folder)
+    compared = study.results["comparisons"]["dst"]["joint"]["accuracy"]
+    assert compared["overall"]["interval"] is None
+    assert "(no interval)" in words.outcome("dst", "joint", study.results["comparisons"]["dst"])
+    (shot,) = outcome(study, choose_run(study))
+    assert np.ptp(np.asarray(render(shot.drawing, (320, 180)))) > 0
+    table = score_table(study.results, "accuracy")
+    assert ("n/a" in table) == (change is one_person)
+    overall = [scores["overall"]["accuracy"]["mean"] for scores in study.results["methods"].values()]
+    known = [
+        np.mean([task["accuracy"]["mean"] for task in scores["tasks"].values() if task["accuracy"]["mean"] is not None])
+        for scores in study.results["methods"].values()
+    ]
+    np.testing.assert_allclose(overall, known)  # what is undefined is in no mean
 
 
 def test_faces_are_the_rows_that_the_examples_name(folder: Path, tmp_path: Path) -> None:

@@ -383,6 +383,17 @@ def test_other_data_are_refused(
     assert [path.name for path in (tmp_path / "out" / "joint").iterdir()] == ["seed_0"]
 
 
+def test_more_bad_images_than_before_are_other_data(own_files: ConfigDict, tmp_path: Path) -> None:
+    """What config.json says of the skipped images is so in the end."""
+    images = Path(own_files.data.root) / "img_align_celeba"
+    own_files.data.on_bad_image = "skip"
+    (images / "000003.jpg").write_bytes(b"no image")
+    prepare(own_files, tmp_path / "out")
+    (images / "000004.jpg").write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"other data .* the images \(35 \+ 12 \+ 12 then, 35 \+ 11 \+ 12 now\)"):
+        prepare(own_files, tmp_path / "out")
+
+
 def test_a_finished_run_is_not_taken_for_one_on_other_data(own_files: ConfigDict, tmp_path: Path) -> None:
     fit(own_files, tmp_path / "out")
     invert_training_labels(Path(own_files.data.root))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mtl.data.image_files import ENDINGS, ImageSource, list_zip, zip_members
+from mtl.data.image_files import ENDINGS, ImageSource
 from mtl.data.tables.text import TextTable
+from mtl.data.zips import list_zip, names_in_zip
 from mtl.errors import UserError
 
 NAMES = (
@@ -87,9 +88,10 @@ def _look(place: Path, names: Sequence[str | None]) -> tuple[ImageSource, list[s
     if place.is_dir():
         present = _list_folders(place, inside)
     elif any("/" in name for name in inside):
-        present = {*zip_members(place)}
+        present = names_in_zip(place, inside)
     else:
-        source, present = list_zip(place, inside)
+        prefix, present = list_zip(place, inside)
+        source = ImageSource(place, prefix)
     return source, [name or "" for name in names if name not in present]
 
 

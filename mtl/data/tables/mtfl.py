@@ -19,6 +19,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from mtl.data.decoding import FORMATS
 from mtl.data.tables.text import TextTable
 from mtl.errors import UserError
 
@@ -71,7 +72,9 @@ def _read_line(root: Path, path: Path, number: int, fields: list[str]) -> list[s
 def _shares(image: Path, points: list[str]) -> list[str]:
     """The landmarks as shares of width and height, with as many digits as a hundredth of a pixel needs."""
     try:
-        with Image.open(image) as file:  # reads no more than its size
+        if not image.is_file():  # a pipe, which would never end, or a device
+            return points
+        with Image.open(image, formats=FORMATS) as file:  # reads no more than its size
             width, height = file.size
         sizes = [width] * len(POINTS) + [height] * len(POINTS)
         return [f"{float(point) / size:.6f}" for point, size in zip(points, sizes, strict=True)]

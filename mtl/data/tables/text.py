@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtl.data.parquet.files import READ_ERRORS, open_parquet, unreadable
+from mtl.data.regular import check_size
 from mtl.errors import UserError, closest_of_many
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 OTHERS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 PARQUET = ".parquet"
+MAX_BYTES = 2**30  # of a table
 
 
 class TextTable(NamedTuple):
@@ -43,6 +45,10 @@ def read_text(path: Path, root: Path) -> TextTable:
         raise UserError(f"{path} must end with .csv, .tsv or .parquet, which says how its columns are told", "table")
     if not path.is_file():
         raise UserError(f"there is no file {path}: give the table of the images' labels", "table")
+    try:
+        check_size(path.stat().st_size, MAX_BYTES)
+    except UserError as error:
+        raise UserError(f"{path} cannot be read ({error}): give the table of the images' labels", "table") from error
     columns = _read_parquet(path) if path.suffix.lower() == PARQUET else _read_lines(path)
     if not columns:
         raise UserError(f"{path} names no column in its first line")

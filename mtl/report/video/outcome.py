@@ -120,7 +120,7 @@ def _draw_forest(canvas: Canvas, box: Box, rows: list[Row], against: str, score:
     """A dot for each gain and a line for its interval; coloured by its verdict, hollow where there is none."""
     panel(canvas, box, f"Gain over {against} in points of {score}, with 95 % intervals")
     gains = [row.gain for row in rows if row.gain is not None]
-    ends = [100 * end for gain in gains for end in gain["interval"]]
+    ends = [100 * end for gain in gains for end in gain["interval"] or [gain["difference"] or 0.0]]
     reach = max(1.05 * max(abs(end) for end in ends), 0.1)
     left, right, top, bottom = box[0] + 230, box[2] - 90, box[1] + 50, box[3] - 72
 
@@ -140,9 +140,12 @@ def _draw_forest(canvas: Canvas, box: Box, rows: list[Row], against: str, score:
             write(canvas, place(0) + 12, y, "better", 0.85 * size, MUTED)
             continue
         colour = VERDICTS[row.gain["verdict"]]
-        low, high = (place(100 * end) for end in row.gain["interval"])
         write(canvas, box[0] + 36, y, row.name, size, width=185)
-        line(canvas, [(low, y), (high, y)], colour, 3)
+        if row.gain["difference"] is None:  # of a task without a label in the test split
+            write(canvas, box[2] - 20, y, "n/a", size, MUTED, "rm")
+            continue
+        if row.gain["interval"] is not None:
+            line(canvas, [(place(100 * end), y) for end in row.gain["interval"]], colour, 3)
         _mark(canvas, place(100 * row.gain["difference"]), y, row.gain["verdict"])
         write(canvas, box[2] - 20, y, f"{100 * row.gain['difference']:+.2f}", size, TEXT, "rm")
     x = box[0] + 30.0

@@ -152,11 +152,11 @@ def outcome(method: str, reference: str, comparisons: dict[str, dict[str, Any]],
 
 def _gain(of_score: dict[str, Any]) -> str:
     gain = of_score["overall"]
-    low, high = (f"{100 * end:+.2f}" for end in gain["interval"])
+    between = " to ".join(f"{100 * end:+.2f}" for end in gain["interval"] or ())
     verdict = {"gain": "a gain", "loss": "a loss", ONE_SEED: "one seed, so no verdict"}.get(
         gain["verdict"], gain["verdict"]
     )
-    return f"{100 * gain['difference']:+.2f} points ({low} to {high}), {verdict}"
+    return f"{100 * gain['difference']:+.2f} points ({between or 'no interval'}), {verdict}"
 
 
 def answer(probability: float, digits: int = 0) -> str:
