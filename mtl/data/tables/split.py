@@ -1,8 +1,6 @@
 """Which image belongs to which split: as a column says, or drawn with as many of each class as the shares allow."""
 
-from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -123,13 +121,6 @@ correct the split, set split_column to none to draw one, or group_column to none
         )
 
 
-class _Unit(NamedTuple):
-    """What stays together: the images of a group, or one image."""
-
-    rows: list[int]
-    classes: Counter[tuple[int, int]]  # how many of its images are of a task's class
-
-
 def draw_split(split_N: np.ndarray, group_N: np.ndarray, columns: Sequence[Column], seed: int) -> np.ndarray:
     """Draws the split of images that have none, [N] int8: stratified over all tasks, a group in one split.
 
@@ -154,53 +145,50 @@ def draw_split(split_N: np.ndarray, group_N: np.ndarray, columns: Sequence[Colum
     """
     free = np.flatnonzero(split_N == UNKNOWN)
     shares = np.array(SHARES) if len(free) == len(split_N) else np.array([*SHARES[:TEST], 0.0]) / sum(SHARES[:TEST])
-    units = _units(free, group_N, [strata(column) for column in columns])
-    generator(Stream.SPLIT, seed).shuffle(units)
-    units.sort(key=lambda unit: -len(unit.rows))
     drawn_N = split_N.astype(np.int8)
-    for unit, split in zip(units, _deal(units, shares), strict=True):
-        drawn_N[unit.rows] = split
+    if len(free):
+        unit_n = _units(group_N[free], seed)
+        strata_nK = np.stack([strata(column)[free] for column in columns], axis=1)
+        drawn_N[free] = _deal(unit_n, strata_nK, shares)[unit_n]
     return drawn_N
 
 
-def _units(free: np.ndarray, group_N: np.ndarray, strata: Sequence[np.ndarray]) -> list[_Unit]:
-    classes = [list(enumerate(row)) for row in zip(*(of_task[free].tolist() for of_task in strata), strict=True)]
-    units: dict[tuple[int, int], _Unit] = {}
-    for row, group, of_row in zip(free.tolist(), group_N[free].tolist(), classes, strict=True):
-        key = (UNKNOWN, row) if group == UNKNOWN else (0, group)
-        unit = units.setdefault(key, _Unit([], Counter()))
-        unit.rows.append(row)
-        unit.classes.update(pair for pair in of_row if pair[1] != UNKNOWN)
-    return [*units.values()]
+def _units(group_n: np.ndarray, seed: int) -> np.ndarray:
+    """The number of what each image is dealt out with, its group or itself: largest first, equals in random order."""
+    alone = group_n == UNKNOWN
+    names = np.where(alone, group_n.max() + 1 + np.arange(len(group_n)), group_n)
+    _, unit_n, sizes = np.unique(names, return_inverse=True, return_counts=True)
+    order = generator(Stream.SPLIT, seed).permutation(len(sizes))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    return np.argsort(order)[unit_n]
 
 
-def _deal(units: Sequence[_Unit], shares: np.ndarray) -> list[int]:
-    """The split of each unit."""
-    lacking = shares * sum(len(unit.rows) for unit in units)
-    total: Counter[tuple[int, int]] = Counter()
-    of_class: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for number, unit in enumerate(units):
-        total.update(unit.classes)
-        for pair in unit.classes:
-            of_class[pair].append(number)
-    lacking_of = {pair: shares * number for pair, number in total.items()}
-    splits = [UNKNOWN] * len(units)
+def _deal(unit_n: np.ndarray, strata_nK: np.ndarray, shares_S: np.ndarray) -> np.ndarray:
+    """The split of each of M units, whose images have L classes in all tasks together: [M] int8."""
+    num_units, num_classes = unit_n.max() + 1, strata_nK.max(axis=0) + 1
+    class_nK = strata_nK + np.cumsum(num_classes) - num_classes
+    pairs = (unit_n[:, None] * num_classes.sum() + class_nK)[strata_nK != UNKNOWN]
+    pairs, count_P = np.unique(pairs, return_counts=True)  # P pairs of a unit and a class that it has, unit by unit
+    unit_P, class_P = np.divmod(pairs, num_classes.sum())
+    starts_M = np.searchsorted(unit_P, np.arange(num_units + 1))
+    lacking_S, size_M = shares_S * len(unit_n), np.bincount(unit_n)
+    left_L = np.bincount(class_P, weights=count_P, minlength=num_classes.sum())
+    lacking_LS = left_L[:, None] * shares_S
+    split_M = np.full(num_units, UNKNOWN, np.int8)
 
-    def put(number: int, wanted: np.ndarray) -> None:
-        most = np.flatnonzero(wanted >= wanted.max() - 1e-9)
-        split = int(most[lacking[most].argmax()])
-        splits[number] = split
-        lacking[split] -= len(units[number].rows)
-        for pair, of_unit in units[number].classes.items():
-            lacking_of[pair][split] -= of_unit
-            total[pair] -= of_unit
+    def put(unit: int, wanted_S: np.ndarray) -> None:
+        most = wanted_S >= wanted_S.max() - 1e-9
+        split_M[unit] = split = np.where(most, lacking_S, -np.inf).argmax()
+        mine = slice(starts_M[unit], starts_M[unit + 1])
+        lacking_S[split] -= size_M[unit]
+        lacking_LS[class_P[mine], split] -= count_P[mine]
+        left_L[class_P[mine]] -= count_P[mine]
 
-    while waiting := [pair for pair, number in total.items() if number > 0]:
-        rarest = min(waiting, key=lambda pair: (total[pair], pair))
-        for number in of_class[rarest]:
-            if splits[number] == UNKNOWN:
-                put(number, lacking_of[rarest])
-    for number, split in enumerate(splits):
-        if split == UNKNOWN:
-            put(number, lacking)
-    return splits
+    while left_L.any():
+        rarest = np.where(left_L > 0, left_L, np.inf).argmin()
+        for unit in unit_P[class_P == rarest]:
+            if split_M[unit] == UNKNOWN:
+                put(unit, lacking_LS[rarest])
+    for unit in np.flatnonzero(split_M == UNKNOWN):
+        put(unit, lacking_S)
+    return split_M
