@@ -186,9 +186,9 @@ def _deal(unit_n: np.ndarray, strata_nK: np.ndarray, shares_S: np.ndarray) -> np
 
     while left_L.any():
         rarest = np.where(left_L > 0, left_L, np.inf).argmin()
-        for unit in unit_P[class_P == rarest]:
+        for unit in unit_P[class_P == rarest].tolist():
             if split_M[unit] == UNKNOWN:
                 put(unit, lacking_LS[rarest])
-    for unit in np.flatnonzero(split_M == UNKNOWN):
+    for unit in np.flatnonzero(split_M == UNKNOWN).tolist():
         put(unit, lacking_S)
     return split_M
