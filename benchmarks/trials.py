@@ -127,7 +127,7 @@ def settings(folder: Path, on_bad_image: str) -> DataSettings:
         name="celeba", root=folder / "data", table="", tasks=(), image_column="", split_column="", group_column="",
         split_seed=0, attributes=("all",), image_size=SIZE, crop="full", flip=True, max_shift=0,
         on_bad_image=on_bad_image, cache=folder / "cache", num_workers=2, num_faces=0, faces_seed=0, label_noise=0.0,
-        label_fractions=(),
+        label_fractions=(), fold="",
     )  # fmt: skip
 
 
