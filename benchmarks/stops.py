@@ -186,7 +186,8 @@ def content(place: Path) -> dict[str, Any]:
             lines = path.read_text().splitlines() if path.is_file() else []
             found[f"{name}/{path.name}"] = [timeless(json.loads(line)) for line in lines]
         for path in (run / "predictions.npz", run / "examples.npz"):
-            found |= {f"{name}/{path.name}/{key}": value.tobytes() for key, value in np.load(path).items()}
+            arrays = np.load(path, allow_pickle=False)
+            found |= {f"{name}/{path.name}/{key}": value.tobytes() for key, value in arrays.items()}
         found[f"{name}/results.json"] = timeless(json.loads((run / "results.json").read_text()))
         found |= {f"{name}/model/{path.name}": path.read_bytes() for path in (run / "model").iterdir()}
     results = json.loads((out / "results.json").read_text())

@@ -198,7 +198,7 @@ def read_control(scheme: str, repeated: Path, num_epochs: int, seed: int) -> lis
 
     Example:
       >>> import json, tempfile
-      >>> line = {"P": {"smile": 1.0, "hat": 0.5}, "G": {"smile": 1, "hat": 0}}
+      >>> line = {"epoch": 1, "V": {}, "P": {"smile": 1.0, "hat": 0.5}, "G": {"smile": 1, "hat": 0}}
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     _ = (Path(folder) / "dst.jsonl").write_text(json.dumps(line))
       ...     read_control("random_drop", Path(folder), num_epochs=1, seed=0)

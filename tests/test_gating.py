@@ -64,7 +64,7 @@ def test_a_forced_task_is_named() -> None:
 
 
 def test_control_repeats_the_mean_of_the_dst_run(tmp_path: Path) -> None:
-    gates = {"G": {"a": 1, "b": 1}}
+    gates = {"epoch": 1, "V": {}, "G": {"a": 1, "b": 1}}
     lines = [{"P": {"a": 1.0, "b": 0.5}} | gates, {"P": {"a": 0.2, "b": 0.4}} | gates]
     (tmp_path / "dst.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     control = gating.read_control("random_drop", tmp_path, 2, seed=0)
@@ -139,7 +139,7 @@ def test_static_and_uniform_controls_keep_the_dose() -> None:
 
 
 def test_gates_drawn_per_step_cannot_be_permuted(tmp_path: Path) -> None:
-    (tmp_path / "dst.jsonl").write_text(json.dumps({"P": {"a": 0.5}, "G": {"a": 0.25}}))
+    (tmp_path / "dst.jsonl").write_text(json.dumps({"epoch": 1, "V": {}, "P": {"a": 0.5}, "G": {"a": 0.25}}))
     with pytest.raises(UserError, match="drew them per step"):
         gating.read_control("permuted_drop", tmp_path, 1, seed=0)
 

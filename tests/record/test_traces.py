@@ -14,6 +14,11 @@ from mtl.record.traces import (
     summarize_dropping,
 )
 
+RESULTS = {  # what every results.json holds
+    **{"method": "dst", "seed": 0, "tasks": [], "split_sizes": {}, "epochs": 2, "best_epoch": 1},
+    **{"images_per_second": 1.0, "valid": {}, "test": {"tasks": {}}},
+}
+
 
 def write_run(
     folder: Path, described: dict[str, bool], steps: list[dict[str, float]], levels: tuple[str, ...] = ()
@@ -69,9 +74,10 @@ def test_a_task_gradient_is_an_open_task_in_a_step(tmp_path: Path) -> None:
     folder = tmp_path / "dst" / "seed_0"
     folder.mkdir(parents=True)
     epochs = [(1, 10, {"a": 1.0, "b": 1.0}), (2, 20, {"a": 1.0, "b": 0.25})]
-    lines = [{"kind": "epoch", "epoch": epoch, "step": step, "gates": gates} for epoch, step, gates in epochs]
+    of_all = {"kind": "epoch", "losses": {}}
+    lines = [{"epoch": epoch, "step": step, "gates": gates} | of_all for epoch, step, gates in epochs]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (folder / "results.json").write_text(json.dumps({"train_seconds": 3.0}))
+    (folder / "results.json").write_text(json.dumps(RESULTS | {"train_seconds": 3.0}))
     assert read_compute({"dst": {0: folder}}) == {"dst": {"task_gradients": 20 + 12.5, "seconds": 3.0}}
 
 
@@ -81,9 +87,10 @@ def test_a_control_names_what_it_repeats(tmp_path: Path) -> None:
         "permuted": {"method": "permuted_drop", "dst": {"repeats": "dst_count"}},
         "joint": {"method": "joint", "dst": {"repeats": "dst"}},
     }
+    of_all = {"seed": 0, "data": {}, "model": {}, "train": {}}
     for name, config in configs.items():
         (tmp_path / name).mkdir()
-        (tmp_path / name / "config.json").write_text(json.dumps({"config": config}))
+        (tmp_path / name / "config.json").write_text(json.dumps({"config": config | of_all}))
     assert read_controls({name: {0: tmp_path / name} for name in configs}) == {
         "random_drop": "dst",
         "permuted": "dst_count",
