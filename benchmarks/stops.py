@@ -3,9 +3,11 @@
 One series is three commands: the study (draws faces, packs them, trains, writes checkpoints, evaluates), its report
 (statistics, figures, PDF, video) and the export of a network. In a disturbed series each command is stopped some times
 and given again until it ends by itself: by SIGKILL, SIGTERM or SIGINT, by a disk that is full (a tmpfs that is filled,
-where root may mount one), or by a limit on the length of files that comes into force while it runs. What is counted:
+where root may mount one), or by a limit on the length of files that comes into force while it runs. A moment is random
+within a phase (drawing, packing, the first epoch, ...), and phases take turns, since most of a short life is the
+start of Python. What is counted:
 
-- ends: with the exit code that is promised, and without a traceback
+- ends: with the exit code that is promised, without a traceback, and with the name of the file that was not written
 - seconds from SIGTERM to the end
 - what is left at the end: parameters, logs, predictions, results, model folders and the exported file against those of
   an undisturbed series, bit for bit but for what the clock says; temporary files, locks and processes
@@ -49,6 +51,9 @@ STUDY = (
 )
 PATIENCE = 120.0  # seconds after which a life that was stopped counts as one that hangs
 LEFTOVERS = ("*.tmp", "*.lock", ".lock", "*.partial", "*.unfinished", ".export_*")
+
+TRAINING = [f"training and evaluation, {number} of 2 runs finished" for number in range(3)]
+PHASES = ["drawing", "packing", "first epoch", *TRAINING]  # of the study; the other jobs have one each
 
 Stop = Callable[[subprocess.Popen[bytes], Path], Any]
 
@@ -120,7 +125,7 @@ def phase(place: Path, job: str) -> str:
     runs = [*(place / "out").glob("*/seed_*")]
     if not any(run / "checkpoint" for run in runs if (run / "checkpoint").is_dir()):
         return "first epoch"
-    return f"training and evaluation, {sum((run / 'results.json').is_file() for run in runs)} of 2 runs finished"
+    return TRAINING[sum((run / "results.json").is_file() for run in runs)]
 
 
 def survivors(session: int) -> list[int]:
@@ -134,17 +139,35 @@ def survivors(session: int) -> list[int]:
     return found
 
 
-def disturb(place: Path, job: str, arguments: list[str], kind: str, moment: float, log: Path) -> dict[str, Any] | None:
-    """One life that is stopped; None if it ended before its moment."""
-    stop, codes = STOPS[kind]
+def reach(life: subprocess.Popen[bytes], place: Path, job: str, target: str, seconds: float) -> bool:
+    """Waits for a phase, and in it; whether the life lasted so long. It may have begun in a later phase."""
+    while job == "study" and PHASES.index(phase(place, job)) < PHASES.index(target) and life.poll() is None:
+        time.sleep(0.02)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        life.wait(seconds)
+    return life.poll() is None
+
+
+def disturb(
+    place: Path, job: str, arguments: list[str], kind: str, target: str, seconds: float, log: Path
+) -> dict[str, Any] | None:
+    """One life that is stopped some seconds into a phase; None if it had ended before."""
     log.write_bytes(b"")
-    life = start(arguments, log)
+    life, born = start(arguments, log), time.monotonic()
     try:
-        code = life.wait(moment)
-        assert code == 0, f"{job} ended with {code} before it was stopped: see {log}"
-        return None
-    except subprocess.TimeoutExpired:
-        pass
+        if not reach(life, place, job, target, seconds):
+            assert life.wait() == 0, f"{job} failed before it was stopped: see {log}"
+            return None
+        return stopped(life, place, job, kind, time.monotonic() - born, log)
+    finally:
+        life.kill()
+
+
+def stopped(
+    life: subprocess.Popen[bytes], place: Path, job: str, kind: str, moment: float, log: Path
+) -> dict[str, Any]:
+    """Stops a life, and what came of that."""
+    stop, codes = STOPS[kind]
     at, began = phase(place, job), time.monotonic()
     stop(life, place)
     try:
@@ -157,21 +180,21 @@ def disturb(place: Path, job: str, arguments: list[str], kind: str, moment: floa
     (place / "filler").unlink(missing_ok=True)
     time.sleep(0.5)  # for what it had started to see its end
     said = log.read_text(errors="replace")
+    sentence = said.strip().rpartition("\n")[2] if code == 2 else ""
+    promised = code in (*codes, *((0,) if kind != "SIGKILL" else ())) and "hung" not in at
     return {
         **{"job": job, "kind": kind, "after_seconds": round(moment, 2), "during": at, "exit_code": code},
-        "as_promised": code in (*codes, *((0,) if kind != "SIGKILL" else ())) and "hung" not in at,
+        "as_promised": promised and (code != 2 or str(place) in sentence),
         "traceback": "Traceback" in said,
         "seconds_to_end": round(seconds, 2),
         "processes_left": len(survivors(life.pid)),
-        "said": said.strip().splitlines()[-1:] if code == 2 else [],
+        "said": sentence,
     }
 
 
-def finish(arguments: list[str], log: Path) -> float:
-    """A life that is left alone; its seconds."""
-    began = time.monotonic()
+def finish(arguments: list[str], log: Path) -> None:
+    """A life that is left alone."""
     assert start(arguments, log).wait() == 0, f"a life that was left alone failed: see {log}"
-    return time.monotonic() - began
 
 
 def content(place: Path) -> dict[str, Any]:
@@ -220,29 +243,34 @@ def small_disk(place: Path) -> Iterator[bool]:
             subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-def undisturbed(place: Path, arguments: list[str]) -> tuple[dict[str, Any], dict[str, tuple[float, float]]]:
-    """What a series leaves; and of each job its seconds, and those of one that finds it done."""
-    seconds, log = {}, place.with_name("undisturbed.log")
+def undisturbed(place: Path, arguments: list[str]) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
+    """What a series leaves; and of each job, how long each of its phases was, seconds."""
+    lasted, log = dict[str, dict[str, float]](), place.with_name("undisturbed.log")
     with small_disk(place):
         for job, command in commands(place, arguments).items():
-            seconds[job] = finish(command, log), finish(command, log) if job == "study" else 0.0
-        return content(place), seconds
+            life, phases = start(command, log), Counter[str]()
+            while life.poll() is None:
+                now, began = phase(place, job), time.monotonic()
+                time.sleep(0.02)
+                phases[now] += time.monotonic() - began  # type: ignore[assignment]  # a Counter counts anything
+            assert life.returncode == 0, f"a life that was left alone failed: see {log}"
+            lasted[job] = dict(phases)
+        return content(place), lasted
 
 
 def series(
-    place: Path, arguments: list[str], generator: random.Random, seconds: dict[str, tuple[float, float]]
+    place: Path, arguments: list[str], generator: random.Random, lasted: dict[str, dict[str, float]]
 ) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
     """What a disturbed series leaves, its stops, and files that should not be there."""
     stops, log = [], place.with_name(f"{place.name}.log")
     with small_disk(place) as can_fill:
         kinds = [kind for kind in STOPS if can_fill or kind != "full disk"]
         for (job, command), number in zip(commands(place, arguments).items(), map(int, PER_JOB.value), strict=True):
-            whole, startup = seconds[job]
-            for _ in range(number):
-                moment = startup * 0.5 + generator.uniform(0.0, 2.0 / number) * whole
-                if job != "study":  # each begins anew
-                    moment = generator.uniform(0.1, 1.0) * whole
-                found = disturb(place, job, command, generator.choice(kinds), moment, log)
+            phases = list(lasted[job].items())
+            for index in range(number):
+                target, seconds = phases[index * len(phases) // number]
+                moment = generator.uniform(0.0, seconds)
+                found = disturb(place, job, command, generator.choice(kinds), target, moment, log)
                 if found is not None:
                     stops.append(found)
                     print(json.dumps(found), flush=True)
@@ -253,11 +281,11 @@ def series(
 
 def main(argv: list[str]) -> None:
     generator, folder = random.Random(SEED.value), Path(RUNS.value)
-    expected, seconds = undisturbed(folder / "undisturbed", argv[1:])
-    print(f"undisturbed: {seconds}", flush=True)
+    expected, lasted = undisturbed(folder / "undisturbed", argv[1:])
+    print(f"undisturbed: {lasted}", flush=True)
     stops, compared = list[dict[str, Any]](), list[dict[str, Any]]()
     while len(stops) < NUM_STOPS.value:
-        found, of_series, left = series(folder / f"series_{len(compared)}", argv[1:], generator, seconds)
+        found, of_series, left = series(folder / f"series_{len(compared)}", argv[1:], generator, lasted)
         different = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
         stops += of_series
         compared.append({"num_stops": len(of_series), "different": different[:20], "left_behind": left})
@@ -276,7 +304,7 @@ def main(argv: list[str]) -> None:
         },
         "num_compared": len(expected),
         "series": compared,
-        "undisturbed_seconds": {job: round(whole, 1) for job, (whole, _) in seconds.items()},
+        "undisturbed_seconds": lasted,
         "num_threads": THREADS.value,
         "stops": stops,
     }

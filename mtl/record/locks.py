@@ -123,8 +123,8 @@ def _is_at(file: BinaryIO, path: Path) -> bool:
 
 def _write_holder(file: BinaryIO) -> None:
     file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
-    file.flush()
+    with suppress(OSError):  # the disk is full: it is only for people, and what is written next says so
+        os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
 
 
 def _read_holder(path: Path) -> str:

@@ -150,6 +150,15 @@ def test_a_lock_file_that_a_dead_machine_left_holds_nothing(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_lock_is_held_on_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with locks.wait_for(tmp_path / "pack.lock"):
+        assert (tmp_path / "pack.lock").read_bytes() == b""
+
+
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "study").write_text("a file")
     with (
