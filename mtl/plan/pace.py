@@ -5,11 +5,11 @@ import time
 from itertools import islice
 from pathlib import Path
 
+from mtl.bench.timing import synchronize
 from mtl.training.loop import epoch_batches
-from mtl.training.resuming import Progress, no_sums
+from mtl.training.resuming import Progress
 from mtl.training.run import Run, prepare
 from mtl.training.settings import RunSettings
-from mtl.training.sums import add
 
 NUM_WARMUP, NUM_STEPS = 2, 5
 FORWARD = 1 / 3  # of a training step: what it takes to evaluate as many images
@@ -25,12 +25,11 @@ def measure_step(settings: RunSettings) -> tuple[Run, float]:
     with tempfile.TemporaryDirectory() as folder:
         run, state = prepare(open_gates, Path(folder))
     size, on = settings.train.sizes[-1], dict.fromkeys(run.model.tasks, run.switches[True])
-    sums, times = no_sums(run), list[float]()
+    times = list[float]()
     for number, batch in enumerate(islice(epoch_batches(run, Progress()), NUM_WARMUP + NUM_STEPS)):
         began = time.monotonic()
-        state, metrics = run.steps.train[size](state, batch, on, len(on), number)
-        sums = add(sums, metrics, state.step)
-        sums.bad_step.item()  # waits for the device
+        state, _ = run.steps.train[size](state, batch, on, len(on), number)
+        synchronize(run.device)
         times.append(time.monotonic() - began)
     return run, sorted(times)[len(times) // 2]
 
