@@ -31,9 +31,18 @@ setup(
     version="0.1.0",
     description="Multi-task learning of face attributes with Dropped Scheduled Task, as pure functions in PyTorch",
     python_requires=">=3.11",  # what the committed results were made with
-    packages=[*find_packages(include=["mtl", "mtl.*"]), "mtl.shipped.configs"],
-    package_dir={"mtl.shipped.configs": "configs"},  # mtl.command finds them there, once installed
-    package_data={"mtl": ["py.typed"], "mtl.app": ["page.*"], "mtl.data": ["*.json"], "mtl.report": ["*.typ"]},
+    packages=[*find_packages(include=["mtl", "mtl.*"]), "mtl.shipped.configs", "mtl.shipped.pretrained"],
+    package_dir={  # mtl.command finds them there, once installed
+        "mtl.shipped.configs": "configs",
+        "mtl.shipped.pretrained": "artifacts/pretrained",
+    },
+    package_data={
+        "mtl": ["py.typed"],
+        "mtl.app": ["page.*"],
+        "mtl.data": ["*.json"],
+        "mtl.report": ["*.typ"],
+        "mtl.shipped.pretrained": ["*"],
+    },
     entry_points={"console_scripts": ["mtl = mtl.cli:main"]},
     license="MIT",
     install_requires=[

@@ -2,7 +2,9 @@
 
 Command:  python launch.py --config=configs/pretrained.py --config.data.root=DIR --workdir=OUT --job=train
 
-Not run yet.
+Result:   artifacts/pretrained: 89.02% of the subset's test labels (majority 80.52), 71.2% balanced, 81.5% at the
+          thresholds chosen on validation; half-precision numbers by --job=export --format=safetensors. The one recipe
+          that was tried; validation chose the epoch, the thresholds and the temperatures
 """
 
 from ml_collections import ConfigDict

@@ -49,7 +49,7 @@ def launch(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str
         (["--job=train", "--shard=1/8"], ["--shard goes with --job=study"]),
         (["--job=report", "--launcher=ray"], ["--launcher goes with --job=study"]),
         (["--job=bench", "--saliency"], ["--saliency goes with --job=predict, and not with --job=bench"]),
-        (["--job=app"], ["--model= names 0", "give --model=DIR or --model=DIR,DIR2"]),
+        (["--job=app", "--model=,"], ["--model=, names 0", "give --model=DIR or --model=DIR,DIR2"]),
         (["--job=app", "--model=/nowhere"], ["/nowhere is no model folder"]),
         (["--format=pt2"], ["--format goes with --job=export"]),
         (["--job=export"], ["--job=export wants --model: give --model=DIR"]),

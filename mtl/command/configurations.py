@@ -12,6 +12,9 @@ from mtl.errors import UserError, closest
 PACKAGE = Path(__file__).parents[1]
 # Beside launch.py in a clone; within the package once it is installed from a wheel (see setup.py).
 CONFIGS = next(folder for folder in (PACKAGE.parent / "configs", PACKAGE / "shipped/configs") if folder.is_dir())
+PRETRAINED = next(
+    folder for folder in (PACKAGE.parent / "artifacts/pretrained", PACKAGE / "shipped/pretrained") if folder.is_dir()
+)
 CONFIG_FLAG = re.compile(r"--?(?:no)?config\.([\w.]+)")  # as config_flags reads it
 
 

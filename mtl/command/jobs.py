@@ -5,7 +5,7 @@ from pathlib import Path
 
 from absl import flags
 
-from mtl.command.configurations import find_config, read_flags
+from mtl.command.configurations import PRETRAINED, find_config, read_flags
 from mtl.command.flags import Command
 from mtl.errors import UserError, not_installed
 
@@ -78,22 +78,21 @@ def run_bench(command: Command) -> None:
 
 
 def run_predict(command: Command) -> None:
-    for flag, value in (("model", command.model), ("photos", command.photos)):
-        if not value:
-            raise UserError(f"--job=predict wants --{flag}: give --model=DIR and --photos=FILES_OR_FOLDERS")
+    if not command.photos:
+        raise UserError("--job=predict wants --photos: give --photos=FILES_OR_FOLDERS")
     from mtl.predict.job import predict, split_places
     from mtl.training.networks import find_device
 
     device = find_device(command.config.train.device)
     places = split_places(command.photos)
-    print(predict(Path(command.model), places, command.align, command.saliency, command.workdir, device))
+    print(predict(Path(command.model or PRETRAINED), places, command.align, command.saliency, command.workdir, device))
 
 
 def run_app(command: Command) -> None:
     from mtl.app.job import open_page
     from mtl.training.networks import find_device
 
-    open_page(command.model, command.port, find_device(command.config.train.device))
+    open_page(command.model or str(PRETRAINED), command.port, find_device(command.config.train.device))
 
 
 def run_export(command: Command) -> None:

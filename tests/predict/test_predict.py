@@ -310,7 +310,6 @@ def spoil(folder: Path, name: str) -> None:
         ({"--photos": "{tmp}/gone.jpg"}, "gone.jpg does not exist"),
         ({"--photos": ""}, "--job=predict wants --photos"),
         ({"--photos": " , "}, "no photo is named"),
-        ({"--model": ""}, "--job=predict wants --model"),
         ({"--model": "{tmp}/empty"}, "empty is no model folder, for it has no config.json"),
         ({"--model": "{tmp}/cut"}, "model.safetensors is damaged"),
         ({"--align": "of"}, "align is 'of', closest to off; choose one of on, off"),
