@@ -131,6 +131,7 @@ def test_another_encoding(folder: Path) -> None:
     ("text", "words"),
     [
         ("", "it is empty"),
+        ("\n", "names no column"),
         ("file,smiling\n", "no row under"),
         ("file,smiling\n1.png\n", "row 2 of .* has 1 fields"),
         ("file,smiling,smiling\n1.png,1,1\n", "2 columns called 'smiling'"),
