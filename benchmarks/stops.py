@@ -141,11 +141,25 @@ def survivors(session: int) -> list[int]:
 
 def reach(life: subprocess.Popen[bytes], place: Path, job: str, target: str, seconds: float) -> bool:
     """Waits for a phase, and in it; whether the life lasted so long. It may have begun in a later phase."""
-    while job == "study" and PHASES.index(phase(place, job)) < PHASES.index(target) and life.poll() is None:
+
+    def is_before() -> bool:
+        at = PHASES.index(phase(place, job))
+        return at < PHASES.index(target) or (PHASES[at] in TRAINING[:2] and not holds_a_run(life, place))
+
+    while job == "study" and life.poll() is None and is_before():
         time.sleep(0.02)
     with contextlib.suppress(subprocess.TimeoutExpired):
         life.wait(seconds)
     return life.poll() is None
+
+
+def holds_a_run(life: subprocess.Popen[bytes], place: Path) -> bool:
+    """Whether it has come to a run: before that it is Python that starts."""
+    for path in place.glob("out/*/seed_*/.lock"):
+        with contextlib.suppress(FileNotFoundError):  # it was let go just now
+            if path.read_text().startswith(f"process {life.pid} "):
+                return True
+    return False
 
 
 def disturb(
