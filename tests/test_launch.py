@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import av
@@ -13,6 +14,7 @@ from pypdf import PdfReader
 
 from mtl.cli import main
 from mtl.command.flags import parse
+from mtl.report import job
 from tests.tiny import write_celeba
 
 ROOT = Path(__file__).parents[1]
@@ -173,9 +175,12 @@ def small_study(folder: Path) -> tuple[str, ...]:
     )
 
 
-def test_study_report_and_bundle_through_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_study_report_and_bundle_through_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From the files to the zip, with a slim ResNet-18. What follows the study finds it done: nothing is left to train,
-    the PDF has pages, the video plays, the zip holds both."""
+    the PDF has pages, the video plays (of its size, with 2 frames a second instead of 16), the zip holds both."""
+    monkeypatch.setattr(job, "make_video", partial(job.make_video, fps=2))
     out, study = tmp_path / "out", (*small_study(tmp_path), "--config.train.epochs=2", "--config.study.seeds=(3,)")
     assert main(["mtl", *study]) == 0, capsys.readouterr().err
     table = capsys.readouterr().out
@@ -188,7 +193,8 @@ def test_study_report_and_bundle_through_the_command(tmp_path: Path, capsys: pyt
     assert main(["mtl", "--job=report", f"--workdir={out}"]) == 0, capsys.readouterr().err
     assert 6 <= len(PdfReader(out / "report.pdf").pages) <= 12
     with av.open(str(out / "demo.mp4")) as film:
-        assert film.streams.video[0].codec_context.name == "h264"
+        codec = film.streams.video[0].codec_context
+        assert (codec.name, codec.width, codec.height) == ("h264", 1280, 720)
         assert 20 <= film.duration / av.time_base <= 60
     assert "comparisons" in json.loads((out / "results.json").read_text())
     bundle = tmp_path / "mine.zip"

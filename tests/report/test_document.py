@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from pypdf import PdfReader
 from pypdf.generic import DecodedStreamObject, NameObject
 
@@ -16,7 +17,7 @@ from mtl.data.published import FAULTS, PUBLISHED, gain
 from mtl.errors import UserError
 from mtl.methods import METHODS as BALANCING
 from mtl.record.reading import read_study
-from mtl.report import job
+from mtl.report import job, style
 from mtl.report.names import METHOD_NAMES
 from mtl.report.reasons import OF_BACKBONES
 from mtl.report.sections.setting import METHODS
@@ -34,6 +35,13 @@ METHODS_SHOWN = ("joint", "single_task", "uncertainty", "dst", "random_drop", "d
 PAGES = {"usual": range(6, 13), "one method, one epoch": range(1, 17), "many methods": range(1, 18)}
 
 
+def save_blank(figure: Figure, path: Path) -> Path:
+    """Of a figure's size, which is what a document sees; test_figures.py draws what is in it."""
+    width, height = 72 * figure.get_size_inches()
+    path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}pt" height="{height}pt"/>')
+    return path
+
+
 @pytest.fixture(scope="module", params=PAGES)
 def workdir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp(request.param.replace(" ", "_"))
@@ -46,6 +54,8 @@ def workdir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         write(("joint",), num_seeds=1, num_epochs=1)
     patch = pytest.MonkeyPatch()
     patch.setattr(job, "make_video", lambda study, path: path.touch())
+    if request.param != "usual":
+        patch.setattr(style, "save", save_blank)
     job.report(root)
     patch.undo()
     yield root
