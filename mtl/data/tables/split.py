@@ -124,8 +124,9 @@ correct the split, set split_column to none to draw one, or group_column to none
 def draw_split(split_N: np.ndarray, group_N: np.ndarray, columns: Sequence[Column], seed: int) -> np.ndarray:
     """Draws the split of images that have none, [N] int8: stratified over all tasks, a group in one split.
 
-    The rarest class is dealt out first, a group or image at a time, always to the split that lacks most of that class,
-    then most images; so each split gets its share of each class where the groups allow it.
+    The rarest class is dealt out first, a group or image at a time, to the split that lacks most of that class, then
+    most images; so each split gets its share of each class where the groups allow it. A split that has its images gets
+    no more, so that none has more than its share by as much as a group.
 
     Source: Sechidis, Tsoumakas and Vlahavas 2011, On the stratification of multi-label data (iterative stratification).
     Our additions: groups, the largest first; a regression counts as the quarter that its value lies in.
@@ -177,6 +178,7 @@ def _deal(unit_n: np.ndarray, strata_nK: np.ndarray, shares_S: np.ndarray) -> np
     split_M = np.full(num_units, UNKNOWN, np.int8)
 
     def put(unit: int, wanted_S: np.ndarray) -> None:
+        wanted_S = np.where(lacking_S > 0, wanted_S, -np.inf)  # what is left to deal out, some split lacks
         most = wanted_S >= wanted_S.max() - 1e-9
         split_M[unit] = split = np.where(most, lacking_S, -np.inf).argmax()
         mine = slice(starts_M[unit], starts_M[unit + 1])
