@@ -25,10 +25,9 @@ from mtl.record import files
 from mtl.record.paths import run_folder
 from mtl.statistics import write_results
 from mtl.training import checkpoint
-from mtl.training import loop as training
-from mtl.training.run import prepare as prepare_run
 from tests.same import assert_same_run, read_lines
-from tests.tiny import SIZE, TASKS, fit, prepare, study, write_celeba
+from tests.tiny import TASKS, fit, prepare, study, write_celeba
+from tests.training.steps import wrap_steps
 
 FILES = {"config.json", "metrics.jsonl", "results.json", "predictions.npz", "logits.npz", "examples.npz", "checkpoint"}
 FILES |= {"model"}
@@ -174,21 +173,13 @@ class Killed(Exception):
 
 def die_at_step(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Lets the run die in the middle of its n-th step from now."""
-    calls = 0
 
-    def dying_prepare(*args: Any) -> Any:
-        run, state = prepare_run(*args)
+    def dying(step: Callable[..., Any], call: int, *arguments: Any) -> Any:
+        if call == number:
+            raise Killed
+        return step(*arguments)
 
-        def step(*step_args: Any) -> Any:
-            nonlocal calls
-            calls += 1
-            if calls == number:
-                raise Killed
-            return run.steps.train[SIZE](*step_args)
-
-        return run._replace(steps=run.steps._replace(train={SIZE: step})), state
-
-    monkeypatch.setattr(training, "prepare", dying_prepare)
+    wrap_steps(monkeypatch, dying)
 
 
 def die_in(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, number: int, after: bool) -> None:

@@ -15,29 +15,17 @@ from mtl.processes.stopping import Stopped, listening
 from mtl.record.paths import BEST, CHECKPOINTS, METRICS, NONFINITE, run_folder
 from mtl.training import evaluation
 from mtl.training import loop as training
-from mtl.training.run import prepare as prepare_run
 from mtl.training.step import Metrics
 from tests.same import assert_same_run, read_lines
 from tests.tiny import SIZE, TASKS, fit
+from tests.training.steps import wrap_steps
 
 Change = Callable[[Any, Metrics, int], tuple[Any, Metrics]]
 
 
 def change_steps(monkeypatch: pytest.MonkeyPatch, change: Change) -> None:
     """Lets `change` look at what each step returns, with its number in this life."""
-    calls = 0
-
-    def changing_prepare(*args: Any) -> Any:
-        run, state = prepare_run(*args)
-
-        def step(*step_args: Any) -> Any:
-            nonlocal calls
-            calls += 1
-            return change(*run.steps.train[SIZE](*step_args), calls)
-
-        return run._replace(steps=run.steps._replace(train={SIZE: step})), state
-
-    monkeypatch.setattr(training, "prepare", changing_prepare)
+    wrap_steps(monkeypatch, lambda step, number, *arguments: change(*step(*arguments), number))
 
 
 def stop_in_step(patch: pytest.MonkeyPatch) -> None:
