@@ -6,12 +6,11 @@ Source: Shamsian et al., ICML 2023
 import torch
 from torch import Tensor
 
-from mtl.errors import UserError
 from mtl.methods.base import Method, Observation
 from mtl.methods.fairgrad import solve_shares
 from mtl.methods.shared.gramian import open_weights
 from mtl.methods.shared.heads import head_weights
-from mtl.methods.shared.options import check_weights
+from mtl.methods.shared.options import check_weights, given_weights
 
 LEAST = 1e-4
 
@@ -39,12 +38,7 @@ def auxinash(preferences: tuple[float, ...] = (), heads: str = "own") -> Method[
     rule = head_weights("auxinash.heads", heads)
 
     def init(num_tasks: int, device: torch.device) -> Tensor:
-        if preferences and len(preferences) != num_tasks:
-            raise UserError(
-                f"auxinash.preferences has {len(preferences)} numbers; give one for each of the {num_tasks} tasks",
-                "auxinash.preferences",
-            )
-        return torch.tensor(preferences or num_tasks * (1.0,), dtype=torch.float32, device=device)
+        return given_weights("auxinash.preferences", preferences, num_tasks, device)
 
     def update(state: Tensor, observation: Observation) -> tuple[Tensor, Tensor]:
         open_K = observation.open_K

@@ -7,10 +7,9 @@ TorchJD: Constant, Mean
 import torch
 from torch import Tensor
 
-from mtl.errors import UserError
 from mtl.methods.base import Method, Observation
 from mtl.methods.shared.gramian import divide
-from mtl.methods.shared.options import check_weights
+from mtl.methods.shared.options import check_weights, given_weights
 
 
 def constant(weights: tuple[float, ...] = ()) -> Method[Tensor]:
@@ -30,12 +29,7 @@ def constant(weights: tuple[float, ...] = ()) -> Method[Tensor]:
     weights = check_weights("constant.weights", weights)
 
     def init(num_tasks: int, device: torch.device) -> Tensor:
-        if weights and len(weights) != num_tasks:
-            raise UserError(
-                f"constant.weights has {len(weights)} numbers; give one for each of the {num_tasks} tasks",
-                "constant.weights",
-            )
-        return torch.tensor(weights or num_tasks * (1.0,), dtype=torch.float32, device=device)
+        return given_weights("constant.weights", weights, num_tasks, device)
 
     def update(state: Tensor, observation: Observation) -> tuple[Tensor, Tensor]:
         weights_K = torch.where(observation.open_K, state, 0.0).to(observation.losses_K.dtype)

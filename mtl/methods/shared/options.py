@@ -11,6 +11,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from mtl.errors import UserError, check_choice, closest
 
@@ -79,6 +80,21 @@ def check_weights(option: str, values: Any) -> tuple[float, ...]:
     if weights and not any(map(_as_float32, weights)):
         raise UserError(f"{option} is {values!r}; choose at least one above 0, or nothing is trained", option)
     return weights
+
+
+def given_weights(option: str, weights: tuple[float, ...], num_tasks: int, device: torch.device) -> Tensor:
+    """What `check_weights` gave, as [K] float32; all 1 for ().
+
+    Raises:
+      UserError: unless there is one for each task.
+
+    Example:
+      >>> given_weights("constant.weights", (), 2, torch.device("cpu"))
+      tensor([1., 1.])
+    """
+    if weights and len(weights) != num_tasks:
+        raise UserError(f"{option} has {len(weights)} numbers; give one for each of the {num_tasks} tasks", option)
+    return torch.tensor(weights or num_tasks * (1.0,), dtype=torch.float32, device=device)
 
 
 def check_names(method: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> None:
