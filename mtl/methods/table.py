@@ -37,10 +37,11 @@ Where authors' code is another rule than their formula, an option has it: the sh
 `smooth_tchebycheff`), another eigenvalue (`scale` of `aligned_mtl`), a second forward pass (`compared_with` of `famo`).
 The default is the formula, but for `famo`'s, which costs no second pass.
 
-PSMGD (Xu et al., AAAI 2025), MGDA's weights kept for some steps, is no method here but `gradients.every`.
-Not here, since nothing but their abstracts could be read: ConicGrad, SON-GOKU, DiBS-MTL, VarGrad, EMA loss weighting,
-AutoScale; of a capped MGDA nothing was found. GCond's code could be read: it resolves conflicts in zones of cosines,
-with an arbiter that scores stability, in hundreds of lines. IGB's second version is an agent of reinforcement learning.
+PSMGD (Xu et al., AAAI 2025), MGDA's weights kept for some steps, is no method here but `gradients.every`, without its
+smoothing of the weights. Not here, since nothing but their abstracts could be read (of DiBS-MTL, its README):
+ConicGrad, SON-GOKU, DiBS-MTL, VarGrad, EMA loss weighting, AutoScale; of a capped MGDA nothing was found. Of GCond only
+the README was read: it resolves conflicts in zones of cosines. IGB's second version is an agent of reinforcement
+learning.
 """
 WORDS: dict[Look, str] = {
     "losses": "losses",
