@@ -62,8 +62,8 @@ def _tasks(study: StudyRecord) -> str:
         rows.append(
             [
                 *(words(task_name(task)), words(kind_of["name"]), words(_values(kind_of))),
-                quote(study, _file(study), f"test/tasks/{task}/count", "integer"),
-                quote(study, RESULTS, f"majority_accuracy/tasks/{task}", "percent", 1),
+                quote(study, _file(study), f"test/tasks/{key(task)}/count", "integer"),
+                quote(study, RESULTS, f"majority_accuracy/tasks/{key(task)}", "percent", 1),
                 "; ".join(_against_guess(study, task)) or f"{every_method(study)} is above the guess",
             ]
         )
