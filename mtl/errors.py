@@ -5,6 +5,9 @@ import errno
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+MAX_SHOWN = 100  # letters of a value in a sentence
 
 
 class UserError(ValueError):
@@ -35,8 +38,25 @@ def check_choice(argument: str, value: object, choices: Iterable[str]) -> None:
       mtl.errors.UserError: optimizer is 'adam', closest to adamw; choose one of adamw, sgd
     """
     choices = tuple(choices)
-    if value not in choices:
-        raise UserError(f"{argument} is {value!r}, {closest(value, choices)}", argument)
+    if not isinstance(value, str) or value not in choices:
+        near = closest(value if isinstance(value, str) else "", choices)
+        raise UserError(f"{argument} is {shown(value)}, {near}", argument)
+
+
+def shown(value: Any) -> str:
+    """A value as a sentence shows it: in one line, and not for ever.
+
+    Example:
+      >>> shown(10**400), shown((1, "a"))
+      ('beyond 1e30', "(1, 'a')")
+    """
+    if isinstance(value, int) and abs(value) > 1e30:  # it may have more digits than Python writes
+        return "beyond 1e30"
+    try:
+        written = " ".join(repr(value).split())
+    except ValueError:  # such a number within
+        written = f"a {type(value).__name__}"
+    return written if len(written) <= MAX_SHOWN else f"{written[:MAX_SHOWN]}... ({len(written)} letters)"
 
 
 def closest(name: object, names: Iterable[str]) -> str:

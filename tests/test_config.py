@@ -15,16 +15,8 @@ from mtl.errors import UserError
 
 ROOT = Path(errors.__file__).parent
 NAME_FLAGS = (
-    *(
-        "config/design.py",
-        "config/dropping.py",
-        "config/fields.py",
-        "config/read.py",
-        "config/train.py",
-        "command/configurations.py",
-        "command/flags.py",
-        "command/jobs.py",
-    ),
+    *("config/design.py", "config/dropping.py", "config/fields.py", "config/read.py", "config/rules.py"),
+    *("config/together.py", "config/train.py", "command/configurations.py", "command/flags.py", "command/jobs.py"),
     "app/job.py",
 )
 FLAG = re.compile(r"--\w|\b(?:data|model|train|dst|gradients|methods|study)\.[a-z_]+")
@@ -96,9 +88,12 @@ def of(**fields: object) -> ConfigDict:
     [
         (of(method="cagrad", methods__cagrad__c=-1.0), "cagrad.c is -1.0; choose a finite number in [0, 1)"),
         (of(method="moco", gradients__level="features"), "this method keeps gradients from step to step"),
-        (of(method="mgda", gradients__level="parameters", gradients__every=0), "every is 0; give a number of steps"),
-        (of(method="dst", dst__beta=2.0), "beta is 2; it must lie in [0, 1]"),
-        (of(dst__weights__depth=2.0), "lambda_d is 2; it must lie in [0, 1]"),
+        (
+            of(method="mgda", gradients__level="parameters", gradients__every=0),
+            "gradients.every is 0; choose a whole number in [1, 1000000000]",
+        ),
+        (of(method="dst", dst__beta=2.0), "dst.beta is 2.0; choose a finite number in [0, 1]"),
+        (of(dst__weights__depth=2.0), "dst.weights.depth is 2.0; choose a finite number in [0, 1]"),
         (of(model__head="tree"), "model.head is 'tree', none of the names there are; choose one of linear, mlp"),
     ],
 )

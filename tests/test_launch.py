@@ -59,6 +59,15 @@ def launch(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str
         (["--job=export", "--model=/nowhere", "--format=pt2"], ["/nowhere is no model folder"]),
         (["--port=80"], ["--port goes with --job=app, and not with --job=study"]),
         (["--launcher=slurm"], ["slurm", "local|ray"]),
+        (["--config.study.seeds=1,2", "--config.study.seeds=3"], ["--config.study.seeds is given 2 times", "commas"]),
+        (["--config.data.attributes=()"], ["data.attributes is empty"]),
+        (["--config.data.attributes", "( )"], ["data.attributes is empty"]),
+        (["--config.data.attributes=5"], ["data.attributes[0] is 5", "as text"]),
+        (["--config.train.learning_rate=nan"], ["train.learning_rate is nan"]),
+        (["--config.train.epochs=1000000000000"], ["train.epochs is 1000000000000"]),
+        (["--config.train.device=meta"], ["train.device is 'meta'"]),
+        (["--config.methods.cagrad.c=-1"], ["cagrad.c is -1.0", "--config.methods.cagrad.c"]),
+        (["--job=bundle", "--bundle=~nobody_of_that_name/x"], ["--bundle=~nobody_of_that_name/x lies in the home"]),
         (["--config.study.num_parallel=0"], ["study.num_parallel is 0"]),
     ],
     ids=lambda given: " ".join(given),
@@ -120,6 +129,12 @@ def test_an_own_configuration_that_cannot_be_run_says_where(tmp_path: Path, caps
     (tmp_path / "own.py").write_text("def get_config():\n    return [][1]\n")
     assert main(["mtl", f"--config={tmp_path}/own.py"]) == 2
     assert capsys.readouterr().err == f"mtl: {tmp_path}/own.py, line 2: IndexError: list index out of range\n"
+
+
+def test_a_sequence_is_emptied(tmp_path: Path) -> None:
+    command = parse(["mtl", "--config=pretrained", "--config.model.taps=('a=b',)", "--config.data.attributes=()"])
+    assert command is not None
+    assert (command.config.model.taps, command.config.data.attributes) == (("a=b",), ())
 
 
 def test_paths_know_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,8 +104,10 @@ def test_runs_with_other_settings_are_no_study(small: ConfigDict, tmp_path: Path
     study(small, tmp_path)
     small.study.seeds = (1,)
     small.train.learning_rate = 0.02
-    with pytest.raises(UserError, match=r"train.learning_rate = 0.0.*they are no study"):
+    small.model.hidden = 3
+    with pytest.raises(UserError, match=r"seed_0 is of a study of other .* \(model\.hidden = .*; train\.learning_rate"):
         study(small, tmp_path)
+    assert not (tmp_path / "joint" / "seed_1").exists(), "nothing is trained before it is said"
 
 
 def test_variants_are_runs_with_other_fields(small: ConfigDict, tmp_path: Path) -> None:
@@ -164,11 +166,6 @@ def test_a_single_run_is_what_its_variant_names(small: ConfigDict) -> None:
         single_run(small)
     small.variant = ""
     assert single_run(small).method == "joint"
-
-
-def test_a_variant_may_not_have_a_methods_name(small: ConfigDict) -> None:
-    with pytest.raises(UserError, match=r"study\.variants has 'joint', which is the name of a method"):
-        order_methods(("joint",), ("joint",))
 
 
 def test_single_metric_forms_differ_in_their_weights_alone(small: ConfigDict, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Which configuration a command line names, and what it sets in it."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from traceback import extract_tb
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
+from ml_collections.config_flags import config_path
 
 from mtl.errors import UserError, closest
 
@@ -42,13 +44,25 @@ def find_config(name: str, flag: str = "--config") -> Path:
     Raises:
       UserError: if there is neither; it says which flag named it.
     """
-    path = Path(name).expanduser()
+    path = place(name, flag)
     if path.is_file():
         return path
     shipped = {file.stem: file for file in sorted(CONFIGS.glob("*.py"))}
     if path.parent in (Path(), Path("configs")) and path.stem in shipped:
         return shipped[path.stem]
     raise UserError(f"{flag}={name}: there is no such file, and of those of mtl it is {closest(path.stem, shipped)}")
+
+
+def place(text: str, flag: str) -> Path:
+    """The path that a flag gives; ~ is the home folder.
+
+    Raises:
+      UserError: for the home folder of a user that there is not.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{flag}={text} lies in the home folder of a user that there is not") from error
 
 
 def check_fields(file: Path, arguments: list[str]) -> None:
@@ -59,8 +73,10 @@ def check_fields(file: Path, arguments: list[str]) -> None:
     from mtl.config import check_field
 
     config, _ = read_flags(flags.FlagValues(), file, [])
-    for field in fields:
+    for field, count in Counter(fields).items():
         check_field(config, field)
+        if count > 1 and isinstance(config_path.get_value(field, config), tuple):
+            raise UserError(f"--config.{field} is given {count} times: give it once, with commas between its values")
 
 
 def read_flags(given: flags.FlagValues, file: Path, arguments: list[str]) -> tuple[ConfigDict, list[str]]:
@@ -79,4 +95,15 @@ def read_flags(given: flags.FlagValues, file: Path, arguments: list[str]) -> tup
             cause = cause.__context__
         message = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{message} (see --help)") from error
+    _empty_tuples(config.value, arguments)
     return config.value, positional
+
+
+def _empty_tuples(config: ConfigDict, arguments: list[str]) -> None:
+    """Empties the sequences that are given as (): config_flags leaves them as they were."""
+    for argument, following in zip(arguments, [*arguments, ""][1:], strict=True):
+        flag, equals, text = argument.partition("=")
+        field = CONFIG_FLAG.fullmatch(flag)
+        is_empty = (text if equals else following).replace(" ", "") in ("()", "[]")
+        if field and is_empty and isinstance(config_path.get_value(field[1], config), tuple):
+            config_path.set_value(field[1], config, ())

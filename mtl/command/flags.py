@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from absl import flags
 from ml_collections import ConfigDict
 
-from mtl.command.configurations import CONFIGS, check_fields, find_config, read_flags, split_config
+from mtl.command.configurations import CONFIGS, check_fields, find_config, place, read_flags, split_config
 from mtl.errors import UserError
 from mtl.export import FILES
 from mtl.launchers import LAUNCHERS
@@ -82,10 +82,10 @@ def parse(argv: list[str]) -> Command | None:
         if job not in jobs and values[flag] != typed[flag].default:
             wanted = " and ".join(f"--job={each}" for each in jobs)
             raise UserError(f"--{flag} goes with {wanted}, and not with --job={job}")
-    folder = Path(values["workdir"] or (PREDICTIONS if job == "predict" else STUDY)).expanduser()
+    folder = place(values["workdir"] or (PREDICTIONS if job == "predict" else STUDY), "--workdir")
     if not str(folder).isprintable():  # bytes that are no UTF-8 among them: no report and no table could name it
         raise UserError(f"--workdir={str(folder)!r} has characters that cannot be written: choose another name")
-    zip_file = Path(values["bundle"] or f"{folder}.zip").expanduser()
+    zip_file = place(values["bundle"] or f"{folder}.zip", "--bundle")
     return Command(**{**values, "config": config, "workdir": folder, "bundle": zip_file})
 
 

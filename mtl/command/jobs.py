@@ -1,11 +1,10 @@
 """What each job calls."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from absl import flags
 
-from mtl.command.configurations import PRETRAINED, find_config, read_flags
+from mtl.command.configurations import PRETRAINED, find_config, place, read_flags
 from mtl.command.flags import Command
 from mtl.errors import UserError, not_installed
 
@@ -66,7 +65,7 @@ def run_attributes(command: Command) -> None:
     from mtl.config import read_data
     from mtl.data.load import describe_columns
 
-    print(describe_columns(read_data(command.config.data)))
+    print(describe_columns(read_data(command.config)))
 
 
 def run_bench(command: Command) -> None:
@@ -85,7 +84,8 @@ def run_predict(command: Command) -> None:
 
     device = find_device(command.config.train.device)
     places = split_places(command.photos)
-    print(predict(Path(command.model or PRETRAINED), places, command.align, command.saliency, command.workdir, device))
+    model = place(command.model, "--model") if command.model else PRETRAINED
+    print(predict(model, places, command.align, command.saliency, command.workdir, device))
 
 
 def run_app(command: Command) -> None:
@@ -100,8 +100,8 @@ def run_export(command: Command) -> None:
         raise UserError("--job=export wants --model: give --model=DIR, the folder named model of a finished run")
     from mtl.export.job import export
 
-    output = Path(command.output).expanduser() if command.output else None
-    print(export(Path(command.model).expanduser(), command.format, output))
+    output = place(command.output, "--output") if command.output else None
+    print(export(place(command.model, "--model"), command.format, output))
 
 
 RUN: dict[str, Callable[[Command], None]] = {

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from mtl.bench.settings import FORMS, PARTS, BenchSettings
+from mtl.bench.settings import PARTS, BenchSettings
+from mtl.config.check import check_values
 from mtl.config.fields import split_names
 from mtl.config.read import read_data, read_run
 from mtl.errors import UserError, check_choice
@@ -25,12 +26,12 @@ def read_bench(config: ConfigDict, recipe: ConfigDict) -> BenchSettings:
     Raises:
       UserError: for a part or a form that there is not, and whatever data, device and recipe are refused for.
     """
+    check_values(config)
     parts = tuple(dict.fromkeys(split_names(config.bench.parts)))
     for part in parts:
         check_choice("parts", part, PARTS)
     if not parts:
         raise UserError(f"parts is empty; name some of {', '.join(PARTS)}", "parts")
-    check_choice("form", config.bench.form, FORMS)
     if config.data.name not in ATTRIBUTES or config.data.tasks:
         raise UserError("bench trains binary attributes: set name to faces or celeba, and leave tasks empty", "name")
     recipe.data.update({field: config.data[field] for field in OF_IMAGES})
@@ -39,7 +40,7 @@ def read_bench(config: ConfigDict, recipe: ConfigDict) -> BenchSettings:
         parts=parts,
         form=config.bench.form,
         folder=Path(config.bench.folder).expanduser(),
-        data=read_data(config.data),
+        data=read_data(config),
         device=find_device(config.train.device),
         recipe=read_run(recipe),
     )

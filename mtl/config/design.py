@@ -20,7 +20,7 @@ def check(config: ConfigDict, check_known: Callable[[str, str], None]) -> None:
       check_known: of a field and a name in it; refuses a name that is neither a method's nor a variant's.
 
     Raises:
-      UserError: for a margin or a number of folds that cannot be, and references and comparisons of names that there
+      UserError: for fewer folds than there can be, and references and comparisons of names that there
         are not, or of a name with itself.
     """
     given = config.study
@@ -29,8 +29,6 @@ def check(config: ConfigDict, check_known: Callable[[str, str], None]) -> None:
             check_known("study.references", each)
         if name == baseline:
             raise UserError(f"study.references compares {name} with itself; name another run")
-    if not 0.0 < given.margin < 100.0:
-        raise UserError(f"study.margin is {given.margin:g}; it must lie in (0, 100), in percentage points")
     if given.folds != 0 and given.folds < MIN_FOLDS:
         raise UserError(f"study.folds is {given.folds}; give at least {MIN_FOLDS}, or 0 for the split of the files")
     for entry in [name for entries in given.comparisons for name in entries.split(",") if name.strip()]:

@@ -12,31 +12,17 @@ from ml_collections import ConfigDict
 
 from mtl import gating, methods
 from mtl.config import design
+from mtl.config.check import check_values
 from mtl.config.dropping import read_dropping
 from mtl.config.fields import split_names
+from mtl.config.rules import METHODS
+from mtl.config.together import check_data, check_run
 from mtl.config.train import read_train
-from mtl.data.load import SOURCES, DataSettings
-from mtl.data.pack import CROPS, ON_BAD_IMAGE
-from mtl.data.tables.entries import parse_entries
-from mtl.errors import UserError, check_choice, closest
-from mtl.gradients.levels import LEVELS
-from mtl.models.heads import HEADS
-from mtl.models.precision import PRECISIONS
-from mtl.optim import OPTIMIZERS, SCHEDULES
-from mtl.record import tensorboard
+from mtl.data.load import DataSettings
+from mtl.errors import UserError, closest
 from mtl.record.traces import CONTROLS
 from mtl.training import sourcing
-from mtl.training.compile import MODES
-from mtl.training.head_init import HEAD_INITS
-from mtl.training.settings import (
-    ON_NONFINITE,
-    ModelSettings,
-    RaySettings,
-    RunSettings,
-    StudySettings,
-)
-
-METHODS = ("joint", "single_task", *methods.METHODS, *gating.DROPPING)
+from mtl.training.settings import ModelSettings, RaySettings, RunSettings, StudySettings
 
 
 def read_run(config: ConfigDict) -> RunSettings:
@@ -45,7 +31,7 @@ def read_run(config: ConfigDict) -> RunSettings:
     Raises:
       UserError: for a field out of its range or choices, and fields that do not go together.
     """
-    _check(config)
+    raw = check_values(config)
     balances = config.method in methods.METHODS  # dropping schemes and single-task networks sum the losses
     added = config.dst.enabled and config.method not in gating.DROPPING
     settings = RunSettings(
@@ -54,15 +40,14 @@ def read_run(config: ConfigDict) -> RunSettings:
         method=config.method,
         balancing=config.method if balances else "joint",
         options=config.methods.get(config.method, ConfigDict()).to_dict() if balances else {},
-        data=read_data(config.data),
+        data=_read_data(config.data),
         model=ModelSettings(**{**config.model, "taps": split_names(config.model.taps)}),
         train=read_train(config),
         dropping=read_dropping(config),
         sourcing=sourcing.Sourcing(**config.gradients),
-        raw=config.to_dict(),
+        raw=raw,
     )
-    method = methods.make_method(settings.balancing, settings.options)
-    sourcing.check(settings.sourcing, method, settings.dropping.scheme is not None and settings.dropping.per_step)
+    check_run(settings)
     return settings
 
 
@@ -70,52 +55,41 @@ def read_study(config: ConfigDict) -> StudySettings:
     """Reads and checks the configuration of a study: every run of methods x seeds.
 
     Raises:
-      UserError: for a name or a seed that is none, a reference that is not there, and whatever `read_run` refuses.
+      UserError: for a name that is none, a reference that is not there, and whatever `read_run` refuses.
     """
-    names, seeds = order_methods(split_names(config.study.methods), list(config.study.variants)), config.study.seeds
+    raw = check_values(config)
+    study = config.study
+    names, seeds = order_methods(split_names(study.methods), list(study.variants)), tuple(dict.fromkeys(study.seeds))
     if not names or not seeds:
         raise UserError("study.methods and study.seeds must name at least one method and seed, as in ('joint',) (0,)")
-    if not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
-        raise UserError(f"study.seeds is {tuple(seeds)}; give whole numbers from 0 up, as in 0,1,2")
-    design.check(config, partial(_check_known, variants=list(config.study.variants)))
-    if config.study.num_parallel < 1:
-        raise UserError(f"study.num_parallel is {config.study.num_parallel}; it must be at least 1")
-    numbers = design.run_numbers(seeds, config.study.folds)
+    design.check(config, partial(_check_known, variants=list(study.variants)))
+    numbers = design.run_numbers(seeds, study.folds)
     runs = [read_run(of_run(config, name, number)) for number in numbers for name in names]
     design.check_controls(runs)
-    return StudySettings(runs, config.study.num_parallel, _read_ray(config.study.ray), config.to_dict())
+    ray = RaySettings(**{**study.ray, "resources": study.ray.resources.to_dict()})
+    return StudySettings(runs, study.num_parallel, ray, raw)
 
 
-def read_data(data: ConfigDict) -> DataSettings:
-    """`config.data` with names split at commas and paths that know the home folder.
+def read_data(config: ConfigDict) -> DataSettings:
+    """Reads and checks `config.data`.
 
     Raises:
-      UserError: for a field that is none of its choices, or CelebA without data.root.
+      UserError: for a value that its field does not take, and fields that do not go together.
     """
-    check_choice("data.name", data.name, SOURCES)
-    check_choice("data.crop", data.crop, CROPS)
-    check_choice("data.on_bad_image", data.on_bad_image, ON_BAD_IMAGE)
-    if data.name not in ("faces", "drawn", "table") and not data.root:
-        raise UserError(f"data.root is not set: give the folder of {data.name}'s files, --config.data.root=DIR")
-    names = {field: split_names(data[field]) for field in ("attributes", "label_fractions", "tasks")}
-    parse_entries(names["tasks"])
-    paths = {field: Path(data[field]).expanduser() for field in ("root", "cache")}
-    return DataSettings(**{**data, **names, **paths})
+    check_values(config)
+    return _read_data(config.data)
 
 
 def order_methods(names: tuple[str, ...], variants: Sequence[str] = ()) -> tuple[str, ...]:
     """The order in which methods are trained: as given, but controls after the runs that they repeat.
 
     Raises:
-      UserError: for a name that is unknown, or that is a method's and a variant's.
+      UserError: for a name that is unknown.
 
     Example:
       >>> order_methods(("joint", "random_drop", "dst"))
       ('joint', 'dst', 'random_drop')
     """
-    twice = [name for name in variants if name in METHODS]
-    if twice:
-        raise UserError(f"study.variants has {twice[0]!r}, which is the name of a method; give the variant another")
     for name in names:
         _check_known("study.methods", name, variants)
     return tuple(sorted(dict.fromkeys(names), key=lambda name: name in CONTROLS))
@@ -133,8 +107,9 @@ def single_run(config: ConfigDict) -> ConfigDict:
     """The configuration of the run that `variant`, or `method` where there is none, and `seed` name.
 
     Raises:
-      UserError: if `variant` is not one of `study.variants`.
+      UserError: if `variant` is not one of `study.variants`, and for a value that its field does not take.
     """
+    check_values(config)
     variants = list(config.study.variants)
     if config.variant and config.variant not in variants:
         has = ", ".join(variants) or "none"
@@ -149,7 +124,7 @@ def of_run(config: ConfigDict, name: str, seed: int) -> ConfigDict:
       UserError: if a variant names a field that there is not, or gives it a value of another type.
 
     Example:
-      >>> config = ConfigDict({"seed": 0, "method": "joint", "study": {"variants": {}, "folds": 0}})
+      >>> config = ConfigDict({"seed": 0, "method": "joint", "variant": "", "study": {"variants": {}, "folds": 0}})
       >>> of_run(config, "dst", seed=2).to_dict()["method"]
       'dst'
     """
@@ -158,7 +133,7 @@ def of_run(config: ConfigDict, name: str, seed: int) -> ConfigDict:
     if config.study.folds:
         copy.data.fold = design.fold(seed, config.study.folds)
     if name not in config.study.variants:
-        copy.method = name
+        copy.method, copy.variant = name, ""
         return copy
     copy.variant = name
     try:
@@ -169,42 +144,12 @@ def of_run(config: ConfigDict, name: str, seed: int) -> ConfigDict:
     return copy
 
 
-def _read_ray(ray: ConfigDict) -> RaySettings:
-    for field, least in (("num_cpus", 1), ("num_gpus", 0), ("max_retries", 0)):
-        if ray[field] < least:
-            raise UserError(f"study.ray.{field} is {ray[field]}; it must be at least {least}")
-    return RaySettings(**{**ray, "resources": ray.resources.to_dict()})
-
-
-def _check(config: ConfigDict) -> None:
-    for name, value, choices in (
-        ("method", config.method, METHODS),
-        ("model.head", config.model.head, HEADS),
-        ("model.head_init", config.model.head_init, HEAD_INITS),
-        ("train.optimizer", config.train.optimizer, OPTIMIZERS),
-        ("train.schedule", config.train.schedule, SCHEDULES),
-        ("train.precision", config.train.precision, ("auto", *PRECISIONS)),
-        ("train.compile", config.train.compile, MODES),
-        ("train.on_nonfinite", config.train.on_nonfinite, ON_NONFINITE),
-        ("dst.measure", config.dst.measure, ("probe", "running")),
-        ("dst.period", config.dst.period, ("epoch", "step")),
-        ("dst.count", config.dst.count, ("annotated", "positives")),
-        ("gradients.level", config.gradients.level, LEVELS),
-    ):
-        check_choice(name, value, choices)
-    for name, value, least in (
-        ("seed", config.seed, 0),
-        ("dst.gates_seed", config.dst.gates_seed, -1),
-        ("data.image_size", config.data.image_size, 1),
-        ("data.max_shift", config.data.max_shift, 0),
-        ("train.epochs", config.train.epochs, 1),
-        ("train.batch_size", config.train.batch_size, 2),
-        ("train.log_every", config.train.log_every, 1),
-        ("train.max_skips", config.train.max_skips, 0),
-    ):
-        if value < least:
-            raise UserError(f"{name} is {value}; it must be at least {least}")
-    if config.method == "single_task" and config.gradients.level == "parameters":
-        raise UserError("single-task networks share no parameters: leave gradients.level at auto")
-    if config.train.tensorboard:
-        tensorboard.check_installed()
+def _read_data(data: ConfigDict) -> DataSettings:
+    """Names split at commas, and paths that know the home folder."""
+    if data.name not in ("faces", "drawn", "table") and not data.root:
+        raise UserError(f"data.root is not set: give the folder of {data.name}'s files, --config.data.root=DIR")
+    names = {field: split_names(data[field]) for field in ("attributes", "label_fractions", "tasks")}
+    paths = {field: Path(data[field]).expanduser() for field in ("root", "cache")}
+    settings = DataSettings(**{**data, **names, **paths})
+    check_data(settings)
+    return settings

@@ -39,7 +39,7 @@ def take_fold(table: Table, fold: str) -> Table:
     """
     if not fold:
         return table
-    match = re.fullmatch(r"(\d+)/(\d+)", fold)
+    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", fold)
     number, num_folds = (int(match[1]), int(match[2])) if match else (0, 0)
     if not number < num_folds or num_folds < 3:
         raise UserError(f"fold is {fold!r}; write i/k with i from 0 to k - 1 and k at least 3, as in 0/5", "fold")

@@ -34,15 +34,24 @@ def hide_labels(table: Table, entries: Sequence[str]) -> Table:
     mask = table.mask.copy()
     train = np.flatnonzero(table.split == SPLITS.index("train"))
     for entry in entries:
-        task, share = _parse(entry, table.attributes)
+        task, share = parse_share(entry, table.attributes)
         column = table.attributes.index(task)
         order = generator(Stream.HIDDEN_LABELS, column).permutation(train)
         mask[order[round(share * len(train)) :], column] = False
     return table._replace(mask=mask)
 
 
-def _parse(entry: str, tasks: tuple[str, ...]) -> tuple[str, float]:
-    task, _, text = entry.partition("=")
+def parse_share(entry: str, tasks: Sequence[str]) -> tuple[str, float]:
+    """The task, and the share of its labels that it keeps.
+
+    Raises:
+      UserError: for an entry that is not `task=share`, with a share in (0, 1], or that names none of the tasks.
+
+    Example:
+      >>> parse_share("Male=0.25", ("Male", "Young"))
+      ('Male', 0.25)
+    """
+    task, _, text = entry.rpartition("=")
     try:
         share = float(text)
     except ValueError:

@@ -28,6 +28,7 @@ from mtl.record import locks
 
 TABULAR = ("drawn", *TABLES)  # whose tasks are of any kind
 SOURCES = ("faces", "celeba", *TABULAR)
+ALL = ("all",)
 
 
 class DataSettings(NamedTuple):
@@ -67,10 +68,6 @@ def load_table(data: DataSettings) -> Table:
     if data.name == "celeba":
         files = [] if find_lists(data.root) else find_files(data.root)
         return read_parquet(data.root, files) if files else read_table(data.root)
-    if data.num_faces < 10:
-        raise UserError(f"num_faces is {data.num_faces}; draw at least 10, so that every split has some", "num_faces")
-    if not 0.0 <= data.label_noise <= 1.0:
-        raise UserError(f"label_noise is {data.label_noise:g}; it must lie in [0, 1]", "label_noise")
     # A folder for each set of faces, so that other settings never meet old files.
     folder = data.root / f"v{VERSION}_{data.num_faces}_seed{data.faces_seed}_noise{data.label_noise:g}"
     if not folder.exists():
@@ -82,7 +79,7 @@ def load_table(data: DataSettings) -> Table:
 
 def chosen_attributes(data: DataSettings, table: Table) -> tuple[str, ...]:
     """The attributes that are named; ("all",) means every one that the files have."""
-    return table.attributes if data.attributes == ("all",) else data.attributes
+    return table.attributes if data.attributes == ALL else data.attributes
 
 
 def load_text(data: DataSettings) -> TextTable:

@@ -7,10 +7,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from mtl.data.image_files import Source
-from mtl.errors import UserError, closest_of_many
+from mtl.errors import UserError, closest_of_many, shown
 from mtl.kinds import Kind, all_binary
 
 SPLITS = ("train", "valid", "test")
+MAX_LETTERS = 200  # of a task's name
 
 
 class Table(NamedTuple):
@@ -84,7 +85,7 @@ def settle(table: Table) -> Table:
     """The same table with labels that are NaN as missing ones, which is what they are.
 
     Raises:
-      UserError: for a label that is infinite.
+      UserError: for a label that is infinite, and a name that nobody can read.
 
     Example:
       >>> from mtl.data.image_files import ImageSource
@@ -94,6 +95,12 @@ def settle(table: Table) -> Table:
       >>> settle(Table(ids, ImageSource(None, ""), labels, known, split, nobody, ("age",), kinds)).mask.tolist()
       [[True], [False]]
     """
+    for name in table.attributes:
+        if not name.strip() or not name.isprintable() or len(name) > MAX_LETTERS:
+            raise UserError(
+                f"there is an attribute called {shown(name)}: give it a name of 1 to {MAX_LETTERS} letters that can be "
+                "printed, or choose others"
+            )
     if table.labels.dtype == bool:
         return table
     mask = table.mask & ~np.isnan(table.labels)

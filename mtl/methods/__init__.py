@@ -8,6 +8,7 @@ mtl.methods.table > mtl/methods/README.md`), the report's names and the general 
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from mtl.errors import UserError, check_choice, closest
@@ -96,8 +97,8 @@ def make_method(name: str, options: dict[str, Any]) -> Method[Any]:
     factories = {"joint": equal} | METHODS
     if name not in factories:
         raise UserError(f"the balancing method is {name!r}, {closest(name, factories)}")
-    check_names(name, factories[name], options)
     defaults = _defaults(factories[name])
+    check_names(name, defaults, options)
     given = dict(options)
     for option in options:
         if callable(defaults[option]):
@@ -131,5 +132,6 @@ def looking_at(*what: Look) -> tuple[str, ...]:
     return tuple(name for name, factory in METHODS.items() if {*what} & {*factory().looks_at})
 
 
+@cache
 def _defaults(factory: Factory) -> dict[str, Any]:
     return {name: parameter.default for name, parameter in inspect.signature(factory).parameters.items()}

@@ -114,7 +114,7 @@ def parse_taps(entries: Sequence[str], tasks: Sequence[str], deepest: str) -> di
     """
     taps = dict.fromkeys(tasks, deepest)
     for entry in entries:
-        task, separator, stage = entry.partition("=")
+        task, separator, stage = entry.rpartition("=")  # a task may have one in its name
         if not separator:
             raise UserError(f"taps has {entry!r}; write task=stage, as in Smiling={deepest}", "taps")
         if task not in taps:

@@ -8,7 +8,10 @@
 `<name>` is that of a method, or of a variant of the study.
 """
 
+import re
 from pathlib import Path
+
+from mtl.errors import UserError
 
 CONFIG, RESULTS = "config.json", "results.json"  # of a study, and of each of its runs
 TABLES, REPORT, VIDEO, FIGURES = "tables.md", "report.pdf", "demo.mp4", "figures"
@@ -21,15 +24,33 @@ LOGITS = "logits.npz"  # what may be published of the predictions
 CHECKPOINTS, BEST = "checkpoint", "best.pt"
 MODEL, TENSORS, CARD = "model", "model.safetensors", "README.md"  # the folder of a trained network, and files in it
 SEED = "seed_"
+RUN_NAME = re.compile(r"[^\W_][\w +-]{0,59}")  # of 60 letters, a folder's name has at most 240 of 255 bytes
+
+
+def why_no_name(name: str) -> str:
+    """Why a run's folder may not have this name, as a request; "" if it may.
+
+    Example:
+      >>> why_no_name("lambda_b_0"), why_no_name("figures")
+      ('', "that is the folder of the study's figures; choose another")
+    """
+    if not RUN_NAME.fullmatch(name):
+        return "begin with a letter or digit, and use only these, spaces, _ + -, 60 at most"
+    return "that is the folder of the study's figures; choose another" if name == FIGURES else ""
 
 
 def run_file(name: str, seed: int, file: str = "") -> str:
     """A run's folder, or a file in it, relative to the study's.
 
+    Raises:
+      UserError: for a name that leads out of the study, or cannot be a folder's.
+
     Example:
       >>> run_file("dst", 0, RESULTS)
       'dst/seed_0/results.json'
     """
+    if reason := why_no_name(name):
+        raise UserError(f"a run is called {name!r}; {reason}")
     folder = f"{name}/{SEED}{seed}"
     return f"{folder}/{file}" if file else folder
 

@@ -1,11 +1,12 @@
 """The finished runs of a study: where they are, whether they belong together, how they were made."""
 
 from pathlib import Path
+from typing import Any
 
 from mtl.errors import UserError
-from mtl.record.paths import DST, METRICS, RESULTS, find_files, run_file
+from mtl.record.paths import DST, METRICS, RESULTS, SEED, find_files, parse_run_file
 from mtl.record.reading import read_config, read_dst, read_metrics, read_results
-from mtl.record.settings import Settings, changed_fields, effective
+from mtl.record.settings import Settings, changed_fields, effective, in_words
 
 Folders = dict[str, dict[int, Path]]  # method or variant -> seed -> folder of a finished run
 FIRST = ("joint", "single_task")
@@ -21,16 +22,16 @@ def find_runs(workdir: Path) -> Folders:
     """The finished runs of a study: `FIRST`, other methods, those that drop tasks, and variants, each by the alphabet.
 
     Raises:
-      UserError: if there is none, a file of one is damaged or was moved, two were trained with different settings, or
-        began with different numbers of the same name.
+      UserError: if there is none, a file of one is damaged or was moved, two were trained with different settings or
+        on different data, or began with different numbers of the same name.
     """
     folders: Folders = {}
     for path in find_files(workdir, RESULTS):
         results = read_results(path.parent)
         name, seed = results["method"], results["seed"]
-        if path.relative_to(workdir).as_posix() != run_file(name, seed, RESULTS):
+        if parse_run_file(path.relative_to(workdir).as_posix()) != (name, seed, RESULTS):
             raise UserError(
-                f"{path} is that of {name}, seed {seed}, whose place is {run_file(name, seed)}: a copy does not count "
+                f"{path} is that of {name}, seed {seed}, whose place is {name}/{SEED}{seed}: a copy does not count "
                 "as a run; move it out of the study, or back to its place"
             )
         _check_logs(path.parent, results["epochs"])
@@ -78,19 +79,42 @@ def _check_logs(folder: Path, num_epochs: int) -> None:
             )
 
 
+def comparable(name: str, config: dict[str, Any]) -> tuple[str, Settings]:
+    """Which runs of a study this one shares its settings with, and those settings.
+
+    Methods share all settings but `PER_RUN`; a variant's own differ, but not between its seeds.
+
+    Args:
+      name: of the run.
+      config: as it is in config.json.
+
+    Example:
+      >>> comparable("dst", {"method": "dst", "seed": 3, "dst": {"beta": 0.5}})
+      ('', {'dst.beta': 0.5})
+    """
+    settings = {field: of for field, of in effective(config).items() if not field.startswith(PER_RUN)}
+    return "" if name == config["method"] else name, settings
+
+
 def _check_same_settings(folders: Folders) -> None:
-    """Methods share all settings but `PER_RUN`; a variant's own differ, but not between its seeds."""
     seen: dict[str, tuple[Path, Settings]] = {}
+    on: dict[tuple[str, str], tuple[Path, Any]] = {}  # group and fold -> what data
     for name, of_method in folders.items():
         for folder in of_method.values():
-            config = read_config(folder)["config"]
-            settings = {field: of for field, of in effective(config).items() if not field.startswith(PER_RUN)}
-            other, expected = seen.setdefault("" if name == config["method"] else name, (folder, settings))
+            described = read_config(folder)
+            group, settings = comparable(name, described["config"])
+            other, expected = seen.setdefault(group, (folder, settings))
             if changed := changed_fields(settings, expected):
                 raise UserError(
-                    f"{folder} was trained with {changed[0]} = {settings.get(changed[0])!r} and {other} with "
-                    f"{expected.get(changed[0])!r}: they are no study; delete one of them"
+                    f"{folder} and {other} were trained with other settings ({in_words(settings, expected, changed)}): "
+                    "they are no study; delete one of them"
                 )
+            if "fingerprint" in described:  # runs from before it pass
+                data = described["fingerprint"]
+                fold = described["config"].get("data", {}).get("fold", "")
+                other, same_data = on.setdefault((group, fold), (folder, data))
+                if any(data[part] != same_data[part] for part in data.keys() & same_data.keys()):
+                    raise UserError(f"{folder} and {other} were trained on other data: they are no study; delete one")
 
 
 def _check_same_weights(folders: list[Path]) -> None:

@@ -1,5 +1,6 @@
 """The settings of a run, flat, so that two runs' can be compared field by field."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from mtl.record.files import as_json
@@ -7,8 +8,9 @@ from mtl.record.files import as_json
 Settings = dict[str, Any]  # "section.field" -> JSON value
 # Fields that change nothing of a run's numbers: a run may go on with others than it began with.
 WITHOUT_EFFECT = (
-    *("study", "bench", "data.cache", "data.num_workers"),
-    *("train.log_every", "train.checkpoint_seconds", "train.tensorboard", "train.on_nonfinite", "train.max_skips"),
+    *("study", "bench", "data.root", "data.cache", "data.num_workers"),  # what lies under root has a fingerprint
+    *("train.device", "train.log_every", "train.checkpoint_seconds", "train.tensorboard"),
+    *("train.on_nonfinite", "train.max_skips"),
 )
 
 # Fields that runs begun before they existed do not have: what was in effect then.
@@ -74,6 +76,44 @@ def changed_fields(before: Settings, now: Settings) -> list[str]:
 
 def _value(settings: Settings, name: str) -> Any:
     return settings.get(name, 0.0 if name.startswith(LAMBDAS) else None)  # what did not exist did not count
+
+
+def in_words(before: Settings, now: Settings, changed: Sequence[str]) -> str:
+    """The fields that differ, each with what it was and what it is.
+
+    Example:
+      >>> in_words({"seed": 0, "method": "dst"}, {"seed": 1, "method": "joint"}, ["method", "seed"])
+      "method = 'dst', not 'joint'; seed = 0, not 1"
+    """
+    before, now = BEFORE | before, BEFORE | now
+    return "; ".join(f"{name} = {before.get(name)!r}, not {now.get(name)!r}" for name in changed)
+
+
+def why_not_longer(before: Settings, now: Settings, changed: Sequence[str]) -> str:
+    """Why a run that began with some settings cannot go on with these, as a request; "" if they only add epochs to it.
+
+    A constant rate does not depend on how many epochs there will be; all others of a run's numbers do not either.
+
+    Example:
+      >>> before = {"train.schedule": "constant", "train.epochs": 3}
+      >>> why_not_longer(before, before | {"train.epochs": 5}, ["train.epochs"])
+      ''
+      >>> why_not_longer(before, before | {"train.epochs": 2}, ["train.epochs"])
+      'it has been trained for longer: choose another workdir, or delete that folder'
+    """
+    elsewhere = "choose another workdir, or delete that folder"
+    if not {*changed} <= {"train.epochs", "train.sizes"} or before.get("train.sizes") or now.get("train.sizes"):
+        return elsewhere
+    if now["train.epochs"] < before["train.epochs"]:
+        return f"it has been trained for longer: {elsewhere}"
+    if now.get("train.schedule") != "constant":
+        return (
+            f"the rates of the schedule {now.get('train.schedule')} depend on how many epochs there are, and only with "
+            f"constant may more be added: {elsewhere}"
+        )
+    if now.get("dst.keep_last", 0):
+        return f"which epochs are the last, in which no task is dropped, depends on how many there are: {elsewhere}"
+    return ""
 
 
 def _flatten(prefix: str, value: Any) -> Settings:

@@ -22,8 +22,10 @@ def bundle(workdir: Path, path: Path) -> str:
       path: of the zip, which is replaced if it is there.
 
     Raises:
-      UserError: if the report or the video is not there.
+      UserError: if the report or the video is not there, or something that is no zip stands in the place of the zip.
     """
+    if path.exists() and not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is there and is no zip file: choose another name for the zip")
     missing = [name for name in OF_STUDY if not (workdir / name).is_file()]
     if missing:
         raise UserError(f"{workdir} has no {missing[0]}: run the jobs study and then report with this workdir first")

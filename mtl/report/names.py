@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+MAX_LETTERS = 32  # of a task's name, where it is shown
 BALANCING = Path(__file__).parents[1] / "methods"
 BACKBONES = {"resnet18": "ResNet-18", "vgg16": "VGG-16"}
 METHOD_NAMES = {  # without a file of their own
@@ -86,10 +87,11 @@ def name_in_sentence(method: str) -> str:
 
 
 def task_name(task: str) -> str:
-    """An attribute's name with spaces.
+    """An attribute's name with spaces; of a long one the beginning and the end.
 
     Example:
       >>> task_name("5_o_Clock_Shadow")
       '5 o Clock Shadow'
     """
-    return task.replace("_", " ")
+    name = task.replace("_", " ").strip() or task
+    return name if len(name) <= MAX_LETTERS else f"{name[: MAX_LETTERS // 2]}…{name[-MAX_LETTERS // 2 + 1 :]}"

@@ -4,7 +4,7 @@ In the Typst source a number looks like  #n("dst/seed_0/results.json", "test/ove
 so whoever reads the source, a test for one, can look every number up.
 """
 
-import json
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -56,7 +56,7 @@ def look_up(study: StudyRecord, file: str, path: str) -> Any:
     Args:
       file: results.json or config.json of the study, or what `paths.run_file` gives of a run; of metrics.jsonl the
         lines are those of epochs.
-      path: keys and indices with "/" between them; "" for the whole file. What is below a None is None.
+      path: keys and indices with "/" between them, see `key`; "" for the whole file. What is below a None is None.
     """
     value: Any
     if "/" in file:
@@ -65,11 +65,21 @@ def look_up(study: StudyRecord, file: str, path: str) -> Any:
         value = {RESULTS: record.results, CONFIG: record.config, DST: record.dst, METRICS: record.epochs}[name]
     else:
         value = {RESULTS: study.results, CONFIG: study.config}[file]
-    for key in path.split("/") if path else []:
+    for part in path.split("/") if path else []:
         if value is None:
             return None
-        value = value[int(key)] if isinstance(value, list) else value[key]
+        value = value[int(part)] if isinstance(value, list) else value[part.replace("~1", "/").replace("~0", "~")]
     return value
+
+
+def key(name: str) -> str:
+    """A name as part of a path, whatever is in it; as JSON pointers have it (RFC 6901).
+
+    Example:
+      >>> key("beard/moustache")
+      'beard~1moustache'
+    """
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def quote(study: StudyRecord, file: str, path: str, kind: str = "percent", digits: int = 2) -> str:
@@ -157,4 +167,13 @@ def figure(figures: dict[str, str], name: str, caption: str, floating: bool = Fa
 
 
 def _string(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    """A string of Typst's, in which no character of the text means anything."""
+    return f'"{"".join(map(_letter, text))}"'
+
+
+def _letter(letter: str) -> str:
+    if letter in '\\"':
+        return f"\\{letter}"
+    if unicodedata.category(letter) == "Cs":  # what stands for a byte that is no UTF-8
+        return "\ufffd"
+    return letter if letter.isprintable() else f"\\u{{{ord(letter):x}}}"

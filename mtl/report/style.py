@@ -35,6 +35,7 @@ RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib
     "font.size": FONT_SIZE,
     "mathtext.fontset": "dejavusans",
+    "text.parse_math": False,  # a task may have $ in its name
     "axes.titlesize": FONT_SIZE,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",

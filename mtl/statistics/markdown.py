@@ -12,6 +12,7 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
       |---------|-------|
       | Smiling | 87.04 |
     """
+    rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows

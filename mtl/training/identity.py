@@ -10,26 +10,44 @@ from mtl.data.fingerprint import Fingerprint, differences
 from mtl.errors import UserError
 from mtl.record.paths import CONFIG, find_files
 from mtl.record.reading import read_config
-from mtl.record.settings import changed_fields, effective
+from mtl.record.runs import comparable
+from mtl.record.settings import changed_fields, effective, in_words, why_not_longer
 from mtl.training.settings import RunSettings
 
 
-def check_same_run(settings: RunSettings, folder: Path) -> None:
-    """Refuses to go on with a run that was begun with other settings.
+def check_same_run(settings: RunSettings, folder: Path) -> bool:
+    """Refuses to go on with a run that was begun with other settings; more epochs may be added.
+
+    Returns:
+      Whether there is such a run, begun for fewer epochs.
 
     Raises:
-      UserError: with the first field that differs.
+      UserError: with all fields that differ.
     """
     if not (folder / CONFIG).exists():
-        return
+        return False
     before, now = (effective(values) for values in (read_config(folder)["config"], settings.raw))
     changed = changed_fields(before, now)
-    if changed:
-        name = changed[0]
-        raise UserError(
-            f"{folder} holds a run with {name} = {before.get(name)!r}, not {now.get(name)!r}: "
-            "choose another workdir, or delete that folder"
-        )
+    if changed and (reason := why_not_longer(before, now, changed)):
+        raise UserError(f"{folder} holds a run of other settings ({in_words(before, now, changed)}): {reason}")
+    return bool(changed)
+
+
+def check_same_study(settings: RunSettings, workdir: Path) -> None:
+    """The runs of a study that are compared are trained alike; those that end earlier are still to go on.
+
+    Raises:
+      UserError: with all fields that differ.
+    """
+    group, now = comparable(settings.name, settings.raw)
+    for path in find_files(workdir, CONFIG):
+        of_other, before = comparable(path.parents[1].name, read_config(path.parent)["config"])
+        changed = changed_fields(before, now) if of_other == group else []
+        if changed and why_not_longer(before, now, changed):
+            raise UserError(
+                f"{path.parent} is of a study of other settings ({in_words(before, now, changed)}): choose another "
+                "workdir, or delete that folder"
+            )
 
 
 def check_same_data(settings: RunSettings, now: Fingerprint, workdir: Path) -> None:

@@ -25,13 +25,13 @@ from mtl.models.model import Model
 from mtl.optim import make_optimizer, make_schedule, scale_rates
 from mtl.record import files
 from mtl.record.paths import CONFIG, RESULTS, run_folder
-from mtl.record.reading import read_results
+from mtl.record.reading import read_config, read_results
 from mtl.state import TrainState
 from mtl.training import distributed, provenance, sourcing
 from mtl.training.compile import maybe_compile
 from mtl.training.fine_tuning import find_rates
 from mtl.training.head_init import find_base_biases
-from mtl.training.identity import check_same_data, check_same_run, check_same_weights
+from mtl.training.identity import check_same_data, check_same_run, check_same_study, check_same_weights
 from mtl.training.measuring import make_loss_step, make_predict_step, make_saliency_step
 from mtl.training.networks import find_device, make_networks
 from mtl.training.precision import find_precision
@@ -105,7 +105,8 @@ def prepare(settings: RunSettings, workdir: Path, world: World = ALONE) -> tuple
         with other settings, on other data, or from other weights of the same name.
     """
     folder = run_folder(workdir, settings.name, settings.seed)
-    check_same_run(settings, folder)
+    is_longer = check_same_run(settings, folder)
+    check_same_study(settings, workdir)
     device = find_device(settings.train.device)
     method = methods.make_method(settings.balancing, settings.options)
     level = find_level(settings.sourcing.level, method)
@@ -178,21 +179,24 @@ def prepare(settings: RunSettings, workdir: Path, world: World = ALONE) -> tuple
         switches={gate: torch.tensor(gate, device=device) for gate in (False, True)},
         world=world,
     )
-    if world.rank == 0 and not (folder / CONFIG).is_file():
+    if world.rank == 0 and is_longer:  # results first: a run that has them is finished
+        (folder / RESULTS).unlink(missing_ok=True)
+        files.write_json(folder / CONFIG, read_config(folder) | {"config": settings.raw})
+    elif world.rank == 0 and not (folder / CONFIG).is_file():
         folder.mkdir(parents=True, exist_ok=True)
         files.write_json(folder / CONFIG, {**_describe(run, method, found), **begun, "precision": precision})
     return run, state
 
 
 def finished(settings: RunSettings, workdir: Path) -> dict[str, Any] | None:
-    """What results.json holds of this very run, None while it is not finished.
+    """What results.json holds of this very run, None while it is not finished, or more epochs are asked for.
 
     Raises:
       UserError: if its folder holds a run of other settings.
     """
     folder = run_folder(workdir, settings.name, settings.seed)
-    check_same_run(settings, folder)
-    return read_results(folder) if (folder / RESULTS).exists() else None
+    is_longer = check_same_run(settings, folder)
+    return read_results(folder) if (folder / RESULTS).exists() and not is_longer else None
 
 
 def _arrange(pack: Pack, batch_size: int) -> Data:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from mtl.data.table import SPLITS, Table
-from mtl.errors import UserError, check_choice
+from mtl.errors import UserError
 from mtl.kinds import Kind
 from mtl.losses import Task, binary, classes, regression
 
@@ -28,22 +28,6 @@ class LossSettings(NamedTuple):
     label_smoothing: float
     regression_loss: str
     huber_delta: float
-
-
-def check_losses(given: LossSettings) -> None:
-    """Refuses settings of losses that are none.
-
-    Raises:
-      UserError: for a choice that there is not, or a number out of its range.
-
-    Example:
-      >>> check_losses(LossSettings("none", 1.5, "squared", 1.0))
-      Traceback (most recent call last):
-      mtl.errors.UserError: label_smoothing is 1.5; it must lie in [0, 1)
-    """
-    check_choice("class_weights", given.class_weights, CLASS_WEIGHTS)
-    for name in ("binary", "regression"):
-        make_task(Kind(name), given)
 
 
 def make_task(kind: Kind, given: LossSettings, weights_C: torch.Tensor | None = None) -> Task:

@@ -14,7 +14,7 @@ from mtl.data.image_files import read_image
 
 
 def test_both_read_the_same(config: ConfigDict, tmp_path: Path) -> None:
-    data = lay_out_images(read_data(config.data), tmp_path / "images", 20)
+    data = lay_out_images(read_data(config), tmp_path / "images", 20)
     given, ours = read_table(Path(config.data.root)), read_table(data.root)
     rows = [given.ids.tolist().index(name) for name in ours.ids]
     assert len(rows) == 20
@@ -31,5 +31,5 @@ def test_both_read_the_same(config: ConfigDict, tmp_path: Path) -> None:
 
 
 def test_no_more_than_there_are(config: ConfigDict, tmp_path: Path) -> None:
-    data = lay_out_images(read_data(config.data), tmp_path / "images", 1_000)
+    data = lay_out_images(read_data(config), tmp_path / "images", 1_000)
     assert len(read_table(data.root).ids) == 60

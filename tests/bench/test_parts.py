@@ -135,7 +135,7 @@ def test_parts_that_are_there_stay(config: ConfigDict, tmp_path: Path, monkeypat
     [
         ("parts", ("a,f",), "parts is 'f', none of the names there are; choose one of a, b, c, d, e"),
         ("parts", (), "parts is empty; name some of a, b, c, d, e"),
-        ("form", "ful", "form is 'ful', closest to full; choose one of short, full"),
+        ("form", "ful", "bench.form is 'ful', closest to full; choose one of short, full"),
     ],
 )
 def test_what_there_is_not_is_refused(config: ConfigDict, field: str, value: Any, sentence: str) -> None:

@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 
 from mtl.data.celeba import read_table
 from mtl.data.pack import open_pack
-from mtl.data.table import Table, select_attributes, take_rows
+from mtl.data.table import Table, select_attributes, settle, take_rows
 from mtl.errors import UserError
 from tests.data.celeba_files import NAMES, make_ids, make_values, write, write_csv, write_images, write_txt, write_zip
 
@@ -473,6 +473,14 @@ def test_selects_attributes_in_the_order_asked_for(root: Path) -> None:
 def test_refuses_attributes_that_it_cannot_select(root: Path, names: tuple[str, ...], message: str) -> None:
     with pytest.raises(UserError, match=message):
         select_attributes(read_table(root), names)
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "\x1b[31m", "x" * 201])
+def test_refuses_attributes_that_nobody_can_read(root: Path, name: str) -> None:
+    table = read_table(root)
+    table = table._replace(attributes=(name, *table.attributes[1:]))
+    with pytest.raises(UserError, match=r"there is an attribute called .* give it a name of 1 to 200 letters"):
+        settle(table)
 
 
 def test_takes_rows_in_the_order_asked_for(root: Path) -> None:

@@ -20,12 +20,12 @@ def test_drawn_faces_are_drawn_once(config: ConfigDict, tmp_path: Path) -> None:
     config.data.update(
         {"name": "faces", "root": str(tmp_path / "faces"), "num_faces": 12, "attributes": ("Smiling", "Male")}
     )
-    pack = load_pack(read_data(config.data))
+    pack = load_pack(read_data(config))
     assert pack.images_NCHW.shape == (12, 3, 8, 8)
     assert pack.table.attributes == ("Smiling", "Male")
     assert set(pack.table.split) == {0, 1, 2}
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "faces").rglob("*.jpg")}
-    again = load_pack(read_data(config.data))
+    again = load_pack(read_data(config))
     assert np.array_equal(again.images_NCHW, pack.images_NCHW)
     assert stamps == {path: path.stat().st_mtime_ns for path in (tmp_path / "faces").rglob("*.jpg")}
 
@@ -35,7 +35,7 @@ def test_who_wants_faces_that_are_being_drawn_waits(
 ) -> None:
     config.data.update({"name": "faces", "root": str(tmp_path / "faces"), "num_faces": 12, "num_workers": 1})
     waits, draws, tables, draw = threading.Event(), [], [], faces._draw_files
-    second = threading.Thread(target=lambda: tables.append(load_table(read_data(config.data))))
+    second = threading.Thread(target=lambda: tables.append(load_table(read_data(config))))
     read_holder = locks._read_holder
 
     def draw_slowly(*arguments: Any) -> int:
@@ -46,7 +46,7 @@ def test_who_wants_faces_that_are_being_drawn_waits(
 
     monkeypatch.setattr(locks, "_read_holder", lambda path: waits.set() or read_holder(path))
     monkeypatch.setattr(faces, "_draw_files", draw_slowly)
-    first = load_table(read_data(config.data))
+    first = load_table(read_data(config))
     second.join()
     assert len(draws) == 1
     assert np.array_equal(first.labels, tables[0].labels)
@@ -54,11 +54,11 @@ def test_who_wants_faces_that_are_being_drawn_waits(
 
 
 def test_attributes_by_name_or_all(config: ConfigDict) -> None:
-    table = load_table(read_data(config.data))
+    table = load_table(read_data(config))
     config.data.attributes = ("all",)
-    assert chosen_attributes(read_data(config.data), table) == TASKS
+    assert chosen_attributes(read_data(config), table) == TASKS
     config.data.attributes = ("c,a",)
-    assert chosen_attributes(read_data(config.data), table) == ("c", "a")
+    assert chosen_attributes(read_data(config), table) == ("c", "a")
 
 
 @pytest.mark.parametrize(
@@ -66,14 +66,14 @@ def test_attributes_by_name_or_all(config: ConfigDict) -> None:
     [
         ({"name": "imagenet"}, "choose one of faces, celeba"),
         ({"name": "celeba", "root": ""}, r"--config\.data\.root=DIR"),
-        ({"name": "faces", "num_faces": 5}, "draw at least 10"),
-        ({"name": "faces", "label_noise": 2.0}, "must lie in"),
+        ({"name": "faces", "num_faces": 5}, "num_faces is 5; choose a whole number in"),
+        ({"name": "faces", "label_noise": 2.0}, "label_noise is 2.0; choose a finite number in"),
     ],
 )
 def test_mistakes(config: ConfigDict, fields: dict[str, Any], message: str) -> None:
     config.data.update(fields)
     with pytest.raises(UserError, match=message):
-        load_pack(read_data(config.data))
+        load_pack(read_data(config))
 
 
 @pytest.mark.parametrize(("split", "code"), [("train", "0"), ("valid", "1"), ("test", "2")])
@@ -85,4 +85,4 @@ def test_a_split_without_any_label_is_refused(config: ConfigDict, tmp_path: Path
     (root / "list_attr_celeba.txt").write_text("\n".join([*lines[:2], *rows]))
     config.data.update({"root": str(root), "cache": str(tmp_path / "cache")})
     with pytest.raises(UserError, match=f"no label of a, b, c is known in the {split} split, so nothing can be"):
-        load_pack(read_data(config.data))
+        load_pack(read_data(config))

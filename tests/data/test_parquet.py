@@ -152,7 +152,7 @@ def test_the_command_finds_them(config: ConfigDict, tmp_path: Path, official: Pa
     for root in (tmp_path / "hub", official):
         config.data.update({"name": "celeba", "root": str(root), "attributes": ("Smiling", "Male"), "image_size": 8})
         config.data.cache = str(tmp_path / "cache")
-        settings = read_data(config.data)
+        settings = read_data(config)
         digests.append(fingerprint(load_pack(settings)))
         assert attributes_table(load_table(settings), ["Male"]).count("| yes |") == 1
     assert digests[0] == digests[1]
@@ -163,7 +163,7 @@ def test_lists_come_first(config: ConfigDict, tmp_path: Path) -> None:
     write_images(tmp_path / "img_align_celeba", NUM)
     LAYOUTS["flower"](tmp_path)
     config.data.update({"name": "celeba", "root": str(tmp_path)})
-    assert load_table(read_data(config.data)).source == (tmp_path / "img_align_celeba", "")
+    assert load_table(read_data(config)).source == (tmp_path / "img_align_celeba", "")
 
 
 def change(**columns: Any) -> Callable[[Path], None]:

@@ -2,11 +2,12 @@
 
 import os
 import signal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from configs.default import get_config
-from mtl.config import read_study
+from mtl.config import of_run, read_run
 from mtl.study import train_run
 from mtl.training import loop
 from mtl.training.settings import RunSettings
@@ -17,10 +18,12 @@ assert tiny.TASKS
 
 def make_runs(methods: tuple[str, ...], seeds: tuple[int, ...]) -> list[RunSettings]:
     """Those of each seed in the order of `methods`."""
-    config = get_config()
-    config.study.methods, config.study.seeds = methods, seeds
-    runs = {(run.name, run.seed): run for run in read_study(config).runs}
-    return [runs[method, seed] for seed in seeds for method in methods]
+    return [_read(method, seed) for seed in seeds for method in methods]
+
+
+@cache
+def _read(method: str, seed: int) -> RunSettings:
+    return read_run(of_run(get_config(), method, seed))
 
 
 def train(run: RunSettings, workdir: Path) -> dict[str, Any]:

@@ -150,5 +150,5 @@ def test_commands_at_once_train_each_run_once(tmp_path: Path, monkeypatch: pytes
 )
 def test_what_cannot_be_is_refused(config: ConfigDict, field: str, value: float) -> None:
     config.study.update_from_flattened_dict({field: value})
-    with pytest.raises(UserError, match=rf"study.{field} is {value}; it must be at least"):
+    with pytest.raises(UserError, match=rf"study.{field} is {value}; choose a "):
         read_study(config)

@@ -7,7 +7,7 @@ import pytest
 
 from configs.default import get_config
 from mtl.errors import UserError
-from mtl.record.files import write_json
+from mtl.record.files import read_json, write_json
 from mtl.record.paths import CONFIG, DST, METRICS, RESULTS, find_files, parse_run_file, run_file, run_folder
 from mtl.record.runs import find_runs, read_provenance
 from mtl.record.settings import BEFORE, changed_fields, effective
@@ -69,7 +69,22 @@ def test_methods_share_their_settings_and_a_variants_seeds_share_its_own(tmp_pat
     write_run(tmp_path, "mgda", 0, {"methods": {"mgda": {"c": 2}}})
     assert list(find_runs(tmp_path)) == ["joint", "mgda", "long"], "options of methods may differ"
     write_run(tmp_path, "long", 1, other | {"train": {"epochs": 8}})
-    with pytest.raises(UserError, match=r"long/seed_1 was trained with train.epochs = 8 and .*long/seed_0 with 9"):
+    with pytest.raises(UserError, match=r"long/seed_1 and .*seed_0 .* other settings \(train\.epochs = 8, not 9\)"):
+        find_runs(tmp_path)
+
+
+def test_no_name_leads_out_of_the_study(tmp_path: Path) -> None:
+    for name in ("../../esc", "/abs", "a/b", "", "..", "$#panic()$", "x" * 61, "figures"):
+        with pytest.raises(UserError, match=r"^a run is called "):
+            run_folder(tmp_path, name, 0)
+
+
+def test_runs_on_other_data_are_no_study(tmp_path: Path) -> None:
+    for seed, digest in enumerate(("aa", "aa", "bb")):
+        write_run(tmp_path, "joint", seed, {})
+        path = tmp_path / "joint" / f"seed_{seed}" / CONFIG
+        write_json(path, read_json(path) | {"fingerprint": {"labels": digest}})
+    with pytest.raises(UserError, match=r"seed_2 and .*seed_0 were trained on other data"):
         find_runs(tmp_path)
 
 

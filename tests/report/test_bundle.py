@@ -26,3 +26,13 @@ def test_holds_what_one_hands_on(tmp_path: Path) -> None:
     assert {"README.md", "study/report.pdf", "study/config.json", "study/results.json", "code/launch.py"} <= names
     assert {"study/joint/seed_0/config.json", "study/dst/seed_0/dst.jsonl", "code/configs/default.py"} <= names
     assert not any(name.endswith(".npz") for name in names), "predictions hold the labels of the data"
+
+
+def test_replaces_nothing_but_a_zip(tmp_path: Path) -> None:
+    workdir = write_study(tmp_path / "study", ("joint",), num_seeds=1, num_epochs=1)
+    for name in ("report.pdf", "demo.mp4"):
+        (workdir / name).write_bytes(name.encode())
+    for path in (workdir / "report.pdf", workdir):
+        with pytest.raises(UserError, match="is there and is no zip file: choose another name"):
+            bundle(workdir, path)
+    assert (workdir / "report.pdf").read_bytes() == b"report.pdf"

@@ -18,9 +18,11 @@ from mtl.errors import UserError
 from mtl.methods import METHODS as BALANCING
 from mtl.record.reading import read_study
 from mtl.report import job, style
+from mtl.report.document import document
 from mtl.report.names import METHOD_NAMES
 from mtl.report.reasons import OF_BACKBONES
 from mtl.report.sections.setting import METHODS
+from mtl.report.typeset import typeset
 from tests.report.synthetic import write_study
 
 QUOTED = re.compile(r'#n\("([^"]*)", "([^"]*)", "([^"]*)", "([^"]*)"\);')
@@ -30,6 +32,7 @@ CURVES = re.compile(rb"(?:-?[\d.]+ ){2}[ml]\s|(?:-?[\d.]+ ){6}c\s")  # x y m, x 
 # What the prose itself may say: years, levels, indices in formulas, "two", "ten" as digits do not occur.
 IN_PROSE = {"5", "90", "95", "1979", "2014", "2015", "2018", "2023", "0", "1", "2", "100"}
 EIGHT_TASKS = ("Smiling Male Black_Hair Arched_Eyebrows Wearing_Earrings Wavy_Hair 5_o_Clock_Shadow Young").split()
+ODD_TASKS = ("#panic()", "a/b=c~d", "$x$ and *y*_z_", "<b>&amp;[x]", "name" * 50)
 MANY_METHODS = ("joint", *METHOD_NAMES, *BALANCING)
 METHODS_SHOWN = ("joint", "single_task", "uncertainty", "dst", "random_drop", "dst_incompleteness", "dst_stagnancy")
 PAGES = {"usual": range(6, 13), "one method, one epoch": range(1, 17), "many methods": range(1, 18)}
@@ -51,7 +54,7 @@ def workdir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     elif request.param == "many methods":
         write(MANY_METHODS, num_seeds=1, num_epochs=2, tasks=EIGHT_TASKS, num_images=80)
     else:
-        write(("joint",), num_seeds=1, num_epochs=1)
+        write(("joint",), num_seeds=1, num_epochs=1, tasks=ODD_TASKS)
     patch = pytest.MonkeyPatch()
     patch.setattr(job, "make_video", lambda study, path: path.touch())
     if request.param != "usual":
@@ -71,7 +74,7 @@ def load(root: Path, file: str) -> Any:
 
 def find(content: Any, path: str) -> Any:
     for key in path.split("/") if path else []:
-        content = content[int(key)] if isinstance(content, list) else content[key]
+        content = content[int(key)] if isinstance(content, list) else content[key.replace("~1", "/").replace("~0", "~")]
     return content
 
 
@@ -172,6 +175,17 @@ def test_every_method_is_in_the_tables(workdir: Path) -> None:
     for method in results["methods"]:
         for score in ("accuracy", "balanced_accuracy"):
             assert source.count(f'"methods/{method}/overall/{score}/mean"') == 1
+
+
+def test_no_name_is_markup(tmp_path: Path) -> None:
+    """A quotation mark, a backslash and whatever cannot be printed neither."""
+    tasks = (*ODD_TASKS, '"); #panic("', "\\u{41}", "`raw` @ref")
+    study = read_study(write_study(tmp_path, ("joint", "dst", "random_drop"), num_seeds=1, num_epochs=2, tasks=tasks))
+    study.results["provenance"]["commands"] = ['python "x" \\ \x08 \udcff #panic()']
+    typeset(document(study, {}), tmp_path / "report.pdf")
+    shown = " ".join("".join(read_pages(tmp_path / "report.pdf")).split())
+    for name in ("#panic()", "a/b=c~d", "$x$ and *y* z", '"); #panic("', "\\u{41}", "`raw` @ref"):
+        assert name in shown
 
 
 def test_a_folder_without_runs_gets_a_sentence(tmp_path: Path) -> None:

@@ -4,16 +4,15 @@ Ranges are written as intervals, "[0, 1)", and read from that text, so that the 
 counts as the float32 that the step computes with: what is infinite or 0 there is infinite or 0 here.
 """
 
-import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from numbers import Integral, Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mtl.errors import UserError, check_choice, closest
+from mtl.errors import UserError, check_choice, closest, shown
 
 
 def check_number(option: str, value: Any, interval: str) -> float:
@@ -33,7 +32,7 @@ def check_number(option: str, value: Any, interval: str) -> float:
     """
     if not (_is_number(value) and _lies_in(_as_float32(value), interval)):
         argument = option.partition("[")[0]
-        raise UserError(f"{option} is {_shown(value)}; choose a finite number in {interval}", argument)
+        raise UserError(f"{option} is {shown(value)}; choose a finite number in {interval}", argument)
     return float(value)
 
 
@@ -47,7 +46,7 @@ def check_count(option: str, value: Any, interval: str) -> None:
       >>> check_count("krum.num_kept", 2, "[1, inf)")  # says nothing
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or not _lies_in(value, interval):
-        raise UserError(f"{option} is {_shown(value)}; choose a whole number in {interval}", option)
+        raise UserError(f"{option} is {shown(value)}; choose a whole number in {interval}", option)
 
 
 def is_as_coded(option: str, value: Any) -> bool:
@@ -75,10 +74,10 @@ def check_weights(option: str, values: Any) -> tuple[float, ...]:
       (1.0, 0.5)
     """
     if not isinstance(values, tuple | list):
-        raise UserError(f"{option} is {_shown(values)}; choose a tuple of numbers, one for each task, or ()", option)
+        raise UserError(f"{option} is {shown(values)}; choose a tuple of numbers, one for each task, or ()", option)
     weights = tuple(check_number(f"{option}[{place}]", value, "[0, inf)") for place, value in enumerate(values))
     if weights and not any(map(_as_float32, weights)):
-        raise UserError(f"{option} is {values!r}; choose at least one above 0, or nothing is trained", option)
+        raise UserError(f"{option} is {shown(values)}; choose at least one above 0, or nothing is trained", option)
     return weights
 
 
@@ -97,26 +96,20 @@ def given_weights(option: str, weights: tuple[float, ...], num_tasks: int, devic
     return torch.tensor(weights or num_tasks * (1.0,), dtype=torch.float32, device=device)
 
 
-def check_names(method: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    """Refuses options that the method's factory does not have.
+def check_names(method: str, names: Collection[str], options: Mapping[str, Any]) -> None:
+    """Refuses options that are none of the method's.
 
     Raises:
       UserError: with those that it has.
 
     Example:
-      >>> from mtl.methods.cagrad import cagrad
-      >>> check_names("cagrad", cagrad, {"c": 0.2})  # says nothing
+      >>> check_names("cagrad", ["c"], {"c": 0.2})  # says nothing
     """
-    names = tuple(inspect.signature(factory).parameters)
     for name in options:
         if not names:
             raise UserError(f"{method}.{name} is no option: {method} has none")
         if name not in names:
             raise UserError(f"{method}.{name} is no option of {method}, {closest(name, names)}")
-
-
-def _shown(value: Any) -> str:
-    return "beyond 1e30" if isinstance(value, int) and abs(value) > 1e30 else repr(value)  # it may have many digits
 
 
 def _is_number(value: Any) -> bool:

@@ -94,7 +94,7 @@ def metrics(study: StudyRecord, method: str) -> Figure:
         given = f" ($\\lambda_{weight}$ = {weights[weight]:g})" if weight in weights else ""
         if weight in weights.get("ours", {}):
             given = f" ($\\lambda$ = {weights['ours'][weight]:g})"
-        axes.set_title(label + given, fontweight="normal")
+        axes.set_title(label + given, fontweight="normal", parse_math=True)
         for task in tasks:
             values = [_of_metric(line, metric)[task] for line in run.dst]
             if task in styles:

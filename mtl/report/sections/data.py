@@ -11,7 +11,7 @@ from mtl.record.reading import StudyRecord
 from mtl.report.guess import every_method, not_above
 from mtl.report.images import DRAWN, kind
 from mtl.report.names import name_in_sentence, task_name
-from mtl.report.quote import figure, quote, table, words
+from mtl.report.quote import figure, key, quote, table, words
 from mtl.report.shown import shown_methods
 from mtl.report.terms import has_binary_alone, has_faces, main_score, tasks_of
 
@@ -62,8 +62,8 @@ def _tasks(study: StudyRecord) -> str:
         rows.append(
             [
                 *(words(task_name(task)), words(kind_of["name"]), words(_values(kind_of))),
-                quote(study, _file(study), f"test/tasks/{task}/count", "integer"),
-                quote(study, RESULTS, f"majority_accuracy/tasks/{task}", "percent", 1),
+                quote(study, _file(study), f"test/tasks/{key(task)}/count", "integer"),
+                quote(study, RESULTS, f"majority_accuracy/tasks/{key(task)}", "percent", 1),
                 "; ".join(_against_guess(study, task)) or f"{every_method(study)} is above the guess",
             ]
         )
@@ -123,10 +123,10 @@ def _table(study: StudyRecord) -> str:
             [
                 words(task_name(task)),
                 words(region(task)),
-                quote(study, file, f"test/tasks/{task}/count", "integer"),
-                quote(study, file, f"test/tasks/{task}/positives", "integer"),
-                quote(study, file, f"test/tasks/{task}", "positive_rate", 1),
-                quote(study, RESULTS, f"majority_accuracy/tasks/{task}", "percent", 1),
+                quote(study, file, f"test/tasks/{key(task)}/count", "integer"),
+                quote(study, file, f"test/tasks/{key(task)}/positives", "integer"),
+                quote(study, file, f"test/tasks/{key(task)}", "positive_rate", 1),
+                quote(study, RESULTS, f"majority_accuracy/tasks/{key(task)}", "percent", 1),
                 *published,
                 "; ".join(remarks(study, task)),
             ]

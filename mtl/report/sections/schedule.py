@@ -5,7 +5,7 @@ from typing import Any
 from mtl.record.paths import CONFIG, DST, RESULTS, parse_run_file, run_file
 from mtl.record.reading import StudyRecord
 from mtl.report.names import method_name, task_name
-from mtl.report.quote import figure, look_up, quote, table, words
+from mtl.report.quote import figure, key, look_up, quote, table, words
 from mtl.report.shown import dropping_methods, has_spread, main_form
 
 MEANINGS = {  # of metrics of ours
@@ -138,7 +138,7 @@ def _first_epoch(line: dict[str, Any]) -> str:
 
 def _dynamic(study: StudyRecord, file: str, index: int, task: str) -> str:
     def at(field: str, line: int = index, kind: str = "number") -> str:
-        place = f"{line}/{field}" if kind.startswith("mean") else f"{line}/{field}/{task}"
+        place = f"{line}/{field}" if kind.startswith("mean") else f"{line}/{field}/{key(task)}"
         return quote(study, file, place, kind, 4)
 
     line = look_up(study, file, str(index))
@@ -166,24 +166,24 @@ $ R = 1 / {at("P_u")} dot ({at("V")} - {at("V", index - 1)}) / {at("V", index - 
 def _mix(study: StudyRecord, file: str, index: int, task: str) -> str:
     terms = " + ".join(
         f"{quote(study, file, f'{index}/weights/{letter}', 'plain')} dot "
-        f"{quote(study, file, f'{index}/P_{letter}/{task}', 'number', 4)}"
+        f"{quote(study, file, f'{index}/P_{letter}/{key(task)}', 'number', 4)}"
         for letter in ("d", "c", "u", "r", "b")
     )
     ours = look_up(study, file, str(index))["weights"].get("ours", {})
     terms += "".join(
         f" + {quote(study, file, f'{index}/weights/ours/{name}', 'plain')} dot "
-        f"{quote(study, file, f'{index}/ours/{name}/P/{task}', 'number', 4)}"
+        f"{quote(study, file, f'{index}/ours/{name}/P/{key(task)}', 'number', 4)}"
         for name in ours
     )
     more = "".join(f' + lambda_"{name}" P_"{name}"' for name in ours)
     if "kept" in look_up(study, file, str(index)):
         return "This is one of the last epochs, in which no task is dropped: $P = 1$, whatever the metrics say."
-    P = quote(study, file, f"{index}/P/{task}", "number", 4)
+    P = quote(study, file, f"{index}/P/{key(task)}", "number", 4)
     method, _, _ = parse_run_file(file)
     if _of_run(study, method)["period"] == "epoch":
-        drawn = f"The gate drawn with this probability was {quote(study, file, f'{index}/G/{task}', 'plain')}"
+        drawn = f"The gate drawn with this probability was {quote(study, file, f'{index}/G/{key(task)}', 'plain')}"
     else:
-        share = quote(study, file, f"{index}/G/{task}", "percent", 1)
+        share = quote(study, file, f"{index}/G/{key(task)}", "percent", 1)
         drawn = f"Gates drawn with this probability in every step were open in {share} % of them"
     repeated = study.results["controls"].get(method)
     control = (
@@ -203,9 +203,9 @@ def _all_tasks(study: StudyRecord, file: str, index: int) -> str:
     method, seed, _ = parse_run_file(file)
     rows = [header]
     for task in study.results["tasks"]:
-        cells = [quote(study, file, f"{index}/{symbol}/{task}", "number", 3) for symbol in SYMBOLS]
-        rate = quote(study, RESULTS, f"drop_rates/{method}/{seed}/{index}/drop_rate/{task}", "percent", 1)
-        gate = quote(study, file, f"{index}/G/{task}", "plain")
+        cells = [quote(study, file, f"{index}/{symbol}/{key(task)}", "number", 3) for symbol in SYMBOLS]
+        rate = quote(study, RESULTS, f"drop_rates/{method}/{seed}/{index}/drop_rate/{key(task)}", "percent", 1)
+        gate = quote(study, file, f"{index}/G/{key(task)}", "plain")
         rows.append([words(task_name(task)), *cells, rate, gate])
     epoch = quote(study, file, f"{index}/epoch", "integer")
     return table(rows, f"All tasks of that run in epoch {epoch}.")
@@ -216,7 +216,7 @@ def _rates(study: StudyRecord, dropping: list[str]) -> str:
     spans = [f"table.cell(colspan: {len(dropping)})[{title}]," for title in ("drop rate, %", "gate shut, % of draws")]
     rows = [["", *spans], ["", *names, *names]]
     for task in [*study.results["tasks"], ""]:
-        place = f"tasks/{task}" if task else "overall"
+        place = f"tasks/{key(task)}" if task else "overall"
         cells = [
             quote(study, RESULTS, f"dropping/{method}/{place}/{figure}", "percent", 1)
             for figure in ("drop_rate", "gates_shut")

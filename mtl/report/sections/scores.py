@@ -4,7 +4,7 @@ from mtl.record.paths import RESULTS
 from mtl.record.reading import StudyRecord
 from mtl.report.findings import baseline, gain_sentence, negative_transfer_sentence
 from mtl.report.names import method_name, name_in_sentence, task_name
-from mtl.report.quote import figure, quote, table, words
+from mtl.report.quote import figure, key, quote, table, words
 from mtl.report.sections.summary import score_table
 from mtl.report.shown import has_spread, main_form, shown_methods, shown_note
 from mtl.report.terms import has_faces, main_score
@@ -49,7 +49,7 @@ def _gain_table(study: StudyRecord) -> str:
     for task in [*study.results["tasks"], ""]:
         cells = []
         for reference in references:
-            path = f"comparisons/{form}/{reference}/{main_score(study)}/{f'tasks/{task}' if task else 'overall'}"
+            path = f"comparisons/{form}/{reference}/{main_score(study)}/{f'tasks/{key(task)}' if task else 'overall'}"
             low, high = (quote(study, RESULTS, f"{path}/interval/{end}", "points", 1) for end in (0, 1))
             difference = quote(study, RESULTS, f"{path}/difference", "points", 1)
             cells.append(f"{difference} #text(size: 0.85em)[({low} to {high})]")

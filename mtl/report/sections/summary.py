@@ -8,7 +8,7 @@ from mtl.report.guess import guess_sentence
 from mtl.report.images import described
 from mtl.report.marks import marks_note
 from mtl.report.names import method_name, network_name, task_name
-from mtl.report.quote import figure, quote, table, words
+from mtl.report.quote import figure, key, quote, table, words
 from mtl.report.shown import MAX_METHODS, has_many, has_spread, shown_note
 from mtl.report.terms import has_binary_alone, has_faces, main_score, terms
 from mtl.statistics.score_table import NUMBERS, score_name
@@ -53,7 +53,7 @@ def score_table(study: StudyRecord, score: str) -> str:
     methods, tasks = list(study.results["methods"]), study.results["tasks"]
     method_rows = len(methods) > max(MAX_METHODS, min(len(tasks), MAX_TASKS))
     first = study.results["methods"][methods[0]]
-    places = {f"tasks/{task}": words(task_name(task)) for task in tasks if score in first["tasks"][task]}
+    places = {f"tasks/{key(task)}": words(task_name(task)) for task in tasks if score in first["tasks"][task]}
     mean = {"overall": "*mean*"} if score in first["overall"] else {}
     if method_rows:
         places = mean | (places if len(tasks) <= MAX_TASKS else {})

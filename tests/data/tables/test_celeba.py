@@ -35,7 +35,7 @@ def as_csv(path: Path, table: Table) -> Path:
 
 def settings(config: ConfigDict, root: Path, cache: Path, **fields: Any) -> Any:
     config.data.update({"name": "celeba", "root": str(root), "cache": str(cache), "image_size": 8, **fields})
-    return read_data(config.data)
+    return read_data(config)
 
 
 def check_same(config: ConfigDict, root: Path, folder: Path, attributes: tuple[str, ...]) -> None:
@@ -103,11 +103,11 @@ def test_hair_is_one_task_of_four_classes(config: ConfigDict, tmp_path: Path) ->
 def test_tasks_that_attributes_do_not_give(config: ConfigDict, tasks: tuple[str, ...], words: str) -> None:
     config.data.tasks = tasks
     with pytest.raises(UserError, match=words):
-        load_tasks(read_data(config.data))
+        load_tasks(read_data(config))
 
 
 def test_tasks_stand_in_place_of_attributes(config: ConfigDict) -> None:
     config.data.tasks = ("one=a|b|c", "c=binary:no|yes")
-    table = load_tasks(read_data(config.data))
+    table = load_tasks(read_data(config))
     assert table.attributes == ("one", "c")
     assert table.kinds == (Kind("classes", ("a", "b", "c")), Kind("binary", ("no", "yes")))

@@ -55,7 +55,7 @@ def test_a_study_of_three_kinds(config: ConfigDict, path: Path, tmp_path: Path) 
 
 def test_drawn_faces_as_a_table(config: ConfigDict, tmp_path: Path) -> None:
     config.data.update({"name": "drawn", "root": str(tmp_path), "num_faces": 60, "tasks": (), "flip": False})
-    data = read_data(config.data)
+    data = read_data(config)
     faces, table = load_table(data), load_tasks(data)
     assert table.attributes == ("smiling", "hair", "turn")
     assert table.kinds[:2] == (Kind("binary"), Kind("classes", (*HAIR, OTHER)))

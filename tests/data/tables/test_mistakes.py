@@ -184,8 +184,8 @@ def test_classes_are_not_made_of_classes(folder: Path) -> None:
 def test_fields_that_are_not_set(config: ConfigDict) -> None:
     config.data.name = "table"
     with pytest.raises(UserError, match="table is not set") as error:
-        load_pack(read_data(config.data))
+        load_pack(read_data(config))
     assert error.value.argument == "table"
     config.data.tasks = ("age=number",)
     with pytest.raises(UserError, match="no kind"):
-        read_data(config.data)
+        read_data(config)

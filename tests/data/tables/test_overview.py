@@ -22,7 +22,7 @@ def cells(listed: str, column: str) -> list[str]:
 def test_every_column_is_shown(config: ConfigDict, tmp_path: Path) -> None:
     path = write_all(tmp_path, columns())
     config.data.update({"name": "table", "table": str(path), "tasks": ("age=regression", "hair")})
-    listed = describe_columns(read_data(config.data))
+    listed = describe_columns(read_data(config))
     assert cells(listed, "age")[:5] == [
         "age",
         "yes",
@@ -36,14 +36,14 @@ def test_every_column_is_shown(config: ConfigDict, tmp_path: Path) -> None:
     assert cells(listed, "person")[2:4] == ["none", "the group"]
     assert "of 40 images" in listed
     config.data.tasks = ()
-    assert describe_columns(read_data(config.data)).count("| yes |") == 3
+    assert describe_columns(read_data(config)).count("| yes |") == 3
 
 
 def test_figures_are_those_of_the_training_split(config: ConfigDict, tmp_path: Path) -> None:
     split = [("train", "train", "val", "test")[row // 2 % 4] for row in range(40)]
     path = write_all(tmp_path, columns() | {"split": split})
     config.data.update({"name": "table", "table": str(path), "tasks": ()})
-    listed = describe_columns(read_data(config.data))
+    listed = describe_columns(read_data(config))
     assert "of 20 images" in listed
     assert cells(listed, "split")[3] == "the split"
 

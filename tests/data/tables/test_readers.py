@@ -129,16 +129,16 @@ def test_by_name_in_the_configuration(config: ConfigDict, tmp_path: Path) -> Non
     write_omniglot(tmp_path)
     config.data.update({"name": "omniglot", "root": str(tmp_path), "tasks": ("Tibetan=classes,Balinese",)})
     with pytest.raises(UserError, match="set flip to False"):  # a mirrored letter is another letter, or none
-        load_tasks(read_data(config.data))
+        load_tasks(read_data(config))
     config.data.flip = False
-    assert load_tasks(read_data(config.data)).attributes == ("Tibetan", "Balinese")
+    assert load_tasks(read_data(config)).attributes == ("Tibetan", "Balinese")
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_other_folders_are_refused(config: ConfigDict, tmp_path: Path, name: str) -> None:
     config.data.update({"name": name, "root": str(tmp_path), "flip": False})
     with pytest.raises(UserError, match="set root to"):
-        load_tasks(read_data(config.data))
+        load_tasks(read_data(config))
     config.data.root = ""
     with pytest.raises(UserError, match=f"{name}.*--config.data.root=DIR"):
-        read_data(config.data)
+        read_data(config)
