@@ -54,7 +54,7 @@ def test_every_argument_leads_to_a_field() -> None:
             found.add(argument)
             error = mtl.config.name_field(UserError("x", argument), config)
             assert re.fullmatch(r"x \(--config\.[\w.]+\)", str(error)), f"{path}: {argument}"
-    assert {"image_size", "taps", "weights", "dst.weights", "constant.weights", "learning_rate"} <= found
+    assert {"image_size", "taps", "weights", "dst.weights", "learning_rate"} <= found
 
 
 @pytest.mark.parametrize(

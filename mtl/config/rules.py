@@ -4,8 +4,9 @@ A new field takes its line here. The options of a balancing method have their ru
 arguments; what fields may not hold together is in `mtl.config.together`.
 """
 
-import re
 from typing import Any
+
+import torch
 
 from mtl import dst, gating, methods
 from mtl.bench.settings import FORMS, PARTS
@@ -25,7 +26,6 @@ from mtl.training.tasks import CLASS_WEIGHTS
 METHODS = ("joint", "single_task", *methods.METHODS, *gating.DROPPING)
 DEFAULTS = methods.default_options()
 OF_A_STUDY = ("seed", "variant", "study", "bench")  # a variant differs in none of them
-DEVICE = re.compile(r"auto|(cpu|cuda|mps|xpu)(:\d{1,3})?")
 
 
 def device(field: str, value: Any) -> None:
@@ -37,7 +37,11 @@ def device(field: str, value: Any) -> None:
       mtl.errors.UserError: train.device is 'meta'; give auto, or a device that computes, such as cpu, cuda or cuda:1
     """
     text(field, value)
-    if not DEVICE.fullmatch(value):
+    try:
+        computes = value == "auto" or torch.device(value).type != "meta"
+    except RuntimeError:  # no name that torch knows
+        computes = False
+    if not computes:
         raise UserError(
             f"{field} is {value!r}; give auto, or a device that computes, such as cpu, cuda or cuda:1", field
         )

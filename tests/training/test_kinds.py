@@ -148,8 +148,8 @@ def test_a_label_that_is_not_a_number_is_missing(
     ("field", "value", "words"),
     [
         ("class_weights", "equal", "class_weights is 'equal'"),
-        ("label_smoothing", 1.0, r"label_smoothing is 1; it must lie in \[0, 1\)"),
-        ("regression_loss", "cubic", "a regression's loss is 'cubic'; choose squared, l1 or huber"),
+        ("label_smoothing", 1.0, r"train.label_smoothing is 1.0; choose a finite number in \[0, 1\)"),
+        ("regression_loss", "cubic", "train.regression_loss is 'cubic', none of the names there are"),
     ],
 )
 def test_a_wrong_loss_is_one_sentence(config: ConfigDict, tmp_path: Path, field: str, value: Any, words: str) -> None:
